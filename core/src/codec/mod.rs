@@ -1,0 +1,225 @@
+//! Lossless encoding of segments: the pieces in which a tensor's bytes are stored.
+//!
+//! Every content is cut into segments of [`SEGMENT_BYTES`]. In a segment the bytes of one place in
+//! each weight (or block) are brought together into a plane: exponents beside exponents compress,
+//! mantissas beside mantissas do not, and are then left alone. The idea is that of HDF5's shuffle
+//! filter and of ZipNN (arXiv 2411.05239).
+
+mod planes;
+
+use zstd::bulk::{Compressor, Decompressor};
+
+/// Raw bytes of every segment but a content's last. It depends on nothing, so equal contents are cut
+/// alike whoever ingests them; small enough that reading one weight is cheap, large enough that
+/// planes compress as well as in larger ones.
+pub const SEGMENT_BYTES: usize = 256 << 10;
+
+/// zstd's level. 1 and 3 differ by less than 0.5 % on byte planes, in which there is little to match.
+const LEVEL: i32 = 1;
+
+/// The header of an encoded segment: version of this layout (8 bits), stride (16), raw length (32).
+const HEADER_BYTES: usize = 7;
+const LAYOUT: u8 = 1;
+/// The header of an encoded plane: encoded length (32 bits); the top bit says that zstd was used.
+const PLANE_HEADER_BYTES: usize = 4;
+const COMPRESSED: u32 = 1 << 31;
+
+/// Why an encoded segment could not be decoded: it was damaged, since every segment we write decodes.
+#[derive(Debug, thiserror::Error)]
+#[error("damaged segment: {0}")]
+pub struct CodecError(&'static str);
+
+/// Encodes segments. It holds zstd's working memory, so keep one for each thread.
+pub struct Encoder {
+    zstd: Compressor<'static>,
+    plane: Vec<u8>,
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self {
+            zstd: Compressor::new(LEVEL).expect("zstd knows its level"),
+            plane: Vec::new(),
+        }
+    }
+}
+
+impl Encoder {
+    /// Encodes one segment of at most [`SEGMENT_BYTES`]. `stride` is the width in bytes of a weight,
+    /// or of a block; any stride is right, a fitting one compresses.
+    pub fn encode(&mut self, raw: &[u8], stride: usize) -> Vec<u8> {
+        assert!(raw.len() <= SEGMENT_BYTES, "a segment of {} bytes", raw.len());
+        let stride = stride.clamp(1, raw.len().max(1)).min(usize::from(u16::MAX));
+        let mut out = Vec::with_capacity(HEADER_BYTES + raw.len() + stride * PLANE_HEADER_BYTES);
+        out.push(LAYOUT);
+        out.extend((stride as u16).to_le_bytes());
+        out.extend((raw.len() as u32).to_le_bytes());
+        for no in 0..stride {
+            planes::gather(raw, stride, no, &mut self.plane);
+            self.push_plane(&mut out);
+        }
+        out
+    }
+
+    fn push_plane(&mut self, out: &mut Vec<u8>) {
+        let header = out.len();
+        out.extend([0; PLANE_HEADER_BYTES]);
+        let body = out.len();
+        let mut flag = 0;
+        if planes::looks_compressible(&self.plane) {
+            out.resize(body + self.plane.len(), 0);
+            // An error says that the result would not be shorter.
+            match self.zstd.compress_to_buffer(&self.plane, &mut out[body..]) {
+                Ok(length) => {
+                    out.truncate(body + length);
+                    flag = COMPRESSED;
+                }
+                Err(_) => out.truncate(body),
+            }
+        }
+        if flag == 0 {
+            out.extend(&self.plane);
+        }
+        let length = (out.len() - body) as u32;
+        out[header..body].copy_from_slice(&(length | flag).to_le_bytes());
+    }
+}
+
+/// Decodes segments. It holds zstd's working memory, so keep one for each thread.
+pub struct Decoder {
+    zstd: Decompressor<'static>,
+    plane: Vec<u8>,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self {
+            zstd: Decompressor::new().expect("zstd needs no setting to decode"),
+            plane: Vec::new(),
+        }
+    }
+}
+
+impl Decoder {
+    /// Decodes one segment to its raw bytes.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are not what [`Encoder::encode`] wrote.
+    pub fn decode(&mut self, encoded: &[u8]) -> Result<Vec<u8>, CodecError> {
+        let (header, mut rest) = encoded
+            .split_at_checked(HEADER_BYTES)
+            .ok_or(CodecError("no header"))?;
+        if header[0] != LAYOUT {
+            return Err(CodecError("unknown layout"));
+        }
+        let stride = usize::from(u16::from_le_bytes([header[1], header[2]]));
+        let length = u32::from_le_bytes([header[3], header[4], header[5], header[6]]) as usize;
+        if length > SEGMENT_BYTES || stride == 0 || stride > length.max(1) {
+            return Err(CodecError("impossible header"));
+        }
+        let mut raw = vec![0; length];
+        for no in 0..stride {
+            let (head, body) = rest.split_first_chunk().ok_or(CodecError("a plane is missing"))?;
+            let head = u32::from_le_bytes(*head);
+            let (body, behind) = body
+                .split_at_checked((head & !COMPRESSED) as usize)
+                .ok_or(CodecError("a plane is cut short"))?;
+            rest = behind;
+            let wanted = planes::length(length, stride, no);
+            let plane = if head & COMPRESSED == 0 {
+                body
+            } else {
+                self.plane.resize(wanted, 0);
+                let n = self
+                    .zstd
+                    .decompress_to_buffer(body, &mut self.plane[..])
+                    .map_err(|_| CodecError("zstd refuses a plane"))?;
+                &self.plane[..n]
+            };
+            if plane.len() != wanted {
+                return Err(CodecError("a plane has the wrong length"));
+            }
+            planes::scatter(plane, stride, no, &mut raw);
+        }
+        if !rest.is_empty() {
+            return Err(CodecError("bytes behind the last plane"));
+        }
+        Ok(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// xorshift64*: reproducible noise.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 0x2545_f491_4f6c_dd1du64;
+        (0..length)
+            .map(|_| {
+                state ^= state >> 12;
+                state ^= state << 25;
+                state ^= state >> 27;
+                (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_length_and_stride_comes_back() {
+        let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+        for length in (0..70).chain([1000, 4099, SEGMENT_BYTES - 1, SEGMENT_BYTES]) {
+            let mixed: Vec<u8> = noise(length)
+                .iter()
+                .enumerate()
+                .map(|(i, byte)| if i % 3 == 0 { 7 } else { *byte })
+                .collect();
+            for stride in [0, 1, 2, 3, 4, 8, 18, 20, 210, 292, 70_000] {
+                for raw in [&mixed, &vec![0; length]] {
+                    let encoded = encoder.encode(raw, stride);
+                    assert_eq!(
+                        &decoder.decode(&encoded).unwrap(),
+                        raw,
+                        "{length} bytes, stride {stride}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn noise_grows_by_its_headers_only() {
+        let raw = noise(SEGMENT_BYTES);
+        let encoded = Encoder::default().encode(&raw, 4);
+        assert_eq!(encoded.len(), raw.len() + HEADER_BYTES + 4 * PLANE_HEADER_BYTES);
+    }
+
+    #[test]
+    fn floats_of_one_magnitude_shrink() {
+        let raw: Vec<u8> = noise(SEGMENT_BYTES / 4)
+            .iter()
+            .flat_map(|byte| (0.01 + f32::from(*byte) * 1e-5f32.sqrt()).to_le_bytes())
+            .collect();
+        assert!(Encoder::default().encode(&raw, 4).len() < raw.len() * 3 / 4);
+    }
+
+    #[test]
+    fn damage_is_an_error_and_no_panic() {
+        let raw = vec![3; 5000];
+        let encoded = Encoder::default().encode(&raw, 4);
+        let mut decoder = Decoder::default();
+        for cut in 0..encoded.len() {
+            assert!(decoder.decode(&encoded[..cut]).is_err());
+        }
+        for at in 0..encoded.len() {
+            for bit in 0..8 {
+                let mut damaged = encoded.clone();
+                damaged[at] ^= 1 << bit;
+                // It may decode to something else (the content's hash tells), but to nothing larger.
+                if let Ok(other) = decoder.decode(&damaged) {
+                    assert!(other.len() <= SEGMENT_BYTES);
+                }
+            }
+        }
+    }
+}

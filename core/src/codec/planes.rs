@@ -1,0 +1,74 @@
+//! Byte planes: plane `no` of a segment holds its bytes `no`, `no + stride`, `no + 2 · stride`, …
+
+/// Bytes in plane `no`.
+pub fn length(raw: usize, stride: usize, no: usize) -> usize {
+    raw.saturating_sub(no).div_ceil(stride)
+}
+
+/// Copies plane `no` out of a segment.
+pub fn gather(raw: &[u8], stride: usize, no: usize, plane: &mut Vec<u8>) {
+    plane.clear();
+    match stride {
+        1 => plane.extend_from_slice(raw),
+        2 => gather_fixed::<2>(raw, no, plane),
+        4 => gather_fixed::<4>(raw, no, plane),
+        8 => gather_fixed::<8>(raw, no, plane),
+        _ => plane.extend(raw.iter().skip(no).step_by(stride)),
+    }
+}
+
+/// The common strides, with a length the compiler knows: it then moves many bytes at once.
+fn gather_fixed<const STRIDE: usize>(raw: &[u8], no: usize, plane: &mut Vec<u8>) {
+    let (words, rest) = raw.as_chunks::<STRIDE>();
+    plane.extend(words.iter().map(|word| word[no]));
+    plane.extend(rest.get(no));
+}
+
+/// Copies plane `no` to its places in a segment.
+pub fn scatter(plane: &[u8], stride: usize, no: usize, raw: &mut [u8]) {
+    match stride {
+        1 => raw.copy_from_slice(plane),
+        2 => scatter_fixed::<2>(plane, no, raw),
+        4 => scatter_fixed::<4>(plane, no, raw),
+        8 => scatter_fixed::<8>(plane, no, raw),
+        _ => raw
+            .iter_mut()
+            .skip(no)
+            .step_by(stride)
+            .zip(plane)
+            .for_each(|(to, from)| *to = *from),
+    }
+}
+
+fn scatter_fixed<const STRIDE: usize>(plane: &[u8], no: usize, raw: &mut [u8]) {
+    let (words, rest) = raw.as_chunks_mut::<STRIDE>();
+    words
+        .iter_mut()
+        .zip(plane)
+        .for_each(|(word, from)| word[no] = *from);
+    if let Some(to) = rest.get_mut(no) {
+        *to = plane[plane.len() - 1];
+    }
+}
+
+/// Whether a general compressor has a chance: the entropy of single bytes is well below 8 bits, or
+/// the start of the plane comes back soon. Mantissas fail both, and trying them costs most of the time.
+pub fn looks_compressible(plane: &[u8]) -> bool {
+    // Below this a frame's own header eats the gain.
+    if plane.len() < 64 {
+        return false;
+    }
+    let mut counts = [0u32; 256];
+    for &byte in plane {
+        counts[usize::from(byte)] += 1;
+    }
+    let total = plane.len() as f32;
+    let bits: f32 = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|&count| count as f32 * (total / count as f32).log2())
+        .sum();
+    // A sample of n bytes shows up to 255 / (2n ln 2) bits less than its source's entropy.
+    let bias = 255.0 / (2.0 * total * std::f32::consts::LN_2);
+    bits / total + bias < 7.85
+}

@@ -1,0 +1,123 @@
+//! One file per format. Opening reads headers only, never weights.
+
+pub mod gguf;
+mod header;
+pub mod safetensors;
+mod shards;
+
+use crate::model::{Format, Model, Tensor};
+use crate::source::{Source, SourceError};
+use std::collections::HashSet;
+
+pub use shards::{FileSet, open_path};
+
+/// Why a model file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// The bytes contradict the format, or each other.
+    #[error("{0}")]
+    Malformed(String),
+    /// The bytes are well formed, and this is something we do not read.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A length or a count is over its named cap.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The bytes could not be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+macro_rules! malformed {
+    ($($arg:tt)*) => { $crate::formats::ParseError::Malformed(format!($($arg)*)) };
+}
+macro_rules! unsupported {
+    ($($arg:tt)*) => { $crate::formats::ParseError::Unsupported(format!($($arg)*)) };
+}
+macro_rules! too_large {
+    ($($arg:tt)*) => { $crate::formats::ParseError::TooLarge(format!($($arg)*)) };
+}
+pub(crate) use {malformed, too_large, unsupported};
+
+/// How much of a header's long arrays a caller wants to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The first elements of each.
+    Summary,
+    /// All of them, up to [`crate::metadata::MAX_JSON_BYTES`].
+    Full,
+}
+
+/// The format of a file, from its content alone.
+///
+/// # Errors
+/// [`ParseError::Unsupported`] when the content is of no format we read.
+pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
+    let mut head = [0; 9];
+    let have = source.len().min(head.len() as u64) as usize;
+    source.read_at(0, &mut head[..have])?;
+    if head.starts_with(gguf::MAGIC) {
+        return Ok(Format::Gguf);
+    }
+    if have == head.len() && head[8] == b'{' {
+        return Ok(Format::SafeTensors);
+    }
+    Err(unsupported!(
+        "the content is of no known model format: it starts with bytes {} (known: GGUF, SafeTensors)",
+        head[..have]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    ))
+}
+
+/// Parses the headers of all files of a model. Several files are shards of one model; an index of
+/// sharded safetensors (`*.index.json`) stands first.
+///
+/// # Errors
+/// [`ParseError`]; also when `expected` names another format than the content's.
+pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Result<Model, ParseError> {
+    let data_files = files.data_files();
+    let first = data_files
+        .first()
+        .ok_or_else(|| malformed!("a model needs at least one file"))?;
+    let format = detect(files.source(*first))?;
+    if let Some(expected) = expected.filter(|expected| *expected != format) {
+        return Err(malformed!(
+            "the format was given as {}, but the content is {}",
+            expected.name(),
+            format.name()
+        ));
+    }
+    let mut model = match format {
+        Format::Gguf => gguf::parse(files, &data_files, detail)?,
+        Format::SafeTensors => safetensors::parse(files, &data_files)?,
+    };
+    model
+        .tensors
+        .sort_by_key(|tensor| (tensor.file_no, tensor.offset, tensor.byte_length));
+    check_tensors(&model.tensors)?;
+    Ok(model)
+}
+
+/// Refuses tensors that share a name or, within one file, bytes.
+fn check_tensors(tensors: &[Tensor]) -> Result<(), ParseError> {
+    let mut names = HashSet::with_capacity(tensors.len());
+    for tensor in tensors {
+        if !names.insert(tensor.name.as_str()) {
+            return Err(malformed!("tensor \"{}\" is listed twice", tensor.name));
+        }
+    }
+    for pair in tensors.windows(2) {
+        let end = pair[0].offset + pair[0].byte_length;
+        if pair[0].file_no == pair[1].file_no && end > pair[1].offset && pair[1].byte_length > 0 {
+            return Err(malformed!(
+                "tensor \"{}\" starts at byte {}, inside tensor \"{}\" which ends at byte {end}",
+                pair[1].name,
+                pair[1].offset,
+                pair[0].name
+            ));
+        }
+    }
+    Ok(())
+}

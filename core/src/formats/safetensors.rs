@@ -1,0 +1,232 @@
+//! safetensors, single or sharded. The crate `safetensors` knows the header's entries and checks
+//! that they cover the data without holes; this reads the header alone, refuses what the crate lets
+//! pass (names listed twice), and says which tensor is wrong.
+//! Source: safetensors' README, "Format".
+
+use super::header::HeaderReader;
+use super::{FileSet, ParseError, malformed, too_large};
+use crate::layers;
+use crate::metadata::{Metadata, Value};
+use crate::model::{Format, Model, Tensor};
+use crate::quant::Dtype;
+use crate::source::Source;
+use safetensors::tensor::{Metadata as Header, TensorInfo};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The format's own cap on the header.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// The header's entry that is no tensor.
+const METADATA_KEY: &str = "__metadata__";
+/// More axes than any framework has; keeps a hostile shape small.
+const MAX_DIMS: usize = 64;
+
+/// Parses the files of one model: a single file, or all shards that an index names.
+///
+/// # Errors
+/// [`ParseError`] for anything the format forbids, and for shards that contradict the index.
+pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError> {
+    let mut metadata = Metadata::new();
+    let mut tensors = Vec::new();
+    for &file_no in data_files {
+        let (pairs, found) = parse_file(files.source(file_no), file_no)?;
+        for (key, value) in pairs {
+            if !metadata.iter().any(|(name, _)| *name == key) {
+                metadata.push((key, value));
+            }
+        }
+        tensors.extend(found);
+    }
+    if let Some(index) = files.index() {
+        check_index(&index, files, &tensors)?;
+    }
+    let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
+    Ok(Model {
+        format: Format::SafeTensors,
+        architecture: architecture.to_owned(),
+        metadata,
+        tensors,
+    })
+}
+
+/// Every tensor of the index must be in the shard the index names.
+fn check_index(index: &[(String, String)], files: &FileSet, tensors: &[Tensor]) -> Result<(), ParseError> {
+    let held: HashMap<&str, usize> = tensors
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), tensor.file_no))
+        .collect();
+    for (tensor, file) in index {
+        let holder = held.get(tensor.as_str()).map(|file_no| files.name(*file_no));
+        if holder != Some(file.as_str()) {
+            return Err(malformed!(
+                "the index says that tensor \"{tensor}\" is in \"{file}\", but it is {}",
+                holder.map_or("in no file".into(), |holder| format!("in \"{holder}\""))
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn parse_file(source: &dyn Source, file_no: usize) -> Result<(Metadata, Vec<Tensor>), ParseError> {
+    let mut reader = HeaderReader::new(source);
+    let header_length = reader.u64("the header's length")?;
+    if header_length > reader.remaining() {
+        return Err(malformed!(
+            "the header's length is {header_length} bytes, but the file ends after {} more",
+            reader.remaining()
+        ));
+    }
+    if header_length > MAX_HEADER_BYTES {
+        return Err(too_large!(
+            "the header has {header_length} bytes (at most {MAX_HEADER_BYTES})"
+        ));
+    }
+    let bytes = reader.take(header_length, "the header")?;
+    let text = std::str::from_utf8(bytes).map_err(|error| malformed!("the header is not UTF-8: {error}"))?;
+    if !text.starts_with('{') {
+        return Err(malformed!("the header does not start with \"{{\""));
+    }
+    let entries: RawEntries =
+        serde_json::from_str(text).map_err(|error| malformed!("the header is not valid: {error}"))?;
+    let data_start = 8 + header_length;
+    let data_length = source.len() - data_start;
+
+    let mut infos = entries.tensors;
+    infos.sort_by_key(|(_, info)| info.data_offsets);
+    let mut tensors = Vec::with_capacity(infos.len());
+    for (name, info) in &infos {
+        tensors.push(tensor(name, info, file_no, data_start, data_length)?);
+    }
+    let header = Header::new(None, infos).map_err(|error| malformed!("{error}"))?;
+    if header.data_len() as u64 != data_length {
+        return Err(malformed!(
+            "the tensors end at byte {} of the data, but the file has {data_length} bytes of data",
+            header.data_len()
+        ));
+    }
+    let metadata = entries
+        .metadata
+        .into_iter()
+        .map(|(key, text)| (key, Value::Text(text)))
+        .collect();
+    Ok((metadata, tensors))
+}
+
+fn tensor(
+    name: &str,
+    info: &TensorInfo,
+    file_no: usize,
+    data_start: u64,
+    data_length: u64,
+) -> Result<Tensor, ParseError> {
+    let (start, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
+    if name.is_empty() || name.contains('\0') {
+        return Err(malformed!("a tensor's name is empty or holds a zero byte"));
+    }
+    if info.shape.len() > MAX_DIMS {
+        return Err(malformed!(
+            "tensor \"{name}\" has {} dimensions (at most {MAX_DIMS})",
+            info.shape.len()
+        ));
+    }
+    if start > end || end > data_length {
+        return Err(malformed!(
+            "tensor \"{name}\" lies at bytes {start} to {end} of the data, but the file has {data_length} bytes of data"
+        ));
+    }
+    let dtype_name = format!("{:?}", info.dtype);
+    let dtype = Dtype::from_name(&dtype_name)
+        .ok_or_else(|| super::unsupported!("tensor \"{name}\" has the unknown data type {dtype_name}"))?;
+    let shape: Vec<u64> = info.shape.iter().map(|&extent| extent as u64).collect();
+    let weight_count = shape
+        .iter()
+        .try_fold(1u64, |product, &extent| product.checked_mul(extent))
+        .filter(|count| i64::try_from(*count).is_ok())
+        .ok_or_else(|| malformed!("tensor \"{name}\" of shape {shape:?} has more than 2^63 weights"))?;
+    let byte_length = dtype.byte_length(weight_count);
+    if byte_length != Some(end - start) {
+        return Err(malformed!(
+            "tensor \"{name}\" of shape {shape:?} and type {dtype_name} takes {} bytes, but the header gives it {}",
+            byte_length.map_or("no whole number of".into(), |length| length.to_string()),
+            end - start
+        ));
+    }
+    Ok(Tensor {
+        name: name.to_owned(),
+        shape,
+        dtype,
+        file_no,
+        offset: data_start + start,
+        byte_length: end - start,
+        weight_count,
+    })
+}
+
+/// The header's entries as they stand: a map that remembers what is listed twice.
+struct RawEntries {
+    metadata: Vec<(String, String)>,
+    tensors: Vec<(String, TensorInfo)>,
+}
+
+impl<'de> Deserialize<'de> for RawEntries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = RawEntries;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEntries, A::Error> {
+                let mut entries = RawEntries {
+                    metadata: Vec::new(),
+                    tensors: Vec::new(),
+                };
+                let mut seen = HashSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if name == METADATA_KEY {
+                        entries.metadata = map.next_value::<UniqueMap<String>>()?.0;
+                    } else {
+                        entries.tensors.push((name.clone(), map.next_value()?));
+                    }
+                    if let Some(name) = seen.replace(name) {
+                        return Err(serde::de::Error::custom(format!("\"{name}\" is listed twice")));
+                    }
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// A JSON object as pairs; a key that is listed twice is an error.
+pub(super) struct UniqueMap<V>(pub(super) Vec<(String, V)>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
+            type Value = UniqueMap<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueMap<V>, A::Error> {
+                let (mut pairs, mut seen) = (Vec::new(), HashSet::new());
+                while let Some((key, value)) = map.next_entry::<String, V>()? {
+                    if !seen.insert(key.clone()) {
+                        return Err(serde::de::Error::custom(format!("\"{key}\" is listed twice")));
+                    }
+                    pairs.push((key, value));
+                }
+                Ok(UniqueMap(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs(PhantomData))
+    }
+}

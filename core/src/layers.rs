@@ -1,0 +1,383 @@
+//! What a tensor's name tells: the kind of its layer, the layer's number, the model's architecture.
+
+macro_rules! layer_types {
+    ($($variant:ident)*) => {
+        /// The kinds of layers (SQL enum `layer_type`).
+        #[allow(missing_docs)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum LayerType { $($variant,)* }
+
+        impl LayerType {
+            /// Every kind, in the order of the SQL enum.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name in SQL.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant),)* }
+            }
+        }
+    };
+}
+
+layer_types! {
+    Embedding PositionEmbedding TimeEmbedding Attention CrossAttention FeedForward Dense
+    Convolution Normalization BatchNorm Recurrent StateSpace Router Expert Adapter
+    RotaryEmbedding Pooling Output UNetDown UNetMid UNetUp VAE TextEncoder Unknown
+}
+
+/// Names of layers, by the words they are made of. The first rule of which a word fits decides,
+/// so the special stand before the general ones.
+const RULES: &[(LayerType, &[&str])] = &[
+    (LayerType::UNetDown, &["down_blocks", "input_blocks"]),
+    (LayerType::UNetMid, &["mid_block", "middle_block"]),
+    (LayerType::UNetUp, &["up_blocks", "output_blocks"]),
+    (LayerType::VAE, &["first_stage_model", "vae"]),
+    (
+        LayerType::TextEncoder,
+        &["cond_stage_model", "text_model", "text_encoder", "conditioner"],
+    ),
+    (
+        LayerType::Adapter,
+        &["lora_a", "lora_b", "lora_up", "lora_down", "adapter"],
+    ),
+    (
+        LayerType::TimeEmbedding,
+        &["time_embed", "time_embedding", "time_emb"],
+    ),
+    (
+        LayerType::RotaryEmbedding,
+        &[
+            "rotary_emb",
+            "rope_freqs",
+            "rope_factors_long",
+            "rope_factors_short",
+        ],
+    ),
+    (
+        LayerType::PositionEmbedding,
+        &[
+            "position_embeddings",
+            "position_embd",
+            "wpe",
+            "position_ids",
+            "pos_embed",
+            "position_embedding",
+        ],
+    ),
+    (
+        LayerType::BatchNorm,
+        &[
+            "running_mean",
+            "running_var",
+            "num_batches_tracked",
+            "batch_norm",
+            "batchnorm",
+        ],
+    ),
+    (
+        LayerType::Normalization,
+        &[
+            "norm",
+            "layernorm",
+            "ln_1",
+            "ln_2",
+            "ln_f",
+            "attn_norm",
+            "ffn_norm",
+            "output_norm",
+            "token_embd_norm",
+            "attn_output_norm",
+            "layer_output_norm",
+            "input_layernorm",
+            "post_attention_layernorm",
+            "attn_q_norm",
+            "attn_k_norm",
+            "q_norm",
+            "k_norm",
+            "norm1",
+            "norm2",
+            "norm3",
+            "final_layer_norm",
+            "group_norm",
+            "post_attention_norm",
+            "post_ffw_norm",
+        ],
+    ),
+    (
+        LayerType::Router,
+        &["ffn_gate_inp", "router", "block_sparse_moe.gate"],
+    ),
+    (
+        LayerType::Expert,
+        &[
+            "experts",
+            "ffn_gate_exps",
+            "ffn_up_exps",
+            "ffn_down_exps",
+            "ffn_gate_shexp",
+            "ffn_up_shexp",
+            "ffn_down_shexp",
+            "shared_expert",
+        ],
+    ),
+    (
+        LayerType::StateSpace,
+        &[
+            "ssm_in",
+            "ssm_out",
+            "ssm_a",
+            "ssm_d",
+            "ssm_dt",
+            "ssm_x",
+            "ssm_conv1d",
+            "mixer",
+            "a_log",
+        ],
+    ),
+    (
+        LayerType::Recurrent,
+        &[
+            "lstm",
+            "gru",
+            "rnn",
+            "weight_ih",
+            "weight_hh",
+            "bias_ih",
+            "bias_hh",
+            "weight_ih_l0",
+            "weight_hh_l0",
+            "bias_ih_l0",
+            "bias_hh_l0",
+        ],
+    ),
+    (
+        LayerType::CrossAttention,
+        &[
+            "crossattention",
+            "cross_attn",
+            "encoder_attn",
+            "cross_attention",
+            "attn2",
+            "encdecattention",
+        ],
+    ),
+    (
+        LayerType::Attention,
+        &[
+            "attention",
+            "attn",
+            "self_attn",
+            "self_attention",
+            "attn_q",
+            "attn_k",
+            "attn_v",
+            "attn_qkv",
+            "attn_output",
+            "attn1",
+            "q_proj",
+            "k_proj",
+            "v_proj",
+            "o_proj",
+            "c_attn",
+            "query",
+            "key",
+            "value",
+            "selfattention",
+        ],
+    ),
+    (
+        LayerType::FeedForward,
+        &[
+            "mlp",
+            "ffn",
+            "ffn_gate",
+            "ffn_up",
+            "ffn_down",
+            "feed_forward",
+            "intermediate",
+            "gate_proj",
+            "up_proj",
+            "down_proj",
+            "ff",
+            "fc1",
+            "fc2",
+            "densereludense",
+            "c_fc",
+        ],
+    ),
+    (
+        LayerType::Output,
+        &["lm_head", "output", "classifier", "cls", "score", "logits"],
+    ),
+    (LayerType::Pooling, &["pooler", "pool", "pooling"]),
+    (
+        LayerType::Embedding,
+        &[
+            "embed_tokens",
+            "token_embd",
+            "wte",
+            "embedding",
+            "embeddings",
+            "word_embeddings",
+            "embed",
+            "shared",
+            "token_types",
+        ],
+    ),
+    (
+        LayerType::Convolution,
+        &[
+            "conv", "conv1", "conv2", "conv3", "convs", "conv1d", "conv2d", "conv_in", "conv_out",
+        ],
+    ),
+    (
+        LayerType::Dense,
+        &["dense", "linear", "fc", "proj", "projection", "head", "to_out"],
+    ),
+];
+
+/// The kind of layer a tensor's name tells. Words are the parts between dots, slashes and colons;
+/// a rule's entry with a dot in it must stand in the name as it is.
+pub fn classify(name: &str) -> LayerType {
+    let name = name.to_ascii_lowercase();
+    // "output" and "dense" are also parts of attention and feed-forward layers: RULES has those first.
+    let words: Vec<&str> = name.split(['.', '/', ':']).collect();
+    let fits = |entry: &&str| {
+        if entry.contains('.') {
+            name.contains(*entry)
+        } else {
+            words.contains(entry)
+        }
+    };
+    RULES
+        .iter()
+        .find(|(_, entries)| entries.iter().any(|entry| fits(&entry)))
+        .map_or_else(|| classify_loosely(&words), |(kind, _)| *kind)
+}
+
+/// Names with a number or a suffix glued to the word: `conv12`, `layer_norm2`, `dense_3`.
+fn classify_loosely(words: &[&str]) -> LayerType {
+    let prefixes = [
+        ("conv", LayerType::Convolution),
+        ("batch_norm", LayerType::BatchNorm),
+        ("bn", LayerType::BatchNorm),
+        ("layer_norm", LayerType::Normalization),
+        ("layernorm", LayerType::Normalization),
+        ("norm", LayerType::Normalization),
+        ("lstm", LayerType::Recurrent),
+        ("gru", LayerType::Recurrent),
+        ("attn", LayerType::Attention),
+        ("embed", LayerType::Embedding),
+        ("dense", LayerType::Dense),
+        ("linear", LayerType::Dense),
+        ("fc", LayerType::Dense),
+    ];
+    words
+        .iter()
+        .find_map(|word| {
+            prefixes
+                .iter()
+                .find(|(prefix, _)| word.starts_with(prefix))
+                .map(|(_, kind)| *kind)
+        })
+        .unwrap_or(LayerType::Unknown)
+}
+
+/// The number of a layer: the first part of the name that is a number (`blk.3.attn_q` is layer 3).
+pub fn index(name: &str) -> Option<i32> {
+    name.split(['.', '/', ':'])
+        .find_map(|word| word.parse::<u16>().ok())
+        .map(i32::from)
+}
+
+/// The architecture that tensor names tell, for formats whose metadata does not.
+pub fn architecture<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> &'static str {
+    let signs = [
+        (".self_attn.q_proj.", "llama"),
+        ("gpt_neox.", "gpt-neox"),
+        (".attn.c_attn.", "gpt2"),
+        (".SelfAttention.q.", "t5"),
+        ("encoder.layer.0.attention.self.query.", "bert"),
+        ("vit.embeddings.", "vit"),
+    ];
+    signs
+        .into_iter()
+        .find(|(sign, _)| names.clone().any(|name| name.contains(sign)))
+        .map_or_else(
+            || {
+                if names.any(|name| name.starts_with("model.diffusion_model.")) {
+                    "stable-diffusion"
+                } else {
+                    "unknown"
+                }
+            },
+            |(_, architecture)| architecture,
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_24_kinds() {
+        assert_eq!(LayerType::ALL.len(), 24);
+    }
+
+    #[test]
+    fn real_names() {
+        let cases = [
+            ("token_embd.weight", LayerType::Embedding, None),
+            ("blk.3.attn_q.weight", LayerType::Attention, Some(3)),
+            ("blk.29.ffn_down.weight", LayerType::FeedForward, Some(29)),
+            ("blk.0.attn_norm.weight", LayerType::Normalization, Some(0)),
+            ("output_norm.weight", LayerType::Normalization, None),
+            ("output.weight", LayerType::Output, None),
+            ("model.embed_tokens.weight", LayerType::Embedding, None),
+            (
+                "model.layers.11.self_attn.q_proj.weight",
+                LayerType::Attention,
+                Some(11),
+            ),
+            (
+                "model.layers.11.mlp.gate_proj.weight",
+                LayerType::FeedForward,
+                Some(11),
+            ),
+            ("lm_head.weight", LayerType::Output, None),
+            (
+                "encoder.layer.5.attention.output.dense.weight",
+                LayerType::Attention,
+                Some(5),
+            ),
+            (
+                "encoder.layer.5.intermediate.dense.bias",
+                LayerType::FeedForward,
+                Some(5),
+            ),
+            (
+                "encoder.layer.5.attention.output.LayerNorm.weight",
+                LayerType::Normalization,
+                Some(5),
+            ),
+            (
+                "embeddings.position_embeddings.weight",
+                LayerType::PositionEmbedding,
+                None,
+            ),
+            ("pooler.dense.weight", LayerType::Pooling, None),
+            ("blk.2.ffn_gate_exps.weight", LayerType::Expert, Some(2)),
+            (
+                "model.diffusion_model.input_blocks.1.0.in_layers.0.weight",
+                LayerType::UNetDown,
+                Some(1),
+            ),
+            ("first_stage_model.decoder.conv_in.bias", LayerType::VAE, None),
+            ("features.conv12.weight", LayerType::Convolution, None),
+            ("something.else", LayerType::Unknown, None),
+        ];
+        for (name, kind, layer) in cases {
+            assert_eq!((classify(name), index(name)), (kind, layer), "{name}");
+        }
+    }
+}

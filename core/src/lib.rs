@@ -1,0 +1,15 @@
+//! The engine of atomizer. It parses model files, decodes their weights and packs their bytes,
+//! and knows nothing of Postgres: the extension at the workspace's root is its only SQL boundary.
+#![forbid(unsafe_code)]
+
+pub mod analytics;
+pub mod codec;
+pub mod formats;
+pub mod hash;
+pub mod layers;
+pub mod metadata;
+pub mod model;
+pub mod quant;
+pub mod rebuild;
+pub mod source;
+pub mod weights;

@@ -1,0 +1,399 @@
+//! Weights: decoding a tensor's bytes to numbers, and a number's content as an atom.
+
+use crate::hash::{Hash, sha256};
+use crate::quant::{Class, Dtype, legacy, small_float};
+use half::{bf16, f16};
+use std::collections::HashMap;
+
+/// Why bytes could not be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The type is known and stored, but not turned into numbers.
+    #[error("weights of type {} cannot be decoded yet", .0.name())]
+    Unsupported(Dtype),
+    /// The bytes are no whole number of weights or blocks.
+    #[error("{length} bytes are no whole number of {} blocks of {} bytes", .dtype.name(), .dtype.info().block_bytes)]
+    PartialBlock {
+        /// The type.
+        dtype: Dtype,
+        /// Number of bytes given.
+        length: usize,
+    },
+}
+
+/// Decoded weights, in the narrowest type that holds every value of their data type exactly.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Weights {
+    /// Everything up to 16 bits, F32 and all quantized types.
+    F32(Vec<f32>),
+    /// F64.
+    F64(Vec<f64>),
+    /// Integers of 32 and 64 bits. U64 keeps its bits: values from 2⁶³ on are negative here.
+    I64(Vec<i64>),
+}
+
+/// How the weights of a data type are written as atoms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Width {
+    /// `float4send(value)`, 4 bytes.
+    F32,
+    /// `float8send(value)`, 8 bytes.
+    F64,
+    /// `int8send(value)`, 8 bytes.
+    I64,
+}
+
+/// The content of one weight's atom: big-endian, as Postgres' send functions write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtomicValue {
+    bytes: [u8; 8],
+    length: usize,
+}
+
+impl AtomicValue {
+    /// Content from a weight's bits: the low 32 for [`Width::F32`], else all 64.
+    pub fn from_bits(width: Width, bits: u64) -> Self {
+        match width {
+            Width::F32 => {
+                let mut bytes = [0; 8];
+                bytes[..4].copy_from_slice(&(bits as u32).to_be_bytes());
+                Self { bytes, length: 4 }
+            }
+            Width::F64 | Width::I64 => Self {
+                bytes: bits.to_be_bytes(),
+                length: 8,
+            },
+        }
+    }
+
+    /// The content's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// The key of the atom.
+    pub fn hash(&self) -> Hash {
+        sha256(self.as_bytes())
+    }
+}
+
+impl Dtype {
+    /// How this type's weights are written as atoms.
+    pub fn width(self) -> Width {
+        match self {
+            Self::F64 => Width::F64,
+            Self::I32 | Self::I64 | Self::U32 | Self::U64 => Width::I64,
+            _ => Width::F32,
+        }
+    }
+}
+
+impl Weights {
+    /// Number of weights.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+            Self::I64(values) => values.len(),
+        }
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The content of one weight's atom.
+    pub fn atomic_value(&self, i: usize) -> AtomicValue {
+        match self {
+            Self::F32(values) => AtomicValue::from_bits(Width::F32, values[i].to_bits().into()),
+            Self::F64(values) => AtomicValue::from_bits(Width::F64, values[i].to_bits()),
+            Self::I64(values) => AtomicValue::from_bits(Width::I64, values[i] as u64),
+        }
+    }
+
+    /// One weight as `real`; rounded where the type is wider.
+    pub fn f32(&self, i: usize) -> f32 {
+        match self {
+            Self::F32(values) => values[i],
+            Self::F64(values) => values[i] as f32,
+            Self::I64(values) => values[i] as f32,
+        }
+    }
+
+    /// One weight as `double precision`; rounded for integers beyond 2⁵³.
+    pub fn f64(&self, i: usize) -> f64 {
+        match self {
+            Self::F32(values) => values[i].into(),
+            Self::F64(values) => values[i],
+            Self::I64(values) => values[i] as f64,
+        }
+    }
+
+    /// Keeps `count` weights from `from` on.
+    pub fn slice(&mut self, from: usize, count: usize) {
+        fn keep<T>(values: &mut Vec<T>, from: usize, count: usize) {
+            values.truncate(from + count);
+            values.drain(..from);
+        }
+        match self {
+            Self::F32(values) => keep(values, from, count),
+            Self::F64(values) => keep(values, from, count),
+            Self::I64(values) => keep(values, from, count),
+        }
+    }
+}
+
+/// Decodes whole blocks of a tensor's bytes.
+///
+/// # Errors
+/// [`DecodeError`] for types without a decoder, and for bytes that are no whole number of blocks.
+pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
+    let row = dtype.info();
+    if !bytes.len().is_multiple_of(row.block_bytes as usize) {
+        return Err(DecodeError::PartialBlock {
+            dtype,
+            length: bytes.len(),
+        });
+    }
+    if !dtype.is_decodable() {
+        return Err(DecodeError::Unsupported(dtype));
+    }
+    Ok(match dtype {
+        Dtype::F32 => Weights::F32(words(bytes, f32::from_le_bytes)),
+        Dtype::F16 => Weights::F32(words(bytes, |word| f16::from_le_bytes(word).to_f32())),
+        Dtype::BF16 => Weights::F32(words(bytes, |word| bf16::from_le_bytes(word).to_f32())),
+        Dtype::F64 => Weights::F64(words(bytes, f64::from_le_bytes)),
+        Dtype::F8_E4M3 => Weights::F32(look_up(bytes, &small_float::e4m3())),
+        Dtype::F8_E5M2 => Weights::F32(look_up(bytes, &small_float::e5m2())),
+        Dtype::F8_E4M3FNUZ => Weights::F32(look_up(bytes, &small_float::e4m3fnuz())),
+        Dtype::F8_E5M2FNUZ => Weights::F32(look_up(bytes, &small_float::e5m2fnuz())),
+        Dtype::F8_E8M0 => Weights::F32(look_up(bytes, &small_float::e8m0())),
+        Dtype::I8 => Weights::F32(words(bytes, |word| i8::from_le_bytes(word).into())),
+        Dtype::U8 => Weights::F32(words(bytes, |word| u8::from_le_bytes(word).into())),
+        Dtype::BOOL => Weights::F32(words(bytes, |word| u8::from_le_bytes(word).into())),
+        Dtype::I16 => Weights::F32(words(bytes, |word| i16::from_le_bytes(word).into())),
+        Dtype::U16 => Weights::F32(words(bytes, |word| u16::from_le_bytes(word).into())),
+        Dtype::I32 => Weights::I64(words(bytes, |word| i32::from_le_bytes(word).into())),
+        Dtype::U32 => Weights::I64(words(bytes, |word| u32::from_le_bytes(word).into())),
+        Dtype::I64 => Weights::I64(words(bytes, i64::from_le_bytes)),
+        Dtype::U64 => Weights::I64(words(bytes, |word| u64::from_le_bytes(word) as i64)),
+        Dtype::Q4_0 => Weights::F32(blocks(bytes, legacy::q4_0)),
+        Dtype::Q4_1 => Weights::F32(blocks(bytes, legacy::q4_1)),
+        Dtype::Q5_0 => Weights::F32(blocks(bytes, legacy::q5_0)),
+        Dtype::Q5_1 => Weights::F32(blocks(bytes, legacy::q5_1)),
+        Dtype::Q8_0 => Weights::F32(blocks(bytes, legacy::q8_0)),
+        _ => return Err(DecodeError::Unsupported(dtype)),
+    })
+}
+
+fn words<const N: usize, T>(bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|word| decode(*word)).collect()
+}
+
+fn look_up(bytes: &[u8], table: &[f32; 256]) -> Vec<f32> {
+    bytes.iter().map(|&code| table[usize::from(code)]).collect()
+}
+
+fn blocks<const BYTES: usize, const WEIGHTS: usize>(
+    bytes: &[u8],
+    decode: impl Fn(&[u8; BYTES], &mut [f32; WEIGHTS]),
+) -> Vec<f32> {
+    let blocks: &[[u8; BYTES]] = bytes.as_chunks().0;
+    let mut out = vec![0.0; blocks.len() * WEIGHTS];
+    for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
+        decode(block, out);
+    }
+    out
+}
+
+/// Multiplies by an odd constant and folds: enough to spread float bits over a table, and far
+/// cheaper than a hash that resists attack. Its keys are a model's own weights, and the worst an
+/// attacker gains is a slow ingestion of his own file.
+#[derive(Default, Clone)]
+pub struct BitsHasher(u64);
+
+impl std::hash::Hasher for BitsHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 keys are counted");
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        let product = u128::from(bits ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+}
+
+type Table = HashMap<u64, u64, std::hash::BuildHasherDefault<BitsHasher>>;
+
+/// Counts how often each distinct weight occurs.
+pub struct Counter {
+    width: Width,
+    /// Occurrences of each 16-bit pattern of a 16-bit type, or each 8-bit one: no table needed.
+    small: Vec<u64>,
+    small_dtype: Option<Dtype>,
+    table: Table,
+    /// Distinct values above which nobody wants to know any more.
+    most: usize,
+}
+
+impl Counter {
+    /// A counter for one data type; it gives up above `most` distinct values.
+    pub fn new(dtype: Dtype, most: usize) -> Self {
+        let row = dtype.info();
+        let narrow = row.block_weights == 1 && row.block_bytes <= 2 && row.class != Class::Other;
+        Self {
+            width: dtype.width(),
+            small: if narrow {
+                vec![0; 1 << (8 * row.block_bytes)]
+            } else {
+                Vec::new()
+            },
+            small_dtype: narrow.then_some(dtype),
+            table: Table::default(),
+            most,
+        }
+    }
+
+    /// Counts the weights in whole blocks of bytes. Returns false once there are too many distinct
+    /// values: the counts are then incomplete.
+    ///
+    /// # Errors
+    /// [`DecodeError`], as [`decode`].
+    pub fn add(&mut self, dtype: Dtype, bytes: &[u8]) -> Result<bool, DecodeError> {
+        if self.small_dtype.is_some() {
+            match dtype.info().block_bytes {
+                1 => bytes.iter().for_each(|&code| self.small[usize::from(code)] += 1),
+                _ => bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .for_each(|word| self.small[usize::from(u16::from_le_bytes(*word))] += 1),
+            }
+            return Ok(true);
+        }
+        let mut count = |bits: u64| *self.table.entry(bits).or_insert(0) += 1;
+        match decode(dtype, bytes)? {
+            Weights::F32(values) => values.iter().for_each(|value| count(value.to_bits().into())),
+            Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
+            Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
+        }
+        Ok(self.table.len() <= self.most)
+    }
+
+    /// Adds the counts of another counter of the same type. Returns false as [`Counter::add`] does.
+    pub fn merge(&mut self, other: Self) -> bool {
+        for (sum, count) in self.small.iter_mut().zip(other.small) {
+            *sum += count;
+        }
+        for (bits, count) in other.table {
+            *self.table.entry(bits).or_insert(0) += count;
+        }
+        self.table.len() <= self.most
+    }
+
+    /// Empties the counter: every distinct weight's bits, with its number of occurrences.
+    pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
+        let width = self.width;
+        let mut counts: Vec<(Width, u64, u64)> = std::mem::take(&mut self.table)
+            .into_iter()
+            .map(|(bits, count)| (width, bits, count))
+            .collect();
+        if let Some(dtype) = self.small_dtype {
+            for (code, count) in self.small.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+                let bytes = (code as u16).to_le_bytes();
+                let weights = decode(dtype, &bytes[..dtype.info().block_bytes as usize])
+                    .expect("a narrow type decodes word by word");
+                counts.push((width, weights.f32(0).to_bits().into(), std::mem::take(count)));
+            }
+        }
+        counts
+    }
+
+    /// Number of distinct weights so far.
+    pub fn distinct(&self) -> usize {
+        self.table.len() + self.small.iter().filter(|count| **count > 0).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_is_written_as_float4send_writes_it() {
+        let one = Weights::F32(vec![1.0, -0.0]);
+        assert_eq!(one.atomic_value(0).as_bytes(), [0x3f, 0x80, 0, 0]);
+        assert_eq!(one.atomic_value(1).as_bytes(), [0x80, 0, 0, 0]);
+        assert_eq!(
+            Weights::I64(vec![-2]).atomic_value(0).as_bytes(),
+            (-2i64).to_be_bytes()
+        );
+        assert_eq!(
+            Weights::F64(vec![0.1]).atomic_value(0).as_bytes(),
+            0.1f64.to_be_bytes()
+        );
+    }
+
+    #[test]
+    fn counts_agree_with_a_plain_count() {
+        let mut values: Vec<f32> = (0..10_000).map(|i| (i % 97) as f32 / 7.0).collect();
+        values.extend([0.0, -0.0, f32::NAN, f32::from_bits(0x7fc0_0001)]);
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mut plain = std::collections::BTreeMap::new();
+        for value in &values {
+            *plain.entry(u64::from(value.to_bits())).or_insert(0u64) += 1;
+        }
+        let (mut one, mut two) = (Counter::new(Dtype::F32, 1000), Counter::new(Dtype::F32, 1000));
+        assert!(one.add(Dtype::F32, &bytes[..2000]).unwrap());
+        assert!(two.add(Dtype::F32, &bytes[2000..]).unwrap());
+        assert!(one.merge(two));
+        assert_eq!(one.distinct(), plain.len());
+        let mut counted: Vec<_> = one
+            .drain()
+            .into_iter()
+            .map(|(_, bits, count)| (bits, count))
+            .collect();
+        counted.sort_unstable();
+        assert_eq!(counted, plain.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn counting_stops_above_the_cap() {
+        let bytes: Vec<u8> = (0..100u32).flat_map(u32::to_le_bytes).collect();
+        assert!(!Counter::new(Dtype::F32, 99).add(Dtype::F32, &bytes).unwrap());
+        assert!(Counter::new(Dtype::F32, 100).add(Dtype::F32, &bytes).unwrap());
+    }
+
+    #[test]
+    fn sixteen_bit_types_count_by_pattern() {
+        let bytes = [0x00, 0x3c, 0x00, 0x3c, 0x00, 0xbc];
+        let mut counter = Counter::new(Dtype::F16, 10);
+        counter.add(Dtype::F16, &bytes).unwrap();
+        let mut counts = counter.drain();
+        counts.sort_unstable();
+        assert_eq!(
+            counts,
+            [
+                (Width::F32, 1f32.to_bits().into(), 2),
+                (Width::F32, (-1f32).to_bits().into(), 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn partial_blocks_and_unknown_decoders_are_errors() {
+        assert!(matches!(
+            decode(Dtype::Q4_1, &[0; 19]),
+            Err(DecodeError::PartialBlock { .. })
+        ));
+        assert!(matches!(
+            decode(Dtype::F4, &[0]),
+            Err(DecodeError::Unsupported(_))
+        ));
+    }
+}
