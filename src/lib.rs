@@ -1,2 +1,136 @@
-//! x
-::pgrx::pg_module_magic!();
+//! The SQL boundary of atomizer: each function decodes its arguments, calls the engine
+//! (`atomizer-core`) once, and encodes what it returns. This file is the table of contents.
+//!
+//! SQL objects other than C functions are in `sql/`, one subject a file, in the order below. Every
+//! COMMENT on a C function is in `sql/comments.sql`.
+
+use pgrx::prelude::*;
+
+mod access;
+mod errors;
+mod export;
+mod governance;
+mod ingestion;
+mod owner;
+mod reading;
+mod sources;
+mod sql_types;
+mod store;
+mod tensors;
+mod threads;
+
+::pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/types/enums.sql", name = "enums", bootstrap);
+extension_sql_file!("../sql/tables/tenant.sql", name = "tenant", requires = ["enums"]);
+extension_sql_file!("../sql/tables/model.sql", name = "model", requires = ["tenant"]);
+extension_sql_file!(
+    "../sql/tables/ingestion_job.sql",
+    name = "ingestion_job",
+    requires = ["model"]
+);
+extension_sql_file!("../sql/tables/atom.sql", name = "atom", requires = ["enums"]);
+extension_sql_file!(
+    "../sql/tables/tensor_atom.sql",
+    name = "tensor_atom",
+    requires = ["model"]
+);
+extension_sql_file!(
+    "../sql/tables/derived.sql",
+    name = "derived",
+    requires = ["enums"]
+);
+extension_sql_file!(
+    "../sql/tables/dump.sql",
+    name = "dump",
+    requires = [
+        "tenant",
+        "model",
+        "ingestion_job",
+        "atom",
+        "tensor_atom",
+        "derived"
+    ]
+);
+extension_sql_file!(
+    "../sql/functions/tenants.sql",
+    name = "tenants",
+    requires = ["tenant"]
+);
+extension_sql_file!(
+    "../sql/functions/models.sql",
+    name = "models",
+    requires = [
+        "tenants",
+        "tensor_atom",
+        "atom",
+        "ingestion_job",
+        ingestion::fold::_unfold_model
+    ]
+);
+extension_sql_file!("../sql/functions/jobs.sql", name = "jobs", requires = ["models"]);
+extension_sql_file!(
+    "../sql/functions/garbage.sql",
+    name = "garbage",
+    requires = ["atom", "derived"]
+);
+extension_sql_file!(
+    "../sql/functions/integrity.sql",
+    name = "integrity",
+    requires = [
+        "atom",
+        "tensor_atom",
+        "ingestion_job",
+        export::verify_model,
+        export::_stored_sha256,
+        export::_model_weight_counts
+    ]
+);
+extension_sql_file!(
+    "../sql/procedures/atomize_model_governed.sql",
+    name = "atomize_model_governed",
+    requires = [
+        "jobs",
+        ingestion::_ingestion_step,
+        governance::_claim_ingestion_job,
+        governance::_release_ingestion_job
+    ]
+);
+extension_sql_file!(
+    "../sql/procedures/ingest_model.sql",
+    name = "ingest_model",
+    requires = [
+        "atomize_model_governed",
+        governance::register_model,
+        governance::create_ingestion_job,
+        governance::drop_model,
+        reading::detect_model_format
+    ]
+);
+extension_sql_file!(
+    "../sql/views/views.sql",
+    name = "views",
+    requires = [
+        "tensor_atom",
+        "atom",
+        "ingestion_job",
+        access::my_tenant_ids,
+        tensors::tensor_coefficients
+    ]
+);
+extension_sql_file!(
+    "../sql/security/policies.sql",
+    name = "policies",
+    requires = ["views"]
+);
+extension_sql_file!(
+    "../sql/security/grants.sql",
+    name = "grants",
+    requires = ["policies", "integrity", "garbage", "ingest_model"]
+);
+extension_sql_file!(
+    "../sql/comments.sql",
+    name = "comments",
+    requires = ["grants"],
+    finalize
+);

@@ -3,12 +3,15 @@
 #![forbid(unsafe_code)]
 
 pub mod analytics;
+pub mod census;
 pub mod codec;
+pub mod fingerprint;
 pub mod formats;
 pub mod hash;
 pub mod layers;
 pub mod metadata;
 pub mod model;
+pub mod parallel;
 pub mod quant;
 pub mod rebuild;
 pub mod source;

@@ -48,11 +48,30 @@ pub fn push_json_string(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\0' => out.push('\u{2400}'),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
             c if c < ' ' => write!(out, "\\u{:04x}", c as u32).expect("writing to a String"),
             c => out.push(c),
         }
     }
     out.push('"');
+}
+
+/// Number of bytes that [`push_json_string`] appends.
+pub fn json_string_bytes(text: &str) -> u64 {
+    let escaped: u64 = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+            0 => 3,
+            1..b' ' => 6,
+            _ => 1,
+        })
+        .sum();
+    escaped + 2
 }
 
 /// Appends a value as JSON; an array that is not complete becomes an object that says so.
@@ -118,6 +137,23 @@ pub fn to_json(metadata: &Metadata) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_length_of_a_string_is_known_before() {
+        for text in [
+            "",
+            "plain",
+            "grüße",
+            "\"\\\n\r\t\u{8}\u{c}",
+            "\0\u{1}\u{1f}\u{7f}",
+        ] {
+            let mut json = String::new();
+            push_json_string(&mut json, text);
+            assert_eq!(json_string_bytes(text), json.len() as u64, "{text:?}");
+            let read: String = serde_json::from_str(&json).unwrap();
+            assert_eq!(read, text.replace('\0', "\u{2400}"));
+        }
+    }
 
     #[test]
     fn every_kind_of_value_is_valid_json() {

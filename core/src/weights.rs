@@ -1,7 +1,7 @@
 //! Weights: decoding a tensor's bytes to numbers, and a number's content as an atom.
 
 use crate::hash::{Hash, sha256};
-use crate::quant::{Class, Dtype, legacy, small_float};
+use crate::quant::{Dtype, legacy, small_float};
 use half::{bf16, f16};
 use std::collections::HashMap;
 
@@ -232,91 +232,103 @@ type Table = HashMap<u64, u64, std::hash::BuildHasherDefault<BitsHasher>>;
 
 /// Counts how often each distinct weight occurs.
 pub struct Counter {
-    width: Width,
-    /// Occurrences of each 16-bit pattern of a 16-bit type, or each 8-bit one: no table needed.
-    small: Vec<u64>,
-    small_dtype: Option<Dtype>,
+    dtype: Dtype,
+    /// Occurrences of each bit pattern of a type of one or two bytes, which needs no table.
+    patterns: Vec<u64>,
     table: Table,
-    /// Distinct values above which nobody wants to know any more.
+    /// Distinct values above which there are too many.
     most: usize,
 }
 
 impl Counter {
-    /// A counter for one data type; it gives up above `most` distinct values.
+    /// A counter of one data type for up to `most` distinct values.
     pub fn new(dtype: Dtype, most: usize) -> Self {
         let row = dtype.info();
-        let narrow = row.block_weights == 1 && row.block_bytes <= 2 && row.class != Class::Other;
+        let narrow = row.block_weights == 1 && row.block_bytes <= 2;
         Self {
-            width: dtype.width(),
-            small: if narrow {
+            dtype,
+            patterns: if narrow {
                 vec![0; 1 << (8 * row.block_bytes)]
             } else {
                 Vec::new()
             },
-            small_dtype: narrow.then_some(dtype),
             table: Table::default(),
             most,
         }
     }
 
-    /// Counts the weights in whole blocks of bytes. Returns false once there are too many distinct
-    /// values: the counts are then incomplete.
+    /// Goes through the weights in whole blocks of bytes, counts them if `counting`, and returns
+    /// how many are zero.
     ///
     /// # Errors
     /// [`DecodeError`], as [`decode`].
-    pub fn add(&mut self, dtype: Dtype, bytes: &[u8]) -> Result<bool, DecodeError> {
-        if self.small_dtype.is_some() {
+    pub fn add(&mut self, dtype: Dtype, bytes: &[u8], counting: bool) -> Result<u64, DecodeError> {
+        if counting && !self.patterns.is_empty() {
             match dtype.info().block_bytes {
-                1 => bytes.iter().for_each(|&code| self.small[usize::from(code)] += 1),
-                _ => bytes
-                    .as_chunks()
-                    .0
+                1 => bytes
                     .iter()
-                    .for_each(|word| self.small[usize::from(u16::from_le_bytes(*word))] += 1),
+                    .for_each(|&code| self.patterns[usize::from(code)] += 1),
+                _ => {
+                    let words = bytes.as_chunks().0.iter();
+                    words.for_each(|word| self.patterns[usize::from(u16::from_le_bytes(*word))] += 1);
+                }
             }
-            return Ok(true);
         }
-        let mut count = |bits: u64| *self.table.entry(bits).or_insert(0) += 1;
-        match decode(dtype, bytes)? {
-            Weights::F32(values) => values.iter().for_each(|value| count(value.to_bits().into())),
-            Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
-            Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
+        let weights = decode(dtype, bytes)?;
+        if counting && self.patterns.is_empty() {
+            let mut count = |bits: u64| *self.table.entry(bits).or_insert(0) += 1;
+            match &weights {
+                Weights::F32(values) => values.iter().for_each(|value| count(value.to_bits().into())),
+                Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
+                Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
+            }
         }
-        Ok(self.table.len() <= self.most)
+        Ok(match weights {
+            Weights::F32(values) => values.iter().filter(|value| **value == 0.0).count(),
+            Weights::F64(values) => values.iter().filter(|value| **value == 0.0).count(),
+            Weights::I64(values) => values.iter().filter(|value| **value == 0).count(),
+        } as u64)
     }
 
-    /// Adds the counts of another counter of the same type. Returns false as [`Counter::add`] does.
-    pub fn merge(&mut self, other: Self) -> bool {
-        for (sum, count) in self.small.iter_mut().zip(other.small) {
+    /// True while there are no more distinct values than the counter is for.
+    pub fn fits(&self) -> bool {
+        self.table.len() <= self.most
+    }
+
+    /// Adds the counts of another counter of the same type.
+    pub fn merge(&mut self, other: Self) {
+        for (sum, count) in self.patterns.iter_mut().zip(other.patterns) {
             *sum += count;
         }
         for (bits, count) in other.table {
             *self.table.entry(bits).or_insert(0) += count;
         }
-        self.table.len() <= self.most
     }
 
     /// Empties the counter: every distinct weight's bits, with its number of occurrences.
     pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
-        let width = self.width;
+        let width = self.dtype.width();
         let mut counts: Vec<(Width, u64, u64)> = std::mem::take(&mut self.table)
             .into_iter()
             .map(|(bits, count)| (width, bits, count))
             .collect();
-        if let Some(dtype) = self.small_dtype {
-            for (code, count) in self.small.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-                let bytes = (code as u16).to_le_bytes();
-                let weights = decode(dtype, &bytes[..dtype.info().block_bytes as usize])
-                    .expect("a narrow type decodes word by word");
-                counts.push((width, weights.f32(0).to_bits().into(), std::mem::take(count)));
-            }
+        for (code, count) in self
+            .patterns
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+        {
+            let bytes = (code as u16).to_le_bytes();
+            let weights = decode(self.dtype, &bytes[..self.dtype.info().block_bytes as usize])
+                .expect("a narrow type decodes word by word");
+            counts.push((width, weights.f32(0).to_bits().into(), std::mem::take(count)));
         }
         counts
     }
 
-    /// Number of distinct weights so far.
+    /// Number of distinct values so far.
     pub fn distinct(&self) -> usize {
-        self.table.len() + self.small.iter().filter(|count| **count > 0).count()
+        self.table.len() + self.patterns.iter().filter(|count| **count > 0).count()
     }
 }
 
@@ -349,9 +361,10 @@ mod tests {
             *plain.entry(u64::from(value.to_bits())).or_insert(0u64) += 1;
         }
         let (mut one, mut two) = (Counter::new(Dtype::F32, 1000), Counter::new(Dtype::F32, 1000));
-        assert!(one.add(Dtype::F32, &bytes[..2000]).unwrap());
-        assert!(two.add(Dtype::F32, &bytes[2000..]).unwrap());
-        assert!(one.merge(two));
+        let zeros = one.add(Dtype::F32, &bytes[..2000], true).unwrap()
+            + two.add(Dtype::F32, &bytes[2000..], true).unwrap();
+        assert_eq!(zeros, values.iter().filter(|value| **value == 0.0).count() as u64);
+        one.merge(two);
         assert_eq!(one.distinct(), plain.len());
         let mut counted: Vec<_> = one
             .drain()
@@ -363,17 +376,20 @@ mod tests {
     }
 
     #[test]
-    fn counting_stops_above_the_cap() {
+    fn a_counter_says_when_it_is_full() {
         let bytes: Vec<u8> = (0..100u32).flat_map(u32::to_le_bytes).collect();
-        assert!(!Counter::new(Dtype::F32, 99).add(Dtype::F32, &bytes).unwrap());
-        assert!(Counter::new(Dtype::F32, 100).add(Dtype::F32, &bytes).unwrap());
+        for (most, fits) in [(99, false), (100, true)] {
+            let mut counter = Counter::new(Dtype::F32, most);
+            counter.add(Dtype::F32, &bytes, true).unwrap();
+            assert_eq!(counter.fits(), fits);
+        }
     }
 
     #[test]
     fn sixteen_bit_types_count_by_pattern() {
         let bytes = [0x00, 0x3c, 0x00, 0x3c, 0x00, 0xbc];
         let mut counter = Counter::new(Dtype::F16, 10);
-        counter.add(Dtype::F16, &bytes).unwrap();
+        counter.add(Dtype::F16, &bytes, true).unwrap();
         let mut counts = counter.drain();
         counts.sort_unstable();
         assert_eq!(

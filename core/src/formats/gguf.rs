@@ -2,8 +2,10 @@
 //! Source: ggml `docs/gguf.md`; split files: llama.cpp `tools/gguf-split`.
 
 use super::header::HeaderReader;
-use super::{Detail, FileSet, ParseError, malformed, too_large, unsupported};
-use crate::metadata::{Array, MAX_JSON_BYTES, Metadata, Value};
+use super::{
+    Detail, FileSet, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count,
+};
+use crate::metadata::{Array, MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
 use crate::model::{Format, Model, Tensor};
 use crate::quant::Dtype;
 use crate::source::Source;
@@ -18,6 +20,8 @@ const MAX_DIMS: u32 = 4;
 const MAX_NAME_BYTES: u64 = 65_535;
 /// Longest single text value. Real ones (chat templates) have some kilobytes; jsonb takes 256 MiB.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
+/// Longest name of an architecture; real ones have a dozen bytes.
+const MAX_ARCHITECTURE_BYTES: usize = 255;
 /// Arrays of arrays are allowed by the format and unused; real files have depth 1.
 const MAX_ARRAY_DEPTH: u32 = 4;
 /// Arrays up to this length are shown whole in a summary.
@@ -59,18 +63,17 @@ pub fn parse(files: &FileSet, data_files: &[usize], detail: Detail) -> Result<Mo
         check_split(&metadata, part, data_files.len())?;
         match &mut model {
             None => {
-                let architecture = match find(&metadata, "general.architecture") {
-                    Some(Value::Text(name)) => name.clone(),
-                    _ => "unknown".to_owned(),
-                };
                 model = Some(Model {
                     format: Format::Gguf,
-                    architecture,
+                    architecture: architecture(&metadata).unwrap_or("unknown").to_owned(),
                     metadata,
                     tensors,
                 });
             }
-            Some(model) => model.tensors.extend(tensors),
+            Some(model) => {
+                check_tensor_count((model.tensors.len() + tensors.len()) as u64)?;
+                model.tensors.extend(tensors);
+            }
         }
     }
     let model = model.ok_or_else(|| malformed!("a model needs at least one file"))?;
@@ -100,6 +103,15 @@ fn integer(metadata: &Metadata, key: &str) -> Option<u64> {
         Value::Int(value) => u64::try_from(*value).ok(),
         _ => None,
     }
+}
+
+/// The architecture's name, if it can be one.
+fn architecture(metadata: &Metadata) -> Option<&str> {
+    let Some(Value::Text(name)) = find(metadata, "general.architecture") else {
+        return None;
+    };
+    let plain = (1..=MAX_ARCHITECTURE_BYTES).contains(&name.len()) && !name.contains(char::is_control);
+    plain.then_some(name)
 }
 
 /// A part of a split model says which one it is; one part alone may be opened too.
@@ -154,6 +166,7 @@ fn parse_file(
     // The shortest key takes 8 + 1 + 4 + 1 bytes, the shortest tensor 8 + 1 + 4 + 4 + 8.
     check_count(&reader, key_count, 14, "metadata keys")?;
     check_count(&reader, tensor_count, 25, "tensors")?;
+    check_tensor_count(tensor_count)?;
 
     let mut metadata = Metadata::new();
     let mut keys = HashSet::new();
@@ -163,6 +176,7 @@ fn parse_file(
     };
     for _ in 0..key_count {
         let key = name(&mut reader, "a metadata key")?;
+        budget.charge(&key, &key)?;
         let type_id = reader.u32("a value type")?;
         let value = value(&mut reader, &key, type_id, &mut budget, 0)?;
         if !keys.insert(key.clone()) {
@@ -235,10 +249,23 @@ fn name(reader: &mut HeaderReader, what: &str) -> Result<String, ParseError> {
     Ok(text.to_owned())
 }
 
-/// How many bytes of array elements may still be kept in memory.
+/// How much of the keys and values may still be kept, in memory and in one jsonb.
 struct Budget {
     detail: Detail,
     left: u64,
+}
+
+impl Budget {
+    /// Charges for a key or a value; `text` is what it holds besides a fixed part.
+    fn charge(&mut self, text: &str, key: &str) -> Result<(), ParseError> {
+        let cost = size_of::<Value>() as u64 + json_string_bytes(text);
+        self.left = self.left.checked_sub(cost).ok_or_else(|| {
+            too_large!(
+                "the header's keys and values are too large for one jsonb, from metadata key \"{key}\" on"
+            )
+        })?;
+        Ok(())
+    }
 }
 
 fn value(
@@ -248,7 +275,7 @@ fn value(
     budget: &mut Budget,
     depth: u32,
 ) -> Result<Value, ParseError> {
-    Ok(match type_id {
+    let value = match type_id {
         0 => Value::Uint(reader.array::<1>(key)?[0].into()),
         1 => Value::Int((reader.array::<1>(key)?[0] as i8).into()),
         2 => Value::Uint(u16::from_le_bytes(reader.array(key)?).into()),
@@ -267,7 +294,9 @@ fn value(
                 "metadata key \"{key}\" has the unknown value type {type_id}"
             ));
         }
-    })
+    };
+    budget.charge(if let Value::Text(text) = &value { text } else { "" }, key)?;
+    Ok(value)
 }
 
 fn text(reader: &mut HeaderReader, key: &str, most: u64) -> Result<String, ParseError> {
@@ -308,22 +337,16 @@ fn array(reader: &mut HeaderReader, key: &str, budget: &mut Budget, depth: u32) 
     };
     let mut head = Vec::new();
     for _ in 0..wanted {
-        let before = reader.position();
         if budget.detail == Detail::Summary && type_id == STRING {
             let length = reader.u64(key)?;
             let shown = length.min(SUMMARY_TEXT_BYTES);
-            head.push(Value::Text(
-                String::from_utf8_lossy(reader.take(shown, key)?).into_owned(),
-            ));
+            let text = String::from_utf8_lossy(reader.take(shown, key)?).into_owned();
+            budget.charge(&text, key)?;
+            head.push(Value::Text(text));
             reader.skip(length - shown, key)?;
         } else {
             head.push(value(reader, key, type_id, budget, depth + 1)?);
         }
-        // An element in memory takes a fixed part besides its own bytes.
-        let cost = reader.position() - before + size_of::<Value>() as u64;
-        budget.left = budget.left.checked_sub(cost).ok_or_else(|| {
-            too_large!("the arrays of the header are too large for one jsonb (metadata key \"{key}\" has {count} elements)")
-        })?;
     }
     skip_elements(reader, key, type_id, count - wanted, depth)?;
     Ok(Value::Array(Array { element, count, head }))
@@ -380,11 +403,7 @@ fn tensor(reader: &mut HeaderReader, file_no: usize) -> Result<Tensor, ParseErro
     let offset = reader.u64(&name)?;
     let dtype = Dtype::from_ggml_id(type_id)
         .ok_or_else(|| unsupported!("tensor \"{name}\" has the unknown ggml type {type_id}"))?;
-    let weight_count = shape
-        .iter()
-        .try_fold(1u64, |product, &extent| product.checked_mul(extent))
-        .filter(|count| i64::try_from(*count).is_ok())
-        .ok_or_else(|| malformed!("tensor \"{name}\" of shape {shape:?} has more than 2^63 weights"))?;
+    let weight_count = weight_count(&name, &shape)?;
     let row = shape.last().copied().unwrap_or(1);
     let block = u64::from(dtype.info().block_weights);
     if !row.is_multiple_of(block) {

@@ -28,14 +28,27 @@ pub enum ParseError {
     Source(#[from] SourceError),
 }
 
+/// Longest message. Names and values of a hostile file stand in it, and it goes into the server's log.
+const MAX_MESSAGE_BYTES: usize = 1000;
+
+/// Makes a message fit for a log and for C: short, and without zero bytes.
+fn tidy(message: String) -> String {
+    let mut message = message.replace('\0', "\u{2400}");
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+        message.push('…');
+    }
+    message
+}
+
 macro_rules! malformed {
-    ($($arg:tt)*) => { $crate::formats::ParseError::Malformed(format!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::formats::ParseError::Malformed($crate::formats::tidy(format!($($arg)*))) };
 }
 macro_rules! unsupported {
-    ($($arg:tt)*) => { $crate::formats::ParseError::Unsupported(format!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::formats::ParseError::Unsupported($crate::formats::tidy(format!($($arg)*))) };
 }
 macro_rules! too_large {
-    ($($arg:tt)*) => { $crate::formats::ParseError::TooLarge(format!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::formats::ParseError::TooLarge($crate::formats::tidy(format!($($arg)*))) };
 }
 pub(crate) use {malformed, too_large, unsupported};
 
@@ -46,6 +59,32 @@ pub enum Detail {
     Summary,
     /// All of them, up to [`crate::metadata::MAX_JSON_BYTES`].
     Full,
+}
+
+/// Most tensors of one model, five times what the largest have. A tensor takes ten times the memory
+/// of its entry in a file, and a file may be all entries.
+const MAX_TENSORS: u64 = 1 << 20;
+
+/// Refuses more tensors than [`MAX_TENSORS`].
+fn check_tensor_count(count: u64) -> Result<(), ParseError> {
+    if count > MAX_TENSORS {
+        return Err(too_large!(
+            "the model has {count} tensors (at most {MAX_TENSORS})"
+        ));
+    }
+    Ok(())
+}
+
+/// Number of weights of a shape. It and every extent must fit a bigint, also where one is zero.
+fn weight_count(name: &str, shape: &[u64]) -> Result<u64, ParseError> {
+    let fits = |n: u64| i64::try_from(n).is_ok();
+    shape
+        .iter()
+        .try_fold(1u64, |product, &extent| {
+            let product = product.checked_mul(extent)?;
+            (fits(product) && fits(extent)).then_some(product)
+        })
+        .ok_or_else(|| malformed!("tensor \"{name}\" of shape {shape:?} has 2^63 weights or more"))
 }
 
 /// The format of a file, from its content alone.
@@ -69,6 +108,18 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     ))
+}
+
+/// The format of a model, from the content of its first file with tensors.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_files(files: &FileSet) -> Result<Format, ParseError> {
+    let data_files = files.data_files();
+    let first = data_files
+        .first()
+        .ok_or_else(|| malformed!("a model needs at least one file"))?;
+    detect(files.source(*first))
 }
 
 /// Parses the headers of all files of a model. Several files are shards of one model; an index of
@@ -108,16 +159,21 @@ fn check_tensors(tensors: &[Tensor]) -> Result<(), ParseError> {
             return Err(malformed!("tensor \"{}\" is listed twice", tensor.name));
         }
     }
-    for pair in tensors.windows(2) {
-        let end = pair[0].offset + pair[0].byte_length;
-        if pair[0].file_no == pair[1].file_no && end > pair[1].offset && pair[1].byte_length > 0 {
-            return Err(malformed!(
-                "tensor \"{}\" starts at byte {}, inside tensor \"{}\" which ends at byte {end}",
-                pair[1].name,
-                pair[1].offset,
-                pair[0].name
-            ));
+    // Tensors without bytes lie anywhere: they must not stand between two that overlap.
+    let mut last: Option<&Tensor> = None;
+    for tensor in tensors.iter().filter(|tensor| tensor.byte_length > 0) {
+        if let Some(last) = last.filter(|last| last.file_no == tensor.file_no) {
+            let end = last.offset + last.byte_length;
+            if end > tensor.offset {
+                return Err(malformed!(
+                    "tensor \"{}\" starts at byte {}, inside tensor \"{}\" which ends at byte {end}",
+                    tensor.name,
+                    tensor.offset,
+                    last.name
+                ));
+            }
         }
+        last = Some(tensor);
     }
     Ok(())
 }

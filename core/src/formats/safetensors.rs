@@ -4,7 +4,7 @@
 //! Source: safetensors' README, "Format".
 
 use super::header::HeaderReader;
-use super::{FileSet, ParseError, malformed, too_large};
+use super::{FileSet, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count};
 use crate::layers;
 use crate::metadata::{Metadata, Value};
 use crate::model::{Format, Model, Tensor};
@@ -37,6 +37,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
                 metadata.push((key, value));
             }
         }
+        check_tensor_count((tensors.len() + found.len()) as u64)?;
         tensors.extend(found);
     }
     if let Some(index) = files.index() {
@@ -138,13 +139,9 @@ fn tensor(
     }
     let dtype_name = format!("{:?}", info.dtype);
     let dtype = Dtype::from_name(&dtype_name)
-        .ok_or_else(|| super::unsupported!("tensor \"{name}\" has the unknown data type {dtype_name}"))?;
+        .ok_or_else(|| unsupported!("tensor \"{name}\" has the unknown data type {dtype_name}"))?;
     let shape: Vec<u64> = info.shape.iter().map(|&extent| extent as u64).collect();
-    let weight_count = shape
-        .iter()
-        .try_fold(1u64, |product, &extent| product.checked_mul(extent))
-        .filter(|count| i64::try_from(*count).is_ok())
-        .ok_or_else(|| malformed!("tensor \"{name}\" of shape {shape:?} has more than 2^63 weights"))?;
+    let weight_count = weight_count(name, &shape)?;
     let byte_length = dtype.byte_length(weight_count);
     if byte_length != Some(end - start) {
         return Err(malformed!(

@@ -1,0 +1,86 @@
+//! One pass over a file: its SHA-256, that of each tensor in it, and that of all other bytes.
+
+use crate::hash::{Hash, Hasher};
+use crate::rebuild::{Part, Range, parts};
+use crate::source::{Source, SourceError};
+
+/// Bytes read at a time.
+const SLICE_BYTES: u64 = 8 << 20;
+
+/// The digests of one file.
+pub struct Fingerprint {
+    /// Of the whole file.
+    pub file: Hash,
+    /// Of each tensor, in the order they were given.
+    pub tensors: Vec<Hash>,
+    /// Of the bytes outside of tensors, one behind the other.
+    pub blob: Hash,
+}
+
+/// Reads a file once, front to back. `tensors` are in the order of their first bytes and do not
+/// overlap. `progress` is told the bytes done after each slice, and may end the work by an error.
+///
+/// # Errors
+/// What the source or `progress` say.
+pub fn fingerprint<E: From<SourceError>>(
+    source: &dyn Source,
+    tensors: &[Range],
+    mut progress: impl FnMut(u64) -> Result<(), E>,
+) -> Result<Fingerprint, E> {
+    let mut file = Hasher::default();
+    let mut hashers = vec![Hasher::default(); tensors.len()];
+    let mut blob = Hasher::default();
+    let mut buffer = Vec::new();
+    for ((start, length), part) in parts(source.len(), tensors) {
+        let mut at = 0;
+        while at < length {
+            let n = SLICE_BYTES.min(length - at);
+            buffer.resize(n as usize, 0);
+            source.read_at(start + at, &mut buffer)?;
+            let content = match part {
+                Part::Tensor(no, _) => &mut hashers[no],
+                Part::Blob(_) => &mut blob,
+            };
+            // Each digest is a chain of its own, so two threads are all that can help.
+            if n < 64 << 10 {
+                file.update(&buffer);
+                content.update(&buffer);
+            } else {
+                crate::parallel::overlap(|| file.update(&buffer), || content.update(&buffer));
+            }
+            at += n;
+            progress(start + at)?;
+        }
+    }
+    Ok(Fingerprint {
+        file: file.finish(),
+        tensors: hashers.into_iter().map(Hasher::finish).collect(),
+        blob: blob.finish(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::sha256;
+
+    #[test]
+    fn each_part_has_its_own_digest() {
+        let bytes: Vec<u8> = (0..300_000u32).map(|i| (i * i >> 3) as u8).collect();
+        let source = &bytes[..];
+        let tensors = [(10, 100_000), (100_010, 0), (150_000, 70_000)];
+        let mut seen = 0;
+        let found = fingerprint::<SourceError>(&source, &tensors, |done| {
+            seen = done;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, 300_000);
+        assert_eq!(found.file, sha256(&bytes));
+        for ((start, length), hash) in tensors.iter().zip(&found.tensors) {
+            assert_eq!(*hash, sha256(&bytes[*start as usize..(start + length) as usize]));
+        }
+        let rest = [&bytes[..10], &bytes[100_010..150_000], &bytes[220_000..]].concat();
+        assert_eq!(found.blob, sha256(&rest));
+    }
+}

@@ -1,0 +1,66 @@
+//! The worker threads. They compute and never call Postgres; whoever starts them blocks signals
+//! first, so that a backend's signals reach its main thread only.
+
+use crate::codec::{CodecError, Decoder, Encoder};
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+/// Threads of one process. A server is shared: one backend must not take all of a large machine.
+const MAX_THREADS: usize = 4;
+
+static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+
+/// Starts the threads, once for each process. Where none can be had, work is done by the caller.
+pub fn start() {
+    POOL.get_or_init(|| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads())
+            .thread_name(|no| format!("atomizer {no}"))
+            .build()
+            .ok()
+    });
+}
+
+/// Number of worker threads.
+pub fn threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_THREADS)
+}
+
+/// Runs `work` on the worker threads, and `meanwhile` on the caller's own.
+pub fn overlap<R: Send, T>(work: impl FnOnce() -> R + Send, meanwhile: impl FnOnce() -> T) -> (R, T) {
+    let Some(Some(pool)) = POOL.get() else {
+        return (work(), meanwhile());
+    };
+    let mut result = None;
+    let done = pool.in_place_scope(|scope| {
+        scope.spawn(|_| result = Some(work()));
+        meanwhile()
+    });
+    (result.expect("a scope ends after its tasks"), done)
+}
+
+thread_local! {
+    static ENCODER: RefCell<Encoder> = RefCell::default();
+    static DECODER: RefCell<Decoder> = RefCell::default();
+}
+
+/// Encodes segments, each with its stride, on all threads. Call it within [`overlap`].
+pub fn encode_all(raw: &[(Vec<u8>, usize)]) -> Vec<Vec<u8>> {
+    raw.par_iter()
+        .map(|(raw, stride)| ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, *stride)))
+        .collect()
+}
+
+/// Decodes segments on all threads. Call it within [`overlap`].
+///
+/// # Errors
+/// [`CodecError`] for the first damaged segment.
+pub fn decode_all(encoded: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, CodecError> {
+    encoded
+        .par_iter()
+        .map(|encoded| DECODER.with_borrow_mut(|decoder| decoder.decode(encoded)))
+        .collect()
+}

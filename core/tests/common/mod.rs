@@ -1,0 +1,182 @@
+//! What the tests of the engine share: builders of files, ways to open them, and what must hold
+//! for whatever a parser accepts. Nothing here uses the engine's own tables or arithmetic.
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+pub mod gguf;
+pub mod peak;
+pub mod safetensors;
+
+use atomizer_core::formats::{self, Detail, FileSet, ParseError};
+use atomizer_core::metadata::to_json;
+use atomizer_core::model::Model;
+use atomizer_core::source::Source;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Opens one file's bytes.
+pub fn open(bytes: &[u8], detail: Detail) -> Result<Model, ParseError> {
+    formats::parse(&FileSet::single("model", Box::new(bytes)), None, detail)
+}
+
+/// Opens several files in the order given.
+pub fn open_files(files: &[(&str, &[u8])]) -> Result<Model, ParseError> {
+    let files = files
+        .iter()
+        .map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>))
+        .collect();
+    formats::parse(&FileSet::of(files)?, None, Detail::Summary)
+}
+
+/// Opens bytes that must be accepted, whatever the detail; gives the full model.
+pub fn accepted(bytes: &[u8]) -> Model {
+    assert_sane(&open(bytes, Detail::Summary).unwrap(), bytes.len());
+    let model = open(bytes, Detail::Full).unwrap();
+    assert_sane(&model, bytes.len());
+    model
+}
+
+/// The kinds of refusal, which become the SQLSTATE.
+#[derive(Debug, PartialEq)]
+pub enum Kind {
+    Malformed,
+    Unsupported,
+    TooLarge,
+    Source,
+}
+
+pub fn kind(error: &ParseError) -> Kind {
+    match error {
+        ParseError::Malformed(_) => Kind::Malformed,
+        ParseError::Unsupported(_) => Kind::Unsupported,
+        ParseError::TooLarge(_) => Kind::TooLarge,
+        ParseError::Source(_) => Kind::Source,
+    }
+}
+
+/// Asserts a refusal of this kind whose message holds `words`.
+#[track_caller]
+pub fn assert_refused<T>(result: Result<T, ParseError>, expected: Kind, words: &str) {
+    let Err(error) = result else {
+        panic!("accepted, though it should say \"{words}\"");
+    };
+    let message = error.to_string();
+    assert_eq!(kind(&error), expected, "{message}");
+    assert!(message.contains(words), "\"{message}\" does not say \"{words}\"");
+    assert!(fits_a_log(&message), "{message:?}");
+}
+
+/// Asserts that bytes are malformed, whatever the detail.
+#[track_caller]
+pub fn malformed(bytes: &[u8], words: &str) {
+    for detail in [Detail::Summary, Detail::Full] {
+        assert_refused(open(bytes, detail), Kind::Malformed, words);
+    }
+}
+
+/// A message goes through C strings into a log: short, and without a zero byte.
+pub fn fits_a_log(message: &str) -> bool {
+    message.len() <= 1100 && !message.contains('\0')
+}
+
+/// What must hold for every model that was accepted, however hostile its file.
+#[track_caller]
+pub fn assert_sane(model: &Model, file_length: usize) {
+    let mut names = HashSet::new();
+    let mut ranges = Vec::new();
+    for tensor in &model.tensors {
+        assert!(names.insert(&tensor.name), "\"{}\" is there twice", tensor.name);
+        assert!(!tensor.name.is_empty() && !tensor.name.contains('\0'));
+        // Extents become bigint.
+        assert!(tensor.shape.iter().all(|extent| i64::try_from(*extent).is_ok()));
+        let product = tensor
+            .shape
+            .iter()
+            .map(|extent| u128::from(*extent))
+            .product::<u128>();
+        assert_eq!(u128::from(tensor.weight_count), product);
+        let end = u128::from(tensor.offset) + u128::from(tensor.byte_length);
+        assert!(end <= file_length as u128, "\"{}\" ends at {end}", tensor.name);
+        if tensor.byte_length > 0 {
+            ranges.push((u128::from(tensor.offset), end));
+        }
+    }
+    for (i, one) in ranges.iter().enumerate() {
+        for two in &ranges[..i] {
+            assert!(
+                one.1 <= two.0 || two.1 <= one.0,
+                "tensors share bytes: {one:?} and {two:?}"
+            );
+        }
+    }
+    serde_json::from_str::<serde_json::Value>(&to_json(&model.metadata)).expect("metadata is JSON");
+    assert!(!model.architecture.is_empty() && !model.architecture.contains('\0'));
+}
+
+/// Every byte of a file, set to values that turn lengths, counts and types into other ones.
+pub fn corruptions(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
+    (0..bytes.len()).flat_map(move |at| {
+        let old = bytes[at];
+        let values: HashSet<u8> = [
+            0,
+            1,
+            9,
+            0x7f,
+            0x80,
+            0xff,
+            old ^ 1,
+            old ^ 0x20,
+            old.wrapping_add(1),
+            b'"',
+            b'{',
+        ]
+        .into();
+        values
+            .into_iter()
+            .filter(move |value| *value != old)
+            .map(move |value| {
+                let mut bytes = bytes.to_vec();
+                bytes[at] = value;
+                (at, bytes)
+            })
+    })
+}
+
+/// Bytes that look random and are the same in every run.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}
+
+/// A folder of its own for one test, removed at the end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("atomizer-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}

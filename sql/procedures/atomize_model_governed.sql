@@ -1,0 +1,82 @@
+-- The governed ingestion. No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+
+CREATE PROCEDURE atomizer.atomize_model_governed(
+    ingestion_job_id bigint, model_data bytea DEFAULT NULL, model_format text DEFAULT NULL)
+LANGUAGE plpgsql AS $procedure$
+DECLARE
+    token     uuid;
+    step      record;
+    begun     timestamptz := clock_timestamp();
+    noticed   timestamptz := clock_timestamp();
+    first_byte bigint;
+    speed     double precision;
+    state     text;
+    message   text;
+    detail    text;
+    hint      text;
+BEGIN
+    token := atomizer._claim_ingestion_job(ingestion_job_id, model_format);
+    COMMIT;
+    IF token IS NULL THEN
+        RAISE NOTICE 'ingestion job % is complete already', ingestion_job_id;
+        RETURN;
+    END IF;
+    LOOP
+        BEGIN
+            SELECT s.* INTO step FROM atomizer._ingestion_step(ingestion_job_id, token, model_data) AS s;
+        EXCEPTION
+            -- OTHERS does not include a cancelled query: Ctrl-C must give the lease back, too.
+            WHEN query_canceled OR OTHERS THEN
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+                    detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        END;
+        IF state IS NOT NULL THEN
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token,
+                CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message);
+            COMMIT;
+            RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = hint;
+        END IF;
+        IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Cancelled');
+        END IF;
+        COMMIT;
+        IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
+            RAISE NOTICE 'ingestion job % was cancelled after % of % atoms; CALL atomize_model_governed(%) resumes it',
+                ingestion_job_id, step.atoms_processed, step.total_atoms, ingestion_job_id;
+            RETURN;
+        END IF;
+        first_byte := coalesce(first_byte, step.bytes_processed);
+        EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
+        IF clock_timestamp() - noticed > '1 second' OR step.phase OPERATOR(pg_catalog.=) 'planned' THEN
+            noticed := clock_timestamp();
+            RAISE NOTICE '%', atomizer._progress_line(step.bytes_processed, step.total_bytes,
+                step.bytes_processed - first_byte, noticed - begun);
+        END IF;
+    END LOOP;
+    RAISE NOTICE '%', atomizer._completion_line(ingestion_job_id, clock_timestamp() - begun);
+END $procedure$;
+COMMENT ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) IS
+    'Ingests a job''s model chunk by chunk, committing each, and verifies it. Call it again after any failure: it resumes. model_data passes the file for jobs without path or large object; model_format refuses other formats.';
+
+CREATE FUNCTION atomizer._progress_line(done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('%s %% of %s', round(100.0 * done / greatest(total, 1)), pg_size_pretty(total))
+        || CASE WHEN done_here > 0 THEN
+               format(', %s MB/s, %s to go', round(done_here / 1e6 / extract(epoch FROM elapsed)),
+                      justify_interval(make_interval(secs => ceil(extract(epoch FROM elapsed) * (total - done) / done_here))))
+           ELSE '' END;
+END;
+COMMENT ON FUNCTION atomizer._progress_line(bigint, bigint, bigint, interval) IS 'One line of progress.';
+
+CREATE FUNCTION atomizer._completion_line(job bigint, elapsed interval) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s newly stored, %s s',
+                  m.model_id, m.model_name, m.parameter_count,
+                  (SELECT count(*) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id),
+                  pg_size_pretty(j.total_bytes), pg_size_pretty(j.bytes_stored),
+                  round(extract(epoch FROM elapsed), 1))
+    FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
+END;
+COMMENT ON FUNCTION atomizer._completion_line(bigint, interval) IS 'The last line of an ingestion.';

@@ -1,0 +1,27 @@
+-- What everybody may do, and what is for administrators: the superuser, and whom he grants it to.
+
+GRANT USAGE ON SCHEMA atomizer TO PUBLIC;
+GRANT SELECT ON atomizer.tenant, atomizer.tenant_member, atomizer.model, atomizer.model_file,
+    atomizer.ingestion_job, atomizer.tensor_atom, atomizer.tensor_atom_history,
+    atomizer.tensor_atom_coefficient, atomizer.ingestion_progress, atomizer.tenant_atom TO PUBLIC;
+
+DO $$
+DECLARE
+    f record;
+BEGIN
+    FOR f IN
+        SELECT p.oid::regprocedure AS signature
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'atomizer'
+        WHERE (p.proname IN ('create_tenant', 'add_tenant_member', 'remove_tenant_member', 'collect_garbage',
+                             'check_integrity', 'keep_tensor_atom_history')
+               -- Names with an underscore are internal, except those that the procedures call as their caller.
+               OR p.proname LIKE '\_%'
+                  AND NOT (p.proname IN ('_ingestion_step', '_prepare_ingestion', '_progress_line', '_completion_line')
+                           OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job') AND p.prolang =
+                              (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname = 'c')))
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.signature);
+    END LOOP;
+END $$;

@@ -1,0 +1,43 @@
+-- What is computed from tensors' contents, once for each distinct content.
+
+CREATE TABLE atomizer.atom_embedding (
+    content_hash     bytea NOT NULL,
+    row_no           bigint NOT NULL DEFAULT -1,
+    spatial_key      geometry(PointZ) NOT NULL,
+    hilbert_value    bigint NOT NULL,
+    spatial_bucket_x integer NOT NULL,
+    spatial_bucket_y integer NOT NULL,
+    spatial_bucket_z integer NOT NULL,
+    PRIMARY KEY (content_hash, row_no)
+);
+COMMENT ON TABLE atomizer.atom_embedding IS 'Tensors, and rows of matrices, as points in 3D. Not filled yet.';
+COMMENT ON COLUMN atomizer.atom_embedding.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN atomizer.atom_embedding.row_no IS 'Row of the matrix, or -1 for the tensor as a whole.';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_key IS 'The point.';
+COMMENT ON COLUMN atomizer.atom_embedding.hilbert_value IS 'Its place on the Hilbert curve.';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_x IS 'x, cut to an integer.';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_y IS 'y, cut to an integer.';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_z IS 'z, cut to an integer.';
+
+CREATE TABLE atomizer.svd_component (
+    content_hash        bytea NOT NULL,
+    rank                integer NOT NULL CHECK (rank > 0),
+    u_matrix            bytea NOT NULL,
+    s_vector            bytea NOT NULL,
+    vt_matrix           bytea NOT NULL,
+    compression_ratio   double precision NOT NULL,
+    explained_variance  double precision NOT NULL,
+    relative_error      double precision NOT NULL,
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (content_hash, rank)
+);
+COMMENT ON TABLE atomizer.svd_component IS 'Truncated singular value decompositions of tensors. Not filled yet.';
+COMMENT ON COLUMN atomizer.svd_component.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN atomizer.svd_component.rank IS 'Number of singular values kept.';
+COMMENT ON COLUMN atomizer.svd_component.u_matrix IS 'Left singular vectors.';
+COMMENT ON COLUMN atomizer.svd_component.s_vector IS 'Singular values.';
+COMMENT ON COLUMN atomizer.svd_component.vt_matrix IS 'Right singular vectors, transposed.';
+COMMENT ON COLUMN atomizer.svd_component.compression_ratio IS 'Original size over decomposed size.';
+COMMENT ON COLUMN atomizer.svd_component.explained_variance IS 'Share of the squared norm that is kept.';
+COMMENT ON COLUMN atomizer.svd_component.relative_error IS 'Frobenius norm of what is lost over that of the whole.';
+COMMENT ON COLUMN atomizer.svd_component.created_at IS 'When it was computed.';

@@ -1,0 +1,73 @@
+-- Resumable, governed ingestions.
+
+CREATE SEQUENCE atomizer.ingestion_job_id_seq;
+COMMENT ON SEQUENCE atomizer.ingestion_job_id_seq IS 'Numbers of ingestion jobs.';
+
+CREATE TABLE atomizer.ingestion_job (
+    ingestion_job_id      bigint PRIMARY KEY DEFAULT nextval('atomizer.ingestion_job_id_seq'),
+    model_id              bigint NOT NULL UNIQUE REFERENCES atomizer.model ON DELETE CASCADE,
+    tenant_id             bigint NOT NULL REFERENCES atomizer.tenant,
+    job_status            atomizer.job_status NOT NULL DEFAULT 'Pending',
+    model_path            text,
+    model_lo              oid,
+    model_format          atomizer.model_format,
+    granularity           atomizer.atom_granularity NOT NULL DEFAULT 'auto',
+    atom_chunk_size       bigint NOT NULL CHECK (atom_chunk_size > 0),
+    atom_quota            bigint CHECK (atom_quota >= 0),
+    current_atom_offset   bigint NOT NULL DEFAULT 0,
+    total_atoms_processed bigint NOT NULL DEFAULT 0,
+    total_atoms           bigint,
+    bytes_processed       bigint NOT NULL DEFAULT 0,
+    bytes_stored          bigint NOT NULL DEFAULT 0,
+    total_bytes           bigint,
+    chunks_committed      bigint NOT NULL DEFAULT 0,
+    content_no            integer NOT NULL DEFAULT 0,
+    segment_no            integer NOT NULL DEFAULT 0,
+    lease_token           uuid,
+    lease_expires_at      timestamptz,
+    lease_pid             integer,
+    lease_backend_start   timestamptz,
+    cancel_requested      boolean NOT NULL DEFAULT false,
+    error_code            text,
+    error_message         text,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    started_at            timestamptz,
+    last_updated_at       timestamptz NOT NULL DEFAULT now(),
+    completed_at          timestamptz,
+    CHECK (model_path IS NULL OR model_lo IS NULL),
+    CHECK (total_atoms_processed = current_atom_offset),
+    CHECK (total_atoms_processed <= atom_quota)
+);
+COMMENT ON TABLE atomizer.ingestion_job IS 'One governed ingestion of a model, committed chunk by chunk.';
+COMMENT ON COLUMN atomizer.ingestion_job.ingestion_job_id IS 'Number of the job.';
+COMMENT ON COLUMN atomizer.ingestion_job.model_id IS 'The model that is ingested; a model has one job.';
+COMMENT ON COLUMN atomizer.ingestion_job.tenant_id IS 'The tenant that owns it.';
+COMMENT ON COLUMN atomizer.ingestion_job.job_status IS 'Where the job stands.';
+COMMENT ON COLUMN atomizer.ingestion_job.model_path IS 'Server file the model is read from.';
+COMMENT ON COLUMN atomizer.ingestion_job.model_lo IS
+    'Large object the model is read from. Without path and large object, the caller passes the bytes.';
+COMMENT ON COLUMN atomizer.ingestion_job.model_format IS 'Format the content must have; null takes what it has.';
+COMMENT ON COLUMN atomizer.ingestion_job.granularity IS 'Which atoms are made.';
+COMMENT ON COLUMN atomizer.ingestion_job.atom_chunk_size IS
+    'Weights committed at a time. A chunk ends at a segment''s end (256 KiB of tensor bytes), and holds one segment at least.';
+COMMENT ON COLUMN atomizer.ingestion_job.atom_quota IS 'Weights the job may process at most; null is unlimited.';
+COMMENT ON COLUMN atomizer.ingestion_job.current_atom_offset IS 'Checkpoint: weights in committed chunks.';
+COMMENT ON COLUMN atomizer.ingestion_job.total_atoms_processed IS 'Weights in committed chunks; never above the quota.';
+COMMENT ON COLUMN atomizer.ingestion_job.total_atoms IS 'Weights of the model; null until its header was read.';
+COMMENT ON COLUMN atomizer.ingestion_job.bytes_processed IS 'Bytes of the files in committed chunks.';
+COMMENT ON COLUMN atomizer.ingestion_job.bytes_stored IS 'Encoded bytes written for them; the rest was there already.';
+COMMENT ON COLUMN atomizer.ingestion_job.total_bytes IS 'Size of the model''s files; null until they were read.';
+COMMENT ON COLUMN atomizer.ingestion_job.chunks_committed IS 'Number of chunks committed.';
+COMMENT ON COLUMN atomizer.ingestion_job.content_no IS 'Checkpoint: next of the model''s contents (blobs, then tensors).';
+COMMENT ON COLUMN atomizer.ingestion_job.segment_no IS 'Checkpoint: next segment of that content.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_token IS 'Whoever holds this token works on the job.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_expires_at IS 'When another worker may take over at the latest.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_pid IS 'Backend that works on the job; when it is gone, another may take over at once.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_backend_start IS 'When that backend was started: process numbers are reused.';
+COMMENT ON COLUMN atomizer.ingestion_job.cancel_requested IS 'The worker stops before its next chunk.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_code IS 'SQLSTATE of the last error.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_message IS 'The last error.';
+COMMENT ON COLUMN atomizer.ingestion_job.created_at IS 'When the job was made.';
+COMMENT ON COLUMN atomizer.ingestion_job.started_at IS 'When it was claimed first.';
+COMMENT ON COLUMN atomizer.ingestion_job.last_updated_at IS 'When it changed last.';
+COMMENT ON COLUMN atomizer.ingestion_job.completed_at IS 'When it was complete.';

@@ -1,0 +1,55 @@
+-- Registered models and the files they came in.
+
+CREATE SEQUENCE atomizer.model_id_seq;
+COMMENT ON SEQUENCE atomizer.model_id_seq IS 'Numbers of models.';
+
+CREATE TABLE atomizer.model (
+    model_id         bigint PRIMARY KEY DEFAULT nextval('atomizer.model_id_seq'),
+    tenant_id        bigint NOT NULL REFERENCES atomizer.tenant,
+    model_name       text NOT NULL CHECK (model_name <> ''),
+    model_type       text,
+    provider         text,
+    properties       jsonb NOT NULL DEFAULT '{}',
+    model_format     atomizer.model_format,
+    architecture     text,
+    parameter_count  bigint,
+    metadata         jsonb,
+    is_complete      boolean NOT NULL DEFAULT false,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    completed_at     timestamptz,
+    UNIQUE (tenant_id, model_name)
+);
+COMMENT ON TABLE atomizer.model IS 'One registered model; its content is in tensor_atom and model_file.';
+COMMENT ON COLUMN atomizer.model.model_id IS 'Number of the model.';
+COMMENT ON COLUMN atomizer.model.tenant_id IS 'The tenant that owns it.';
+COMMENT ON COLUMN atomizer.model.model_name IS 'Name, unique for the tenant.';
+COMMENT ON COLUMN atomizer.model.model_type IS 'What kind of model it is, in the user''s words (LLM, encoder, …).';
+COMMENT ON COLUMN atomizer.model.provider IS 'Where it comes from, in the user''s words.';
+COMMENT ON COLUMN atomizer.model.properties IS 'The user''s own notes on the model.';
+COMMENT ON COLUMN atomizer.model.model_format IS 'Format of its files, found when ingestion begins.';
+COMMENT ON COLUMN atomizer.model.architecture IS 'llama, bert, …, from metadata or tensor names.';
+COMMENT ON COLUMN atomizer.model.parameter_count IS 'Number of weights over all tensors.';
+COMMENT ON COLUMN atomizer.model.metadata IS
+    'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model_id => …, full_arrays => true) gives them whole).';
+COMMENT ON COLUMN atomizer.model.is_complete IS
+    'True when every byte is stored and the files were proved to rebuild to their SHA-256.';
+COMMENT ON COLUMN atomizer.model.created_at IS 'When the model was registered.';
+COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion was complete.';
+
+CREATE TABLE atomizer.model_file (
+    model_id     bigint NOT NULL REFERENCES atomizer.model ON DELETE CASCADE,
+    file_no      integer NOT NULL CHECK (file_no >= 0),
+    file_name    text NOT NULL,
+    byte_length  bigint NOT NULL CHECK (byte_length >= 0),
+    sha256       bytea NOT NULL CHECK (length(sha256) = 32),
+    blob_hash    bytea NOT NULL CHECK (length(blob_hash) = 32),
+    PRIMARY KEY (model_id, file_no)
+);
+COMMENT ON TABLE atomizer.model_file IS 'The files of a model, in order.';
+COMMENT ON COLUMN atomizer.model_file.model_id IS 'The model.';
+COMMENT ON COLUMN atomizer.model_file.file_no IS 'Place of the file among the model''s files, from 0.';
+COMMENT ON COLUMN atomizer.model_file.file_name IS 'Name without folder.';
+COMMENT ON COLUMN atomizer.model_file.byte_length IS 'Size in bytes.';
+COMMENT ON COLUMN atomizer.model_file.sha256 IS 'SHA-256 of the whole file.';
+COMMENT ON COLUMN atomizer.model_file.blob_hash IS
+    'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, one behind the other.';

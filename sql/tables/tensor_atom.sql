@@ -1,0 +1,90 @@
+-- The named tensors of models, and what they were before.
+
+CREATE SEQUENCE atomizer.tensor_atom_id_seq;
+COMMENT ON SEQUENCE atomizer.tensor_atom_id_seq IS 'Numbers of tensor atoms.';
+
+CREATE TABLE atomizer.tensor_atom (
+    tensor_atom_id           bigint PRIMARY KEY DEFAULT nextval('atomizer.tensor_atom_id_seq'),
+    model_id                 bigint NOT NULL REFERENCES atomizer.model ON DELETE CASCADE,
+    tenant_id                bigint NOT NULL,
+    tensor_no                integer NOT NULL,
+    layer_name               text NOT NULL,
+    layer_idx                integer,
+    layer_type               atomizer.layer_type NOT NULL,
+    shape                    bigint[] NOT NULL,
+    data_type                atomizer.tensor_dtype NOT NULL,
+    quantization_type        atomizer.quantization_type,
+    quantization_scale       double precision,
+    quantization_zero_point  integer,
+    weight_count             bigint NOT NULL,
+    byte_length              bigint NOT NULL,
+    content_hash             bytea NOT NULL CHECK (length(content_hash) = 32),
+    file_no                  integer NOT NULL,
+    file_offset              bigint NOT NULL,
+    has_weight_atoms         boolean NOT NULL DEFAULT false,
+    sparsity                 double precision,
+    importance_score         double precision,
+    last_accessed_at         timestamptz,
+    spatial_key              geometry(PointZ),
+    hilbert_value            bigint,
+    created_at               timestamptz NOT NULL DEFAULT now(),
+    valid_from               timestamptz,
+    valid_to                 timestamptz NOT NULL DEFAULT 'infinity',
+    UNIQUE (model_id, tensor_no),
+    UNIQUE (model_id, layer_name)
+);
+CREATE INDEX tensor_atom_content_hash_idx ON atomizer.tensor_atom (content_hash);
+COMMENT ON TABLE atomizer.tensor_atom IS 'One named tensor of one model; its bytes are the atom that content_hash names.';
+COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Number of the tensor atom.';
+COMMENT ON COLUMN atomizer.tensor_atom.model_id IS 'The model.';
+COMMENT ON COLUMN atomizer.tensor_atom.tenant_id IS 'The tenant that owns the model.';
+COMMENT ON COLUMN atomizer.tensor_atom.tensor_no IS 'Place of the tensor in the model''s files, from 0.';
+COMMENT ON COLUMN atomizer.tensor_atom.layer_name IS 'Name in the file.';
+COMMENT ON COLUMN atomizer.tensor_atom.layer_idx IS 'Number of the layer, where the name has one.';
+COMMENT ON COLUMN atomizer.tensor_atom.layer_type IS 'Kind of layer, from the name.';
+COMMENT ON COLUMN atomizer.tensor_atom.shape IS
+    'Logical order, outermost axis first (a GGUF''s dimensions are turned round); empty for a scalar.';
+COMMENT ON COLUMN atomizer.tensor_atom.data_type IS 'How the weights are stored.';
+COMMENT ON COLUMN atomizer.tensor_atom.quantization_type IS 'Block quantization, or null for a plain type.';
+COMMENT ON COLUMN atomizer.tensor_atom.quantization_scale IS
+    'Scale of a tensor quantized as a whole; null where blocks carry their own.';
+COMMENT ON COLUMN atomizer.tensor_atom.quantization_zero_point IS
+    'Zero point of a tensor quantized as a whole; null where blocks carry their own.';
+COMMENT ON COLUMN atomizer.tensor_atom.weight_count IS 'Number of weights: the product of the shape.';
+COMMENT ON COLUMN atomizer.tensor_atom.byte_length IS 'Size of the tensor''s bytes.';
+COMMENT ON COLUMN atomizer.tensor_atom.content_hash IS 'SHA-256 of the tensor''s bytes: its atom.';
+COMMENT ON COLUMN atomizer.tensor_atom.file_no IS 'File of the model that holds the tensor.';
+COMMENT ON COLUMN atomizer.tensor_atom.file_offset IS 'First byte in that file.';
+COMMENT ON COLUMN atomizer.tensor_atom.has_weight_atoms IS 'True when every weight of it is counted in atom.';
+COMMENT ON COLUMN atomizer.tensor_atom.sparsity IS 'Share of weights that are zero; null where they cannot be decoded.';
+COMMENT ON COLUMN atomizer.tensor_atom.importance_score IS 'For pruning tools: nothing here writes it.';
+COMMENT ON COLUMN atomizer.tensor_atom.last_accessed_at IS 'For cache warming tools: nothing here writes it.';
+COMMENT ON COLUMN atomizer.tensor_atom.spatial_key IS 'The tensor as a point in 3D; not filled yet.';
+COMMENT ON COLUMN atomizer.tensor_atom.hilbert_value IS 'That point''s place on the Hilbert curve; not filled yet.';
+COMMENT ON COLUMN atomizer.tensor_atom.created_at IS 'When the tensor was first listed.';
+COMMENT ON COLUMN atomizer.tensor_atom.valid_from IS 'Since when the row is as it is; null until the model is complete.';
+COMMENT ON COLUMN atomizer.tensor_atom.valid_to IS 'Until when: infinity here, a time in tensor_atom_history.';
+
+CREATE TABLE atomizer.tensor_atom_history (LIKE atomizer.tensor_atom INCLUDING COMMENTS);
+CREATE INDEX tensor_atom_history_idx ON atomizer.tensor_atom_history (tensor_atom_id, valid_to);
+COMMENT ON TABLE atomizer.tensor_atom_history IS
+    'Rows of tensor_atom as they were before an update, or before their model was dropped.';
+
+CREATE FUNCTION atomizer.keep_tensor_atom_history() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    OLD.valid_to := now();
+    INSERT INTO atomizer.tensor_atom_history VALUES (OLD.*);
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    NEW.valid_from := now();
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION atomizer.keep_tensor_atom_history() IS 'Trigger: keeps the old row of a tensor atom.';
+
+-- Rows of a model that was never complete leave no history.
+CREATE TRIGGER keep_history BEFORE UPDATE OR DELETE ON atomizer.tensor_atom
+    FOR EACH ROW WHEN (OLD.valid_from IS NOT NULL)
+    EXECUTE FUNCTION atomizer.keep_tensor_atom_history();
+COMMENT ON TRIGGER keep_history ON atomizer.tensor_atom IS 'Keeps old rows in tensor_atom_history.';

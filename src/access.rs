@@ -1,0 +1,179 @@
+//! What a caller may see: every look at a model or a tensor goes through here.
+
+use crate::errors::raise;
+use crate::owner;
+use atomizer_core::hash::Hash;
+use atomizer_core::quant::Dtype;
+use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
+
+/// A tensor as stored.
+#[derive(Clone)]
+pub struct StoredTensor {
+    pub tensor_atom_id: i64,
+    pub layer_name: String,
+    pub shape: Vec<u64>,
+    pub dtype: Dtype,
+    pub weight_count: i64,
+    pub byte_length: i64,
+    pub content_hash: Hash,
+    pub file_no: i32,
+    pub file_offset: i64,
+    pub has_weight_atoms: bool,
+}
+
+/// A file of a model as stored.
+pub struct StoredModelFile {
+    pub file_name: String,
+    pub byte_length: i64,
+    pub sha256: Hash,
+    pub blob_hash: Hash,
+}
+
+/// A model with all of its files and tensors, in order.
+pub struct StoredModel {
+    pub model_name: String,
+    pub is_complete: bool,
+    pub files: Vec<StoredModelFile>,
+    pub tensors: Vec<StoredTensor>,
+}
+
+/// The tenants the caller acts for: all of them for superusers.
+#[pg_extern(stable, parallel_safe)]
+fn my_tenant_ids() -> Vec<i64> {
+    owner::value(
+        "SELECT coalesce(array_agg(t.tenant_id ORDER BY t.tenant_id), '{}') FROM atomizer.tenant t \
+         WHERE atomizer._may_act_for($1, t.tenant_id)",
+        &[owner::caller_name().into()],
+    )
+    .unwrap_or_default()
+}
+
+/// Raises an error unless the caller acts for the tenant of the model.
+fn check_model(model_id: i64) {
+    let found = owner::value::<bool>(
+        "SELECT true FROM atomizer.model WHERE model_id = $1 AND atomizer._may_act_for($2, tenant_id)",
+        &[model_id.into(), owner::caller_name().into()],
+    );
+    if found.is_none() {
+        // One message for both: a tenant must not learn which models others have.
+        raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            format!("model {model_id} does not exist, or is not yours"),
+            "SELECT * FROM atomizer.model shows your models.",
+        );
+    }
+}
+
+/// A model the caller may see.
+pub fn model(model_id: i64) -> StoredModel {
+    check_model(model_id);
+    load(model_id)
+}
+
+/// A model the caller may see, all of whose bytes are stored.
+pub fn complete_model(model_id: i64) -> StoredModel {
+    let model = model(model_id);
+    if !model.is_complete {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("model \"{}\" is not complete", model.model_name),
+            "SELECT * FROM atomizer.ingestion_progress shows its job; CALL atomize_model_governed(…) resumes it.",
+        );
+    }
+    model
+}
+
+/// A model, for callers that were checked before.
+pub fn load(model_id: i64) -> StoredModel {
+    owner::run(|client| {
+        let head = owner::execute(
+            client,
+            "SELECT model_name, is_complete FROM atomizer.model WHERE model_id = $1",
+            &[model_id.into()],
+        )
+        .first();
+        let (name, is_complete) = head.get_two().unwrap_or_else(|error| error!("{error}"));
+        let files = owner::execute(
+            client,
+            "SELECT file_name, byte_length, sha256, blob_hash FROM atomizer.model_file \
+             WHERE model_id = $1 ORDER BY file_no",
+            &[model_id.into()],
+        )
+        .map(|row| StoredModelFile {
+            file_name: field(&row, 1),
+            byte_length: field(&row, 2),
+            sha256: hash(&row, 3),
+            blob_hash: hash(&row, 4),
+        })
+        .collect();
+        let statement = format!("{TENSOR} WHERE model_id = $1 ORDER BY tensor_no");
+        let tensors = owner::execute(client, &statement, &[model_id.into()])
+            .map(|row| tensor_of(&row))
+            .collect();
+        StoredModel {
+            model_name: name.unwrap_or_default(),
+            is_complete: is_complete.unwrap_or_default(),
+            files,
+            tensors,
+        }
+    })
+}
+
+const TENSOR: &str = "SELECT tensor_atom_id, layer_name, shape, data_type::text, \
+     weight_count, byte_length, content_hash, file_no, file_offset, has_weight_atoms FROM atomizer.tensor_atom";
+
+/// A tensor of a complete model the caller may see.
+pub fn tensor(tensor_atom_id: i64) -> StoredTensor {
+    let statement = format!(
+        "{TENSOR} t WHERE tensor_atom_id = $1 AND atomizer._may_act_for($2, t.tenant_id) \
+         AND t.valid_from IS NOT NULL"
+    );
+    let found = owner::run(|client| {
+        let args = [tensor_atom_id.into(), owner::caller_name().into()];
+        owner::execute(client, &statement, &args)
+            .map(|row| tensor_of(&row))
+            .next()
+    });
+    found.unwrap_or_else(|| {
+        raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            format!(
+                "tensor atom {tensor_atom_id} does not exist, is not yours, or belongs to an incomplete model"
+            ),
+            "SELECT tensor_atom_id, layer_name FROM atomizer.tensor_atom shows your tensors.",
+        )
+    })
+}
+
+fn tensor_of(row: &SpiHeapTupleData) -> StoredTensor {
+    let shape: Vec<i64> = field(row, 3);
+    let data_type: String = field(row, 4);
+    StoredTensor {
+        tensor_atom_id: field(row, 1),
+        layer_name: field(row, 2),
+        shape: shape.into_iter().map(|extent| extent as u64).collect(),
+        dtype: Dtype::from_name(&data_type).unwrap_or_else(|| error!("data type {data_type} is not known")),
+        weight_count: field(row, 5),
+        byte_length: field(row, 6),
+        content_hash: hash(row, 7),
+        file_no: field(row, 8),
+        file_offset: field(row, 9),
+        has_weight_atoms: field(row, 10),
+    }
+}
+
+/// A column that is declared not null.
+pub fn field<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData, ordinal: usize) -> T {
+    row.get(ordinal)
+        .unwrap_or_else(|error| error!("{error}"))
+        .expect("the column is not null")
+}
+
+/// A column that holds a SHA-256.
+pub fn hash(row: &SpiHeapTupleData, ordinal: usize) -> Hash {
+    let bytes: Vec<u8> = field(row, ordinal);
+    bytes
+        .try_into()
+        .unwrap_or_else(|_| error!("a hash has not 32 bytes"))
+}

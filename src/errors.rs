@@ -1,0 +1,107 @@
+//! The one place where errors of the engine become SQLSTATE, message and hint.
+
+use atomizer_core::codec::CodecError;
+use atomizer_core::formats::ParseError;
+use atomizer_core::source::SourceError;
+use atomizer_core::weights::DecodeError;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Raises an error with a hint of what to do next; an empty hint is left out.
+pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! {
+    let report = ErrorReport::new(code, message.into(), "atomizer");
+    let report = if hint.is_empty() {
+        report
+    } else {
+        report.set_hint(hint)
+    };
+    report.report(PgLogLevel::ERROR);
+    unreachable!("an error does not return")
+}
+
+/// Turns an engine's error into a Postgres error.
+pub trait OrRaise<T> {
+    /// The value, or the error raised.
+    fn or_raise(self) -> T;
+}
+
+impl<T, E: Raise> OrRaise<T> for Result<T, E> {
+    fn or_raise(self) -> T {
+        self.unwrap_or_else(|error| error.raise())
+    }
+}
+
+/// An error that knows its SQLSTATE.
+pub trait Raise {
+    /// Raises it.
+    fn raise(self) -> !;
+}
+
+impl Raise for SourceError {
+    fn raise(self) -> ! {
+        use std::io::ErrorKind;
+        let code = match &self {
+            Self::Io { error, .. } => match error.kind() {
+                ErrorKind::NotFound => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
+                ErrorKind::PermissionDenied => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                ErrorKind::AlreadyExists => PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
+                ErrorKind::StorageFull => PgSqlErrorCode::ERRCODE_DISK_FULL,
+                _ => PgSqlErrorCode::ERRCODE_IO_ERROR,
+            },
+            Self::NotAFile(_) => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            Self::Truncated { .. } => PgSqlErrorCode::ERRCODE_IO_ERROR,
+            Self::OutOfRange { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            Self::Other(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+        };
+        let hint = match &self {
+            Self::Io { error, .. } if error.kind() == ErrorKind::NotFound => {
+                "The path is one of the database server's own file system."
+            }
+            Self::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => {
+                "The operating system user that runs the database server needs this right."
+            }
+            Self::Truncated { .. } => "Restore the file, then call atomize_model_governed again to resume.",
+            _ => "",
+        };
+        raise(code, self.to_string(), hint)
+    }
+}
+
+impl Raise for ParseError {
+    fn raise(self) -> ! {
+        let code = match self {
+            Self::Source(error) => error.raise(),
+            Self::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            Self::Unsupported(_) => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Self::TooLarge(_) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        };
+        raise(code, self.to_string(), "")
+    }
+}
+
+impl Raise for DecodeError {
+    fn raise(self) -> ! {
+        match self {
+            Self::Unsupported(_) => raise(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                self.to_string(),
+                "Such tensors are stored and given back exactly; extract_model_weights gives their raw bytes.",
+            ),
+            Self::PartialBlock { .. } => raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                self.to_string(),
+                "",
+            ),
+        }
+    }
+}
+
+impl Raise for CodecError {
+    fn raise(self) -> ! {
+        raise(
+            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+            self.to_string(),
+            "Run check_integrity() to find every damaged content.",
+        )
+    }
+}

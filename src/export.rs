@@ -1,0 +1,231 @@
+//! Giving files back, and proving that they are what came in.
+
+use crate::access::{self, StoredModel};
+use crate::errors::{OrRaise, raise};
+use crate::owner;
+use crate::store;
+use atomizer_core::hash::Hasher;
+use atomizer_core::source::SourceError;
+use pgrx::memcxt::PgMemoryContexts;
+use pgrx::prelude::*;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Rebuilds one file piece by piece; an error unless the whole has the recorded SHA-256.
+fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
+    let mut hasher = Hasher::default();
+    for part in store::file_parts(model, file_no) {
+        store::for_each_piece(&part.hash, part.start, part.start + part.length, |bytes| {
+            hasher.update(bytes);
+            piece(bytes);
+        });
+    }
+    let file = &model.files[file_no as usize];
+    if hasher.finish() != file.sha256 {
+        raise(
+            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+            format!(
+                "file \"{}\" of model \"{}\" does not rebuild to its SHA-256",
+                file.file_name, model.model_name
+            ),
+            "Run check_integrity() to find every damaged content.",
+        );
+    }
+}
+
+/// The model and the number of the file, if it has one by that number.
+fn open(model_id: i64, file_no: i32) -> StoredModel {
+    crate::threads::start();
+    let model = access::complete_model(model_id);
+    if usize::try_from(file_no).is_ok_and(|no| no < model.files.len()) {
+        return model;
+    }
+    raise(
+        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        format!(
+            "model \"{}\" has no file {file_no}: its {} files are counted from 0",
+            model.model_name,
+            model.files.len()
+        ),
+        "SELECT * FROM atomizer.model_file shows them.",
+    )
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn export_model_file(
+    model_id: i64,
+    path: default!(Option<&str>, "NULL"),
+    file_no: default!(i32, "0"),
+    overwrite: default!(bool, "false"),
+) -> Option<pg_sys::Oid> {
+    match path {
+        Some(path) => {
+            export_to_path(model_id, path, file_no, overwrite);
+            None
+        }
+        None => Some(export_to_large_object(model_id, file_no)),
+    }
+}
+
+/// Writes beside the target and renames, so that a failed export leaves nothing half-written.
+fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
+    if !owner::caller_has_role(pg_sys::ROLE_PG_WRITE_SERVER_FILES) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied to write server file \"{path}\""),
+            "Only members of pg_write_server_files may write server files. Without it, leave the path out: the file becomes a large object, which psql's \\lo_export fetches.",
+        );
+    }
+    let target = Path::new(path);
+    if !target.is_absolute() {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_NAME,
+            format!("\"{path}\" is a relative path"),
+            "Give an absolute path on the database server.",
+        );
+    }
+    if !overwrite && target.exists() {
+        raise(
+            PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
+            format!("file \"{path}\" exists already"),
+            "Choose another path, or pass overwrite => true.",
+        );
+    }
+    let model = open(model_id, file_no);
+    let partial = Partial::create(target);
+    rebuild(&model, file_no, |bytes| partial.write(bytes));
+    partial.finish(target);
+}
+
+/// A file under a temporary name, removed unless it is finished.
+struct Partial {
+    file: File,
+    path: std::path::PathBuf,
+}
+
+impl Partial {
+    fn create(target: &Path) -> Self {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        // A partial file of ours can only be left from a killed backend of the same number.
+        let _ = std::fs::remove_file(&path);
+        let file = File::create_new(&path)
+            .map_err(|error| io("create", &path, error))
+            .or_raise();
+        Self { file, path }
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        (&self.file)
+            .write_all(bytes)
+            .map_err(|error| io("write", &self.path, error))
+            .or_raise();
+    }
+
+    /// Makes the file durable under its own name.
+    fn finish(self, target: &Path) {
+        self.file
+            .sync_all()
+            .map_err(|error| io("write", &self.path, error))
+            .or_raise();
+        std::fs::rename(&self.path, target)
+            .map_err(|error| io("rename", &self.path, error))
+            .or_raise();
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After a rename there is nothing by this name.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
+    SourceError::Io {
+        action,
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// Makes a large object that belongs to the caller.
+fn export_to_large_object(model_id: i64, file_no: i32) -> pg_sys::Oid {
+    const INV_WRITE: i32 = 0x2_0000;
+    let model = open(model_id, file_no);
+    // SAFETY: SQL-callable functions, called with the arguments their SQL signatures name.
+    unsafe {
+        let oid: pg_sys::Oid =
+            pgrx::direct_function_call(pg_sys::be_lo_create, &[pg_sys::InvalidOid.into_datum()])
+                .expect("lo_create returns no null");
+        let fd: i32 =
+            pgrx::direct_function_call(pg_sys::be_lo_open, &[oid.into_datum(), INV_WRITE.into_datum()])
+                .expect("lo_open returns no null");
+        rebuild(&model, file_no, |bytes| {
+            PgMemoryContexts::new("atomizer export").switch_to(|_| {
+                pgrx::direct_function_call::<i32>(pg_sys::be_lowrite, &[fd.into_datum(), bytes.into_datum()]);
+            });
+        });
+        pgrx::direct_function_call::<i32>(pg_sys::be_lo_close, &[fd.into_datum()]);
+        oid
+    }
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn verify_model(
+    model_id: i64,
+) -> TableIterator<
+    'static,
+    (
+        name!(file_no, i32),
+        name!(file_name, String),
+        name!(byte_length, i64),
+        name!(sha256, Vec<u8>),
+        name!(is_identical, bool),
+    ),
+> {
+    crate::threads::start();
+    let model = access::complete_model(model_id);
+    let rows: Vec<_> = (0..model.files.len())
+        .map(|no| {
+            let mut hasher = Hasher::default();
+            for part in store::file_parts(&model, no as i32) {
+                store::for_each_piece(&part.hash, part.start, part.start + part.length, |bytes| {
+                    hasher.update(bytes)
+                });
+            }
+            let (file, found) = (&model.files[no], hasher.finish());
+            (
+                no as i32,
+                file.file_name.clone(),
+                file.byte_length,
+                found.to_vec(),
+                found == file.sha256,
+            )
+        })
+        .collect();
+    TableIterator::new(rows)
+}
+
+/// The SHA-256 of a stored content, for `check_integrity()`; null when segments are missing or damaged.
+#[pg_extern(volatile, parallel_unsafe)]
+fn _stored_sha256(content_hash: &[u8], byte_length: i64) -> Option<Vec<u8>> {
+    crate::threads::start();
+    let hash = content_hash.try_into().ok()?;
+    store::sha256_of(&hash, byte_length as u64).map(|found| found.to_vec())
+}
+
+/// What the weight atoms' counts should be, for `check_integrity()`.
+#[pg_extern(volatile, parallel_unsafe)]
+fn _model_weight_counts(
+    model_id: i64,
+) -> TableIterator<'static, (name!(content_hash, Vec<u8>), name!(weight_count, i64))> {
+    crate::threads::start();
+    let counts = crate::ingestion::weight_counts(&access::load(model_id));
+    TableIterator::new(counts.into_iter().map(|(width, bits, count)| {
+        let value = atomizer_core::weights::AtomicValue::from_bits(width, bits);
+        (value.hash().to_vec(), count as i64)
+    }))
+}

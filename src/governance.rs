@@ -1,0 +1,132 @@
+//! Public functions that change the catalogue. Each hands the caller's name to a function of the
+//! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner.
+
+use crate::owner;
+use pgrx::prelude::*;
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn register_model(
+    model_name: &str,
+    tenant: default!(Option<&str>, "NULL"),
+    model_type: default!(Option<&str>, "NULL"),
+    provider: default!(Option<&str>, "NULL"),
+    properties: default!(pgrx::JsonB, "'{}'"),
+) -> i64 {
+    owner::value(
+        "SELECT atomizer._register_model($1, $2, $3, $4, $5, $6)",
+        &[
+            owner::caller_name().into(),
+            model_name.into(),
+            tenant.into(),
+            model_type.into(),
+            provider.into(),
+            properties.into(),
+        ],
+    )
+    .expect("a registered model has a number")
+}
+
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn create_ingestion_job(
+    model_id: i64,
+    model_path: default!(Option<&str>, "NULL"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_format: default!(Option<&str>, "NULL"),
+    granularity: default!(&str, "'auto'"),
+    atom_chunk_size: default!(i64, "16000000"),
+    atom_quota: default!(Option<i64>, "NULL"),
+) -> i64 {
+    let format = model_format.map(|name| crate::sources::format_of_name(name).name());
+    owner::value(
+        "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            owner::caller_name().into(),
+            model_id.into(),
+            model_path.into(),
+            model_lo.into(),
+            format.into(),
+            granularity.into(),
+            atom_chunk_size.into(),
+            atom_quota.into(),
+        ],
+    )
+    .expect("a new job has a number")
+}
+
+/// Takes the lease on a job; null when the job is complete already.
+#[pg_extern(volatile, parallel_unsafe)]
+fn _claim_ingestion_job(
+    ingestion_job_id: i64,
+    model_format: default!(Option<&str>, "NULL"),
+) -> Option<pgrx::Uuid> {
+    let format = model_format.map(|name| crate::sources::format_of_name(name).name());
+    owner::value(
+        "SELECT atomizer._claim_ingestion_job($1, $2, $3)",
+        &[
+            owner::caller_name().into(),
+            ingestion_job_id.into(),
+            format.into(),
+        ],
+    )
+}
+
+/// Gives the lease back after an error, a cancellation or an interrupt.
+#[pg_extern(volatile, parallel_unsafe)]
+fn _release_ingestion_job(
+    ingestion_job_id: i64,
+    lease_token: pgrx::Uuid,
+    job_status: &str,
+    error_code: default!(Option<&str>, "NULL"),
+    error_message: default!(Option<&str>, "NULL"),
+) {
+    owner::value::<i64>(
+        "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6)",
+        &[
+            owner::caller_name().into(),
+            ingestion_job_id.into(),
+            lease_token.into(),
+            job_status.into(),
+            error_code.into(),
+            error_message.into(),
+        ],
+    );
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn cancel_ingestion_job(ingestion_job_id: i64) -> String {
+    owner::value(
+        "SELECT atomizer._cancel_ingestion_job($1, $2)",
+        &[owner::caller_name().into(), ingestion_job_id.into()],
+    )
+    .expect("a status is not null")
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn reset_ingestion_job(ingestion_job_id: i64) {
+    owner::value::<i64>(
+        "SELECT atomizer._reset_ingestion_job($1, $2)",
+        &[owner::caller_name().into(), ingestion_job_id.into()],
+    );
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn set_atom_quota(ingestion_job_id: i64, atom_quota: Option<i64>) {
+    owner::value::<i64>(
+        "SELECT atomizer._set_atom_quota($1, $2, $3)",
+        &[
+            owner::caller_name().into(),
+            ingestion_job_id.into(),
+            atom_quota.into(),
+        ],
+    );
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn drop_model(model_id: i64) -> i64 {
+    owner::value(
+        "SELECT atomizer._drop_model($1, $2)",
+        &[owner::caller_name().into(), model_id.into()],
+    )
+    .expect("a number of tensors is not null")
+}

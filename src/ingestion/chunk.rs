@@ -1,0 +1,283 @@
+//! One chunk: the next segments of the model's contents, encoded and stored where they are new.
+
+use super::{Job, Progress};
+use crate::access::{self, StoredModel, field, hash};
+use crate::errors::{OrRaise, raise};
+use crate::owner;
+use crate::store::{self, BATCH_SEGMENTS, Encoded};
+use atomizer_core::codec::SEGMENT_BYTES;
+use atomizer_core::formats::FileSet;
+use atomizer_core::hash::Hash;
+use atomizer_core::parallel;
+use atomizer_core::quant::Dtype;
+use atomizer_core::rebuild::{Range, Ranges, gaps};
+use atomizer_core::source::Source;
+use pgrx::prelude::*;
+use std::collections::BTreeMap;
+
+/// Most bytes of one chunk: what a kill throws away. Contents without weights have only this limit.
+const MAX_CHUNK_BYTES: u64 = 256 << 20;
+
+/// One content of the model: the bytes outside of tensors of one file, or a tensor.
+struct Content {
+    hash: Hash,
+    length: u64,
+    file_no: usize,
+    /// Where it lies in its file.
+    ranges: Vec<Range>,
+    /// A tensor's data type; a blob has none.
+    dtype: Option<Dtype>,
+}
+
+impl Content {
+    /// Weights of which every byte lies below `end`.
+    fn weights_below(&self, end: u64) -> u64 {
+        self.dtype.map_or(0, |dtype| {
+            let row = dtype.info();
+            end / u64::from(row.block_bytes) * u64::from(row.block_weights)
+        })
+    }
+
+    /// Bytes of one weight or block.
+    fn stride(&self) -> usize {
+        self.dtype.map_or(1, |dtype| dtype.info().block_bytes as usize)
+    }
+}
+
+/// One segment to do.
+struct Segment<'a> {
+    content: &'a Content,
+    segment_no: u64,
+}
+
+impl Segment<'_> {
+    fn range(&self) -> Range {
+        let start = self.segment_no * SEGMENT_BYTES as u64;
+        (start, (self.content.length - start).min(SEGMENT_BYTES as u64))
+    }
+}
+
+/// A chunk, and where the next one begins.
+struct Chunk<'a> {
+    segments: Vec<Segment<'a>>,
+    weights: u64,
+    bytes: u64,
+    content_no: usize,
+    segment_no: u64,
+}
+
+/// The model's contents in the order they are stored: blobs, then tensors.
+fn contents(model: &StoredModel) -> Vec<Content> {
+    let blobs = model.files.iter().enumerate().map(|(no, file)| {
+        let tensors: Vec<Range> = model
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.file_no as usize == no)
+            .map(|tensor| (tensor.file_offset as u64, tensor.byte_length as u64))
+            .collect();
+        let ranges = gaps(file.byte_length as u64, &tensors);
+        Content {
+            hash: file.blob_hash,
+            length: ranges.iter().map(|(_, length)| length).sum(),
+            file_no: no,
+            ranges,
+            dtype: None,
+        }
+    });
+    let tensors = model.tensors.iter().map(|tensor| Content {
+        hash: tensor.content_hash,
+        length: tensor.byte_length as u64,
+        file_no: tensor.file_no as usize,
+        ranges: vec![(tensor.file_offset as u64, tensor.byte_length as u64)],
+        dtype: Some(tensor.dtype),
+    });
+    blobs.chain(tensors).collect()
+}
+
+/// Takes segments from the checkpoint on until the chunk is full. One segment is always taken.
+fn next_chunk<'a>(job: &Job, contents: &'a [Content]) -> Chunk<'a> {
+    let mut chunk = Chunk {
+        segments: Vec::new(),
+        weights: 0,
+        bytes: 0,
+        content_no: job.content_no as usize,
+        segment_no: job.segment_no as u64,
+    };
+    while let Some(content) = contents.get(chunk.content_no) {
+        if chunk.segment_no >= store::segment_count(content.length) {
+            (chunk.content_no, chunk.segment_no) = (chunk.content_no + 1, 0);
+            continue;
+        }
+        let segment = Segment {
+            content,
+            segment_no: chunk.segment_no,
+        };
+        let (start, length) = segment.range();
+        let weights = content.weights_below(start + length) - content.weights_below(start);
+        let full =
+            chunk.weights + weights > job.atom_chunk_size as u64 || chunk.bytes + length > MAX_CHUNK_BYTES;
+        if full && !chunk.segments.is_empty() {
+            break;
+        }
+        chunk.weights += weights;
+        chunk.bytes += length;
+        chunk.segments.push(segment);
+        chunk.segment_no += 1;
+    }
+    chunk
+}
+
+/// Stores the next chunk of the job and moves its checkpoint.
+pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
+    let model = access::load(job.model_id);
+    let files = job.open(model_data);
+    check_files(&model, &files);
+    let contents = contents(&model);
+    let chunk = next_chunk(job, &contents);
+    let atoms = job.current_atom_offset + chunk.weights as i64;
+    if let Some(quota) = job.atom_quota.filter(|quota| atoms > *quota) {
+        raise(
+            PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+            format!(
+                "the next {} atoms would bring ingestion job {} to {atoms}, above its quota of {quota} (the model has {})",
+                chunk.weights,
+                job.ingestion_job_id,
+                job.total_atoms.unwrap_or(0)
+            ),
+            "Raise the quota with set_atom_quota(), then call atomize_model_governed again to resume.",
+        );
+    }
+    let stored = store_segments(&files, &chunk.segments);
+    let bytes = job.bytes_processed + chunk.bytes as i64;
+    owner::run(|client| {
+        owner::execute(
+            client,
+            "UPDATE atomizer.ingestion_job SET current_atom_offset = $2, total_atoms_processed = $2, \
+             bytes_processed = $3, bytes_stored = bytes_stored + $4, content_no = $5, segment_no = $6, \
+             chunks_committed = chunks_committed + 1 WHERE ingestion_job_id = $1",
+            &[
+                job.ingestion_job_id.into(),
+                atoms.into(),
+                bytes.into(),
+                (stored as i64).into(),
+                (chunk.content_no as i32).into(),
+                (chunk.segment_no as i32).into(),
+            ],
+        );
+    });
+    Progress {
+        bytes_processed: bytes,
+        atoms_processed: atoms,
+        ..Progress::of(job, "stored")
+    }
+}
+
+/// The source must still be the one that was planned.
+fn check_files(model: &StoredModel, files: &FileSet) {
+    for (no, planned) in model.files.iter().enumerate() {
+        let length = if no < files.len() {
+            files.source(no).len()
+        } else {
+            0
+        };
+        if files.len() != model.files.len() || length != planned.byte_length as u64 {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "file \"{}\" has {length} bytes, but had {} when the ingestion began",
+                    planned.file_name, planned.byte_length
+                ),
+                "Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().",
+            );
+        }
+    }
+}
+
+/// Segments stored so far of each content, under locks that keep other ingestions of the same
+/// contents out until this chunk is committed. Keys are sorted: no two chunks can deadlock.
+fn lock_contents(segments: &[Segment]) -> BTreeMap<Hash, u64> {
+    let mut hashes: Vec<Hash> = segments.iter().map(|segment| segment.content.hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let hashes: Vec<&[u8]> = hashes.iter().map(|hash| &hash[..]).collect();
+    let mut stored = BTreeMap::new();
+    owner::run(|client| {
+        let rows = owner::execute(
+            client,
+            "SELECT content_hash, segment_count FROM atomizer.atom \
+             WHERE content_hash = ANY($1) AND kind <> 'weight' ORDER BY content_hash, kind FOR UPDATE",
+            &[hashes.into()],
+        );
+        for row in rows {
+            let count: i32 = field(&row, 2);
+            // A blob may have the same content as a tensor: both rows then tell of the same segments.
+            let known = stored.entry(hash(&row, 1)).or_insert(0);
+            *known = (count as u64).max(*known);
+        }
+    });
+    stored
+}
+
+/// Encodes and writes the segments that are not stored yet; returns the encoded bytes written.
+/// Workers encode one batch while the main thread writes the one before.
+fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
+    let mut stored = lock_contents(segments);
+    let mut new = Vec::new();
+    for segment in segments {
+        let count = stored
+            .get_mut(&segment.content.hash)
+            .expect("a planned content has its atom");
+        if segment.segment_no >= *count {
+            new.push(segment);
+            *count = segment.segment_no + 1;
+        }
+    }
+    let mut written = 0;
+    let mut pending: Vec<Encoded> = Vec::new();
+    for batch in new.chunks(BATCH_SEGMENTS) {
+        pgrx::check_for_interrupts!();
+        let raw: Vec<(Vec<u8>, usize)> = batch.iter().map(|segment| read(files, segment)).collect();
+        let (encoded, ()) =
+            parallel::overlap(|| parallel::encode_all(&raw), || write(&mut written, &pending));
+        pending = batch
+            .iter()
+            .zip(encoded)
+            .map(|(segment, bytes)| Encoded {
+                hash: segment.content.hash,
+                segment_no: segment.segment_no,
+                bytes,
+            })
+            .collect();
+    }
+    write(&mut written, &pending);
+    let (hashes, counts): (Vec<&[u8]>, Vec<i32>) = stored
+        .iter()
+        .map(|(hash, count)| (&hash[..], *count as i32))
+        .unzip();
+    owner::run(|client| {
+        owner::execute(
+            client,
+            "UPDATE atomizer.atom a SET segment_count = u.n FROM unnest($1::bytea[], $2::int[]) AS u(h, n) \
+             WHERE a.content_hash = u.h AND a.kind <> 'weight' AND a.segment_count <> u.n",
+            &[hashes.into(), counts.into()],
+        );
+    });
+    written
+}
+
+fn write(written: &mut u64, segments: &[Encoded]) {
+    *written += segments
+        .iter()
+        .map(|segment| segment.bytes.len() as u64)
+        .sum::<u64>();
+    owner::run(|client| store::write(client, segments));
+}
+
+fn read(files: &FileSet, segment: &Segment) -> (Vec<u8>, usize) {
+    let content = segment.content;
+    let (start, length) = segment.range();
+    let mut bytes = vec![0; length as usize];
+    let source = Ranges::new(files.source(content.file_no), content.ranges.iter().copied());
+    source.read_at(start, &mut bytes).or_raise();
+    (bytes, content.stride())
+}

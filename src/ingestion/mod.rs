@@ -1,0 +1,165 @@
+//! One step of a governed ingestion. The procedure `atomize_model_governed` calls it in a loop and
+//! commits after each: first the plan, then chunk by chunk, then the fold.
+
+mod chunk;
+pub mod fold;
+mod plan;
+
+use crate::access::field;
+use crate::errors::raise;
+use crate::owner;
+use crate::sources::{self, Given};
+use atomizer_core::formats::FileSet;
+use pgrx::prelude::*;
+
+pub use fold::weight_counts;
+
+/// What a step needs to know of its job.
+pub struct Job {
+    ingestion_job_id: i64,
+    model_id: i64,
+    tenant_id: i64,
+    model_path: Option<String>,
+    model_lo: Option<pg_sys::Oid>,
+    model_format: Option<String>,
+    granularity: String,
+    atom_chunk_size: i64,
+    atom_quota: Option<i64>,
+    current_atom_offset: i64,
+    total_atoms: Option<i64>,
+    bytes_processed: i64,
+    total_bytes: Option<i64>,
+    content_no: i32,
+    segment_no: i32,
+    cancel_requested: bool,
+}
+
+impl Job {
+    /// Locks the job's row and renews the lease, if the caller holds it and acts for its tenant.
+    fn take(ingestion_job_id: i64, lease_token: pgrx::Uuid) -> Self {
+        let statement = "UPDATE atomizer.ingestion_job j SET lease_expires_at = clock_timestamp() + \
+             atomizer._lease_duration(), last_updated_at = clock_timestamp() \
+             WHERE j.ingestion_job_id = $1 AND j.lease_token = $2 AND j.job_status = 'Processing' \
+               AND atomizer._may_act_for($3, j.tenant_id) \
+             RETURNING model_id, tenant_id, model_path, model_lo, model_format::text, granularity::text, \
+                 atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
+                 content_no, segment_no, cancel_requested";
+        let job = owner::run(|client| {
+            let args = [
+                ingestion_job_id.into(),
+                lease_token.into(),
+                owner::caller_name().into(),
+            ];
+            owner::execute(client, statement, &args)
+                .map(|row| Self {
+                    ingestion_job_id,
+                    model_id: field(&row, 1),
+                    tenant_id: field(&row, 2),
+                    model_path: row.get(3).ok().flatten(),
+                    model_lo: row.get(4).ok().flatten(),
+                    model_format: row.get(5).ok().flatten(),
+                    granularity: field(&row, 6),
+                    atom_chunk_size: field(&row, 7),
+                    atom_quota: row.get(8).ok().flatten(),
+                    current_atom_offset: field(&row, 9),
+                    total_atoms: row.get(10).ok().flatten(),
+                    bytes_processed: field(&row, 11),
+                    total_bytes: row.get(12).ok().flatten(),
+                    content_no: field(&row, 13),
+                    segment_no: field(&row, 14),
+                    cancel_requested: field(&row, 15),
+                })
+                .next()
+        });
+        job.unwrap_or_else(|| {
+            raise(
+                PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+                format!("the lease on ingestion job {ingestion_job_id} is lost"),
+                "Another worker has taken the job over, or it was cancelled or reset.",
+            )
+        })
+    }
+
+    /// Opens the job's source, with the caller's own rights.
+    fn open<'a>(&self, model_data: Option<&'a [u8]>) -> FileSet<'a> {
+        if self.model_path.is_none() && self.model_lo.is_none() && model_data.is_none() {
+            raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!(
+                    "ingestion job {} has neither a path nor a large object",
+                    self.ingestion_job_id
+                ),
+                "Pass the file: CALL atomize_model_governed(job, model_data).",
+            );
+        }
+        if let Some(bytes) = model_data {
+            return sources::open(Given {
+                bytes: Some(bytes),
+                ..Given::default()
+            });
+        }
+        sources::open(Given {
+            lo: self.model_lo,
+            path: self.model_path.as_deref(),
+            ..Given::default()
+        })
+    }
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn _ingestion_step(
+    ingestion_job_id: i64,
+    lease_token: pgrx::Uuid,
+    model_data: default!(Option<&[u8]>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(phase, String),
+        name!(atoms_processed, i64),
+        name!(total_atoms, i64),
+        name!(bytes_processed, i64),
+        name!(total_bytes, i64),
+    ),
+> {
+    crate::threads::start();
+    let job = Job::take(ingestion_job_id, lease_token);
+    let progress = if job.cancel_requested {
+        Progress::of(&job, "cancelled")
+    } else if job.total_atoms.is_none() {
+        plan::plan(&job, model_data)
+    } else if job.bytes_processed < job.total_bytes.unwrap_or(0) {
+        chunk::store(&job, model_data)
+    } else {
+        fold::fold(&job);
+        Progress::of(&job, "complete")
+    };
+    TableIterator::once((
+        progress.phase.to_owned(),
+        progress.atoms_processed,
+        progress.total_atoms,
+        progress.bytes_processed,
+        progress.total_bytes,
+    ))
+}
+
+/// What a step reports.
+struct Progress {
+    phase: &'static str,
+    atoms_processed: i64,
+    total_atoms: i64,
+    bytes_processed: i64,
+    total_bytes: i64,
+}
+
+impl Progress {
+    fn of(job: &Job, phase: &'static str) -> Self {
+        Self {
+            phase,
+            atoms_processed: job.current_atom_offset,
+            total_atoms: job.total_atoms.unwrap_or(0),
+            bytes_processed: job.bytes_processed,
+            total_bytes: job.total_bytes.unwrap_or(0),
+        }
+    }
+}

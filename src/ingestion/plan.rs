@@ -1,0 +1,228 @@
+//! The plan: one pass over the files finds every tensor and the SHA-256 of each content, so that it
+//! is known what is new before a byte is stored. It lists the tensors and counts the references.
+
+use super::{Job, Progress};
+use crate::errors::{OrRaise, Raise, raise};
+use crate::owner;
+use crate::sources;
+use atomizer_core::fingerprint::{Fingerprint, fingerprint};
+use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::metadata;
+use atomizer_core::model::Model;
+use atomizer_core::rebuild::{Range, gaps};
+use atomizer_core::source::SourceError;
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Reads the job's files and writes down what they hold.
+pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
+    let files = job.open(model_data);
+    let format = job.model_format.as_deref().map(sources::format_of_name);
+    let model = formats::parse(&files, format, Detail::Summary).or_raise();
+    check_granularity(job, &model);
+    let total_bytes: u64 = (0..files.len()).map(|no| files.source(no).len()).sum();
+    let prints = fingerprints(&files, &model, total_bytes);
+    owner::run(|client| {
+        let args = [
+            job.model_id.into(),
+            model.format.name().into(),
+            model.architecture.as_str().into(),
+            (model.parameter_count() as i64).into(),
+            metadata::to_json(&model.metadata).into(),
+        ];
+        owner::execute(
+            client,
+            "UPDATE atomizer.model SET model_format = $2::atomizer.model_format, architecture = $3, \
+             parameter_count = $4, metadata = $5::jsonb WHERE model_id = $1",
+            &args,
+        );
+        write_files(client, job, &files, &prints);
+        write_tensors(client, job, &model, &prints);
+        count_references(client, &files, &model, &prints);
+        let args = [
+            job.ingestion_job_id.into(),
+            (model.parameter_count() as i64).into(),
+            (total_bytes as i64).into(),
+        ];
+        owner::execute(
+            client,
+            "UPDATE atomizer.ingestion_job SET total_atoms = $2, total_bytes = $3 WHERE ingestion_job_id = $1",
+            &args,
+        );
+    });
+    Progress {
+        phase: "planned",
+        atoms_processed: 0,
+        total_atoms: model.parameter_count() as i64,
+        bytes_processed: 0,
+        total_bytes: total_bytes as i64,
+    }
+}
+
+/// Weight atoms that were asked for by name need weights that can be decoded.
+fn check_granularity(job: &Job, model: &Model) {
+    if job.granularity != "weight" {
+        return;
+    }
+    if let Some(tensor) = model.tensors.iter().find(|tensor| !tensor.dtype.is_decodable()) {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!(
+                "tensor \"{}\" is of type {}, whose weights cannot be decoded yet",
+                tensor.name,
+                tensor.dtype.name()
+            ),
+            "Use granularity 'auto' or 'tensor': the model is then stored and given back exactly all the same.",
+        );
+    }
+}
+
+/// Why the pass over the files ended early.
+enum Stopped {
+    Source(SourceError),
+}
+
+impl From<SourceError> for Stopped {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+fn fingerprints(files: &FileSet, model: &Model, total_bytes: u64) -> Vec<Fingerprint> {
+    let (mut before, mut noticed) = (0, Instant::now());
+    (0..files.len())
+        .map(|no| {
+            let ranges: Vec<Range> = model
+                .tensors
+                .iter()
+                .filter(|tensor| tensor.file_no == no)
+                .map(|tensor| (tensor.offset, tensor.byte_length))
+                .collect();
+            let print = fingerprint::<Stopped>(files.source(no), &ranges, |done| {
+                pgrx::check_for_interrupts!();
+                if noticed.elapsed() > Duration::from_secs(2) {
+                    noticed = Instant::now();
+                    notice!(
+                        "reading: {} of {} MB",
+                        (before + done) / 1_000_000,
+                        total_bytes / 1_000_000
+                    );
+                }
+                Ok(())
+            });
+            before += files.source(no).len();
+            print.unwrap_or_else(|Stopped::Source(error)| error.raise())
+        })
+        .collect()
+}
+
+fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, prints: &[Fingerprint]) {
+    for (no, print) in prints.iter().enumerate() {
+        owner::execute(
+            client,
+            "INSERT INTO atomizer.model_file (model_id, file_no, file_name, byte_length, sha256, blob_hash) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            &[
+                job.model_id.into(),
+                (no as i32).into(),
+                files.name(no).into(),
+                (files.source(no).len() as i64).into(),
+                (&print.file[..]).into(),
+                (&print.blob[..]).into(),
+            ],
+        );
+    }
+}
+
+/// The digest of each tensor, in the order of the model's tensors.
+fn tensor_hashes<'a>(model: &'a Model, prints: &'a [Fingerprint]) -> impl Iterator<Item = &'a [u8; 32]> {
+    let mut hashes: Vec<_> = prints.iter().map(|print| print.tensors.iter()).collect();
+    // Tensors stand in the order of files and bytes, as they were given to the fingerprint.
+    model.tensors.iter().map(move |tensor| {
+        hashes[tensor.file_no]
+            .next()
+            .expect("every tensor has its digest")
+    })
+}
+
+fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fingerprint]) {
+    let rows: Vec<serde_json::Value> = model
+        .tensors
+        .iter()
+        .zip(tensor_hashes(model, prints))
+        .enumerate()
+        .map(|(no, (tensor, hash))| {
+            serde_json::json!({
+                "tensor_no": no,
+                "layer_name": tensor.name,
+                "layer_idx": tensor.layer_idx(),
+                "layer_type": tensor.layer_type().name(),
+                "shape": format!("{{{}}}", tensor.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",")),
+                "data_type": tensor.dtype.name(),
+                "quantization_type": tensor.dtype.is_quantized().then(|| tensor.dtype.name()),
+                "weight_count": tensor.weight_count,
+                "byte_length": tensor.byte_length,
+                "content_hash": crate::store::hex(hash),
+                "file_no": tensor.file_no,
+                "file_offset": tensor.offset,
+            })
+        })
+        .collect();
+    // Slices, so that the JSON of a model with very many tensors stays small.
+    for slice in rows.chunks(10_000) {
+        let json = serde_json::Value::from(slice.to_vec()).to_string();
+        owner::execute(
+            client,
+            "INSERT INTO atomizer.tensor_atom (model_id, tenant_id, tensor_no, layer_name, layer_idx, layer_type, \
+                 shape, data_type, quantization_type, weight_count, byte_length, content_hash, file_no, file_offset) \
+             SELECT $1, $2, tensor_no, layer_name, layer_idx, layer_type::atomizer.layer_type, shape::bigint[], \
+                 data_type::atomizer.tensor_dtype, quantization_type::atomizer.quantization_type, weight_count, \
+                 byte_length, decode(content_hash, 'hex'), file_no, file_offset \
+             FROM json_to_recordset($3::json) AS t(tensor_no int, layer_name text, layer_idx int, layer_type text, \
+                 shape text, data_type text, quantization_type text, weight_count bigint, byte_length bigint, \
+                 content_hash text, file_no int, file_offset bigint) ORDER BY tensor_no",
+            &[job.model_id.into(), job.tenant_id.into(), json.into()],
+        );
+    }
+}
+
+/// Adds this model's references to its contents. Keys are sorted, so that concurrent plans lock
+/// rows in one order and never wait for each other in a circle.
+fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, prints: &[Fingerprint]) {
+    let mut references: BTreeMap<([u8; 32], &str), (u64, i64)> = BTreeMap::new();
+    for (tensor, hash) in model.tensors.iter().zip(tensor_hashes(model, prints)) {
+        references
+            .entry((*hash, "tensor"))
+            .or_insert((tensor.byte_length, 0))
+            .1 += 1;
+    }
+    for (no, print) in prints.iter().enumerate() {
+        let ranges: Vec<Range> = model
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.file_no == no)
+            .map(|tensor| (tensor.offset, tensor.byte_length))
+            .collect();
+        let length = gaps(files.source(no).len(), &ranges)
+            .iter()
+            .map(|(_, length)| length)
+            .sum();
+        references.entry((print.blob, "blob")).or_insert((length, 0)).1 += 1;
+    }
+    let (mut hashes, mut kinds, mut lengths, mut counts) = (vec![], vec![], vec![], vec![]);
+    for ((hash, kind), (length, count)) in &references {
+        hashes.push(&hash[..]);
+        kinds.push(*kind);
+        lengths.push(*length as i64);
+        counts.push(*count);
+    }
+    owner::execute(
+        client,
+        "INSERT INTO atomizer.atom AS a (content_hash, kind, byte_length, reference_count) \
+         SELECT h, k::atomizer.atom_kind, l, n FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::bigint[]) AS u(h, k, l, n) \
+         ON CONFLICT (content_hash, kind) DO UPDATE SET reference_count = a.reference_count + excluded.reference_count",
+        &[hashes.into(), kinds.into(), lengths.into(), counts.into()],
+    );
+}

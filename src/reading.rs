@@ -1,0 +1,323 @@
+//! Functions on model files: nothing is stored, and only what is asked for is read.
+
+use crate::errors::{OrRaise, raise};
+use crate::sources::{self, Given};
+use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
+use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::metadata;
+use atomizer_core::model::{Tensor, position};
+use atomizer_core::quant::Dtype;
+use atomizer_core::weights::{self, Weights};
+use pgrx::prelude::*;
+
+/// Most bytes of one bytea: Postgres' limit on any value, less its header.
+const MAX_BYTEA: u64 = 0x3fff_ff00;
+/// Bytes of blocks a stream of weights decodes at a time.
+const STREAM_BYTES: u64 = 64 << 10;
+
+/// The block quantization of a data type, if it is one.
+pub fn quantization(dtype: Dtype) -> Option<QuantizationType> {
+    dtype.is_quantized().then(|| QuantizationType(dtype.name()))
+}
+
+/// A shape as SQL's bigint[].
+pub fn shape_array(shape: &[u64]) -> Vec<i64> {
+    shape.iter().map(|extent| *extent as i64).collect()
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn detect_model_format(
+    model_bytes: default!(Option<&[u8]>, "NULL"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_path: default!(Option<&str>, "NULL"),
+) -> ModelFormat {
+    let given = Given {
+        bytes: model_bytes,
+        lo: model_lo,
+        path: model_path,
+        model_id: None,
+    };
+    ModelFormat(formats::detect_files(&sources::open(given)).or_raise().name())
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn model_metadata(
+    model_bytes: default!(Option<&[u8]>, "NULL"),
+    format: default!(Option<&str>, "NULL"),
+    full_arrays: default!(bool, "false"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_path: default!(Option<&str>, "NULL"),
+    model_id: default!(Option<i64>, "NULL"),
+) -> JsonbText {
+    let given = Given {
+        bytes: model_bytes,
+        lo: model_lo,
+        path: model_path,
+        model_id,
+    };
+    let detail = if full_arrays {
+        Detail::Full
+    } else {
+        Detail::Summary
+    };
+    let (_, model) = sources::parse(given, format, detail);
+    JsonbText(metadata::to_json(&model.metadata))
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn list_tensors(
+    model_bytes: default!(Option<&[u8]>, "NULL"),
+    format: default!(Option<&str>, "NULL"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_path: default!(Option<&str>, "NULL"),
+    model_id: default!(Option<i64>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(layer_name, String),
+        name!(layer_idx, Option<i32>),
+        name!(layer_type, LayerType),
+        name!(shape, Vec<i64>),
+        name!(data_type, TensorDtype),
+        name!(quantization_type, Option<QuantizationType>),
+        name!(weight_count, i64),
+        name!(byte_length, i64),
+        name!(file_no, i32),
+        name!(file_offset, i64),
+    ),
+> {
+    let given = Given {
+        bytes: model_bytes,
+        lo: model_lo,
+        path: model_path,
+        model_id,
+    };
+    let (_, model) = sources::parse(given, format, Detail::Summary);
+    TableIterator::new(model.tensors.into_iter().map(|tensor| {
+        (
+            tensor.name.clone(),
+            tensor.layer_idx(),
+            LayerType(tensor.layer_type().name()),
+            shape_array(&tensor.shape),
+            TensorDtype(tensor.dtype.name()),
+            quantization(tensor.dtype),
+            tensor.weight_count as i64,
+            tensor.byte_length as i64,
+            tensor.file_no as i32,
+            tensor.offset as i64,
+        )
+    }))
+}
+
+/// A copy of the caller's bytes, or a source of its own: what a set-returning function may keep
+/// between its rows.
+fn open_kept(
+    model_bytes: Option<&[u8]>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<&str>,
+    model_id: Option<i64>,
+    format: Option<&str>,
+) -> (FileSet<'static>, Vec<Tensor>) {
+    // SAFETY: the argument is copied to, or already lives in, the memory context of the whole call,
+    // which pgrx makes current before a set-returning function builds its iterator, and which ends
+    // after the iterator is dropped.
+    let kept: Option<&'static [u8]> = model_bytes.map(|bytes| unsafe { keep(bytes) });
+    let given = Given {
+        bytes: kept,
+        lo: model_lo,
+        path: model_path,
+        model_id,
+    };
+    let (files, model) = sources::parse(given, format, Detail::Summary);
+    (files, model.tensors)
+}
+
+/// Copies bytes to the current memory context.
+///
+/// # Safety
+/// The caller must not use the bytes after that context is reset.
+unsafe fn keep(bytes: &[u8]) -> &'static [u8] {
+    // SAFETY: palloc gives as many bytes as asked for, or raises an error.
+    unsafe {
+        let copy = pg_sys::MemoryContextAllocExtended(
+            pg_sys::CurrentMemoryContext,
+            bytes.len().max(1),
+            pg_sys::MCXT_ALLOC_HUGE as i32,
+        )
+        .cast::<u8>();
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
+        std::slice::from_raw_parts(copy, bytes.len())
+    }
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn extract_model_weights(
+    model_bytes: default!(Option<&[u8]>, "NULL"),
+    format: default!(Option<&str>, "NULL"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_path: default!(Option<&str>, "NULL"),
+    model_id: default!(Option<i64>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(layer_name, String),
+        name!(shape, Vec<i64>),
+        name!(data_type, TensorDtype),
+        name!(weight_data, Vec<u8>),
+        name!(quantization_type, Option<QuantizationType>),
+        name!(quantization_scale, Option<f64>),
+        name!(quantization_zero_point, Option<i32>),
+    ),
+> {
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format);
+    TableIterator::new(tensors.into_iter().map(move |tensor| {
+        pgrx::check_for_interrupts!();
+        if tensor.byte_length > MAX_BYTEA {
+            raise(
+                PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                format!("tensor \"{}\" has {} bytes, more than one bytea can hold", tensor.name, tensor.byte_length),
+                "Read it in pieces with stream_atomic_weights_chunked, or ingest the model and use tensor_weights.",
+            );
+        }
+        let mut bytes = vec![0; tensor.byte_length as usize];
+        files.source(tensor.file_no).read_at(tensor.offset, &mut bytes).or_raise();
+        // Both formats quantize by blocks, which carry their own scales.
+        (tensor.name, shape_array(&tensor.shape), TensorDtype(tensor.dtype.name()), bytes, quantization(tensor.dtype), None, None)
+    }))
+}
+
+/// The columns of one weight.
+type WeightRow = (String, Option<i32>, i32, i32, i64, f32, Vec<u8>, Vec<u8>);
+
+/// The weights of a model, one after the other, a piece of a tensor in memory at a time.
+struct WeightStream {
+    files: FileSet<'static>,
+    tensors: Vec<Tensor>,
+    /// The tensor that is read.
+    tensor: usize,
+    /// Next weight of that tensor.
+    next: u64,
+    /// Rows still wanted.
+    left: u64,
+    /// Decoded weights, and which weight of the tensor the first of them is.
+    piece: Weights,
+    piece_start: u64,
+}
+
+impl WeightStream {
+    fn new(files: FileSet<'static>, tensors: Vec<Tensor>, offset: u64, count: u64) -> Self {
+        let (mut tensor, mut next) = (0, offset);
+        while tensor < tensors.len() && next >= tensors[tensor].weight_count {
+            next -= tensors[tensor].weight_count;
+            tensor += 1;
+        }
+        Self {
+            files,
+            tensors,
+            tensor,
+            next,
+            left: count,
+            piece: Weights::F32(Vec::new()),
+            piece_start: 0,
+        }
+    }
+
+    /// Decodes the piece that begins with weight `next`.
+    fn load(&mut self) {
+        pgrx::check_for_interrupts!();
+        let tensor = &self.tensors[self.tensor];
+        let row = tensor.dtype.info();
+        let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
+        let first_block = self.next / block_weights;
+        let blocks = (STREAM_BYTES / block_bytes)
+            .max(1)
+            .min((self.next + self.left - first_block * block_weights).div_ceil(block_weights))
+            .min(tensor.byte_length / block_bytes - first_block);
+        let mut bytes = vec![0; (blocks * block_bytes) as usize];
+        let source = self.files.source(tensor.file_no);
+        source
+            .read_at(tensor.offset + first_block * block_bytes, &mut bytes)
+            .or_raise();
+        self.piece = weights::decode(tensor.dtype, &bytes).or_raise();
+        self.piece_start = first_block * block_weights;
+    }
+}
+
+impl Iterator for WeightStream {
+    type Item = WeightRow;
+
+    fn next(&mut self) -> Option<WeightRow> {
+        if self.left == 0 {
+            return None;
+        }
+        while self.next >= self.tensors.get(self.tensor)?.weight_count {
+            (self.tensor, self.next) = (self.tensor + 1, 0);
+            self.piece = Weights::F32(Vec::new());
+        }
+        let in_piece = self
+            .next
+            .checked_sub(self.piece_start)
+            .filter(|at| *at < self.piece.len() as u64);
+        let at = in_piece.unwrap_or_else(|| {
+            self.load();
+            self.next - self.piece_start
+        }) as usize;
+        let tensor = &self.tensors[self.tensor];
+        let (x, y, z) = position(&tensor.shape, self.next);
+        let atomic = self.piece.atomic_value(at);
+        let row = (
+            tensor.name.clone(),
+            tensor.layer_idx(),
+            x as i32,
+            y as i32,
+            z as i64,
+            self.piece.f32(at),
+            atomic.as_bytes().to_vec(),
+            atomic.hash().to_vec(),
+        );
+        self.next += 1;
+        self.left -= 1;
+        Some(row)
+    }
+}
+
+#[allow(clippy::type_complexity, clippy::too_many_arguments)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn stream_atomic_weights_chunked(
+    model_bytes: default!(Option<&[u8]>, "NULL"),
+    format: default!(Option<&str>, "NULL"),
+    offset: default!(i64, "0"),
+    chunk_size: default!(i64, "10000"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_path: default!(Option<&str>, "NULL"),
+    model_id: default!(Option<i64>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(layer_name, String),
+        name!(layer_idx, Option<i32>),
+        name!(position_x, i32),
+        name!(position_y, i32),
+        name!(position_z, i64),
+        name!(weight, f32),
+        name!(atomic_value, Vec<u8>),
+        name!(content_hash, Vec<u8>),
+    ),
+> {
+    if offset < 0 || chunk_size < 0 {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("offset and chunk_size must not be negative, but are {offset} and {chunk_size}"),
+            "",
+        );
+    }
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format);
+    TableIterator::new(WeightStream::new(
+        files,
+        tensors,
+        offset as u64,
+        chunk_size as u64,
+    ))
+}

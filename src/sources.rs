@@ -1,0 +1,168 @@
+//! From the arguments of a function to the files of a model: bytes, a large object, a server file,
+//! or a model of the store.
+
+use crate::errors::{OrRaise, raise};
+use crate::store::StoredFile;
+use crate::{owner, threads};
+use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::model::{Format, Model};
+use atomizer_core::source::{Source, SourceError, check_range};
+use pgrx::memcxt::PgMemoryContexts;
+use pgrx::prelude::*;
+use std::path::Path;
+
+/// Where a caller says a model is.
+#[derive(Default)]
+pub struct Given<'a, 'p> {
+    /// The file itself.
+    pub bytes: Option<&'a [u8]>,
+    /// A large object that holds the file.
+    pub lo: Option<pg_sys::Oid>,
+    /// A path on the server.
+    pub path: Option<&'p str>,
+    /// A model of the store.
+    pub model_id: Option<i64>,
+}
+
+/// Opens the one source that was given.
+pub fn open<'a>(given: Given<'a, '_>) -> FileSet<'a> {
+    threads::start();
+    match given {
+        Given {
+            bytes: Some(bytes),
+            lo: None,
+            path: None,
+            model_id: None,
+        } => FileSet::single("model", Box::new(bytes)),
+        Given {
+            bytes: None,
+            lo: Some(lo),
+            path: None,
+            model_id: None,
+        } => FileSet::single("model", Box::new(LargeObject::open(lo))),
+        Given {
+            bytes: None,
+            lo: None,
+            path: Some(path),
+            model_id: None,
+        } => {
+            check_may_read_files(path);
+            formats::open_path(Path::new(path)).or_raise()
+        }
+        Given {
+            bytes: None,
+            lo: None,
+            path: None,
+            model_id: Some(model_id),
+        } => FileSet::of(StoredFile::all_of(model_id)).or_raise(),
+        _ => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "give the model once: as model_bytes, model_lo, model_path or model_id",
+            "For example: list_tensors(model_path => '/models/tiny.gguf').",
+        ),
+    }
+}
+
+/// Opens a source and parses its headers.
+pub fn parse<'a>(given: Given<'a, '_>, format: Option<&str>, detail: Detail) -> (FileSet<'a>, Model) {
+    let format = format.map(format_of_name);
+    let files = open(given);
+    let model = formats::parse(&files, format, detail).or_raise();
+    (files, model)
+}
+
+/// The format a caller names, in any case.
+pub fn format_of_name(name: &str) -> Format {
+    Format::from_name(name).unwrap_or_else(|| {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("model format \"{name}\" is not known"),
+            "Known are GGUF and SafeTensors; leave the format out to have it found from the content.",
+        )
+    })
+}
+
+/// Server files are for members of pg_read_server_files, as with COPY.
+fn check_may_read_files(path: &str) {
+    if !owner::caller_has_role(pg_sys::ROLE_PG_READ_SERVER_FILES) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied to read server file \"{path}\""),
+            "Only members of pg_read_server_files may read server files. Without it, pass the model as model_bytes, or load it with psql's \\lo_import and pass model_lo.",
+        );
+    }
+    if !Path::new(path).is_absolute() {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_NAME,
+            format!("\"{path}\" is a relative path"),
+            "Give the absolute path of a file on the database server.",
+        );
+    }
+}
+
+/// A large object, read with the caller's own rights.
+struct LargeObject {
+    oid: pg_sys::Oid,
+    length: u64,
+}
+
+impl LargeObject {
+    fn open(oid: pg_sys::Oid) -> Self {
+        const INV_READ: i32 = 0x4_0000;
+        const SEEK_END: i32 = 2;
+        // SAFETY: SQL-callable functions, called with the arguments their SQL signatures name.
+        let length = unsafe {
+            let call = |function, args: &[Option<pg_sys::Datum>]| {
+                pgrx::direct_function_call::<i64>(function, args).expect("these functions return no null")
+            };
+            let fd = pgrx::direct_function_call::<i32>(
+                pg_sys::be_lo_open,
+                &[oid.into_datum(), INV_READ.into_datum()],
+            );
+            let length = call(
+                pg_sys::be_lo_lseek64,
+                &[fd.into_datum(), 0i64.into_datum(), SEEK_END.into_datum()],
+            );
+            pgrx::direct_function_call::<i32>(pg_sys::be_lo_close, &[fd.into_datum()]);
+            length
+        };
+        Self {
+            oid,
+            length: length as u64,
+        }
+    }
+}
+
+impl Source for LargeObject {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
+        check_range(offset, buf.len(), self.length)?;
+        // SAFETY: a SQL-callable function with the arguments of its SQL signature; what it returns
+        // is copied out before its memory context goes.
+        let copy = |_: &mut PgMemoryContexts| unsafe {
+            let bytes: &[u8] = pgrx::direct_function_call(
+                pg_sys::be_lo_get_fragment,
+                &[
+                    self.oid.into_datum(),
+                    (offset as i64).into_datum(),
+                    (buf.len() as i32).into_datum(),
+                ],
+            )
+            .unwrap_or_default();
+            if bytes.len() != buf.len() {
+                return Err(SourceError::Other(format!(
+                    "large object {} was truncated while it was read: {} bytes at byte {offset} are gone",
+                    self.oid.to_u32(),
+                    buf.len() - bytes.len()
+                )));
+            }
+            buf.copy_from_slice(bytes);
+            Ok(())
+        };
+        // SAFETY: nothing that was allocated in the context outlives it.
+        unsafe { PgMemoryContexts::new("atomizer large object").switch_to(copy) }
+    }
+}

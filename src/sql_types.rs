@@ -1,0 +1,56 @@
+//! SQL enums as Rust return values. The enums are declared in `sql/types/enums.sql`; a value here is
+//! the name of one of their labels.
+
+use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::enum_helper::lookup_enum_by_label;
+use pgrx::prelude::*;
+
+macro_rules! sql_enum {
+    ($name:ident, $sql:literal) => {
+        #[doc = concat!("A label of the SQL enum `", $sql, "`.")]
+        pub struct $name(pub &'static str);
+
+        impl_sql_translatable!($name, $sql);
+
+        impl IntoDatum for $name {
+            fn into_datum(self) -> Option<pg_sys::Datum> {
+                Some(lookup_enum_by_label($sql, self.0))
+            }
+
+            fn type_oid() -> pg_sys::Oid {
+                pgrx::regtypein($sql)
+            }
+        }
+
+        // SAFETY: the datum is an enum's oid, which is passed by value.
+        unsafe impl BoxRet for $name {
+            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+                // SAFETY: as above.
+                unsafe { fcinfo.return_raw_datum(lookup_enum_by_label($sql, self.0)) }
+            }
+        }
+    };
+}
+
+sql_enum!(ModelFormat, "atomizer.model_format");
+sql_enum!(TensorDtype, "atomizer.tensor_dtype");
+sql_enum!(QuantizationType, "atomizer.quantization_type");
+sql_enum!(LayerType, "atomizer.layer_type");
+
+/// JSON text that becomes a jsonb.
+pub struct JsonbText(pub String);
+
+impl_sql_translatable!(JsonbText, "jsonb");
+
+// SAFETY: jsonb_in returns a jsonb datum in the current memory context, the caller's.
+unsafe impl BoxRet for JsonbText {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+        let text = std::ffi::CString::new(self.0).expect("JSON text holds no zero byte");
+        // SAFETY: jsonb_in takes a C string, which lives until it returns.
+        unsafe {
+            let argument = Some(pg_sys::Datum::from(text.as_ptr()));
+            let datum = pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[argument]);
+            fcinfo.return_raw_datum(datum.expect("jsonb_in returns no null"))
+        }
+    }
+}
