@@ -1,1 +1,53 @@
--- placeholder
+-- What each C function does; the functions themselves are declared in src/.
+
+COMMENT ON FUNCTION atomizer.detect_model_format(bytea, oid, text) IS
+    'Format of a model file, from its content alone: detect_model_format(model_path => ''/models/x.gguf'').';
+COMMENT ON FUNCTION atomizer.model_metadata(bytea, text, boolean, oid, text, bigint) IS
+    'Key-value pairs of a model file''s header. Long arrays are summarized unless full_arrays.';
+COMMENT ON FUNCTION atomizer.list_tensors(bytea, text, oid, text, bigint) IS
+    'Tensors of a model file. Reads the header only. Give the file as model_bytes, model_lo (large object), model_path (server file) or model_id (stored model).';
+COMMENT ON FUNCTION atomizer.extract_model_weights(bytea, text, oid, text, bigint) IS
+    'Tensors of a model file with their raw bytes, as they stand in the file.';
+COMMENT ON FUNCTION atomizer.stream_atomic_weights_chunked(bytea, text, bigint, bigint, oid, text, bigint) IS
+    'chunk_size weights of a model file from "offset" on, in the order of its tensors, each with its atom''s content and key. In the select list it streams; in FROM, Postgres collects the rows first.';
+
+COMMENT ON FUNCTION atomizer.register_model(text, text, text, text, jsonb) IS
+    'Registers a model for one of the caller''s tenants and returns its model_id.';
+COMMENT ON FUNCTION atomizer.create_ingestion_job(bigint, text, oid, text, text, bigint, bigint) IS
+    'Makes the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file to atomize_model_governed.';
+COMMENT ON FUNCTION atomizer.cancel_ingestion_job(bigint) IS
+    'Stops a job before its next chunk. What was committed is kept: calling atomize_model_governed again resumes.';
+COMMENT ON FUNCTION atomizer.reset_ingestion_job(bigint) IS
+    'Takes a job that is not running back to its beginning; contents that nothing else refers to go with the next collect_garbage().';
+COMMENT ON FUNCTION atomizer.set_atom_quota(bigint, bigint) IS
+    'Changes the quota of a job, up to its tenant''s own; null is the tenant''s.';
+COMMENT ON FUNCTION atomizer.drop_model(bigint) IS
+    'Removes a model and takes back its references; returns the number of its tensors. collect_garbage() then frees what nothing refers to.';
+
+COMMENT ON FUNCTION atomizer.tensor_weights(bigint, bigint, bigint) IS
+    'count weights of a stored tensor from "from" on (row-major, from 0), as real; rounded where the type is wider.';
+COMMENT ON FUNCTION atomizer.tensor_weights_float8(bigint, bigint, bigint) IS
+    'As tensor_weights, in double precision: exact for F64 and for integers up to 2^53.';
+COMMENT ON FUNCTION atomizer.tensor_weight(bigint, bigint, bigint, bigint) IS
+    'One weight of a stored tensor: x along the last axis, y along the one before, z over all others.';
+COMMENT ON FUNCTION atomizer.tensor_coefficients(bigint) IS
+    'Every weight of a stored tensor at its position; none for types that cannot be decoded. The view tensor_atom_coefficient is made of it.';
+COMMENT ON FUNCTION atomizer.tensor_stats(bigint) IS
+    'Number of weights, least, greatest, mean, standard deviation (population), share of zeros, NaN and infinities of a stored tensor. NaN and infinities are left out of the rest.';
+COMMENT ON FUNCTION atomizer.tensor_histogram(bigint, integer, double precision, double precision) IS
+    'Number of weights of a stored tensor in bins of equal width from low to high (default: its least and greatest weight).';
+
+COMMENT ON FUNCTION atomizer.export_model_file(bigint, text, integer, boolean) IS
+    'Writes a file of a stored model, byte for byte: to a server file, or without a path to a new large object, whose oid it returns. Fails unless the result has the recorded SHA-256.';
+COMMENT ON FUNCTION atomizer.verify_model(bigint) IS
+    'Rebuilds every file of a stored model and compares its SHA-256 with the recorded one.';
+COMMENT ON FUNCTION atomizer.my_tenant_ids() IS 'The tenants the caller acts for.';
+
+COMMENT ON FUNCTION atomizer._ingestion_step(bigint, uuid, bytea) IS
+    'One step of an ingestion, for the holder of its lease: plan, chunk or fold.';
+COMMENT ON FUNCTION atomizer._claim_ingestion_job(bigint, text) IS 'Takes the lease on a job; null when it is complete.';
+COMMENT ON FUNCTION atomizer._release_ingestion_job(bigint, uuid, text, text, text) IS
+    'Gives the lease on a job back before it is complete.';
+COMMENT ON FUNCTION atomizer._unfold_model(bigint) IS 'Takes a model''s weights out of the counts of weight atoms.';
+COMMENT ON FUNCTION atomizer._stored_sha256(bytea, bigint) IS 'SHA-256 of a stored content; null when it is damaged.';
+COMMENT ON FUNCTION atomizer._model_weight_counts(bigint) IS 'Occurrences of a stored model''s weights.';

@@ -108,9 +108,8 @@ pub fn load(model_id: i64) -> StoredModel {
         })
         .collect();
         let statement = format!("{TENSOR} WHERE model_id = $1 ORDER BY tensor_no");
-        let tensors = owner::execute(client, &statement, &[model_id.into()])
-            .map(|row| tensor_of(&row))
-            .collect();
+        let tensors =
+            owner::execute(client, &statement, &[model_id.into()]).map(|row| tensor_of(&row)).collect();
         StoredModel {
             model_name: name.unwrap_or_default(),
             is_complete: is_complete.unwrap_or_default(),
@@ -131,9 +130,7 @@ pub fn tensor(tensor_atom_id: i64) -> StoredTensor {
     );
     let found = owner::run(|client| {
         let args = [tensor_atom_id.into(), owner::caller_name().into()];
-        owner::execute(client, &statement, &args)
-            .map(|row| tensor_of(&row))
-            .next()
+        owner::execute(client, &statement, &args).map(|row| tensor_of(&row)).next()
     });
     found.unwrap_or_else(|| {
         raise(
@@ -165,15 +162,11 @@ fn tensor_of(row: &SpiHeapTupleData) -> StoredTensor {
 
 /// A column that is declared not null.
 pub fn field<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData, ordinal: usize) -> T {
-    row.get(ordinal)
-        .unwrap_or_else(|error| error!("{error}"))
-        .expect("the column is not null")
+    row.get(ordinal).unwrap_or_else(|error| error!("{error}")).expect("the column is not null")
 }
 
 /// A column that holds a SHA-256.
 pub fn hash(row: &SpiHeapTupleData, ordinal: usize) -> Hash {
     let bytes: Vec<u8> = field(row, ordinal);
-    bytes
-        .try_into()
-        .unwrap_or_else(|_| error!("a hash has not 32 bytes"))
+    bytes.try_into().unwrap_or_else(|_| error!("a hash has not 32 bytes"))
 }

@@ -10,11 +10,7 @@ use pgrx::prelude::*;
 /// Raises an error with a hint of what to do next; an empty hint is left out.
 pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! {
     let report = ErrorReport::new(code, message.into(), "atomizer");
-    let report = if hint.is_empty() {
-        report
-    } else {
-        report.set_hint(hint)
-    };
+    let report = if hint.is_empty() { report } else { report.set_hint(hint) };
     report.report(PgLogLevel::ERROR);
     unreachable!("an error does not return")
 }
@@ -87,11 +83,9 @@ impl Raise for DecodeError {
                 self.to_string(),
                 "Such tensors are stored and given back exactly; extract_model_weights gives their raw bytes.",
             ),
-            Self::PartialBlock { .. } => raise(
-                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-                self.to_string(),
-                "",
-            ),
+            Self::PartialBlock { .. } => {
+                raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), "")
+            }
         }
     }
 }

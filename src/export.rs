@@ -110,28 +110,18 @@ impl Partial {
         let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
         // A partial file of ours can only be left from a killed backend of the same number.
         let _ = std::fs::remove_file(&path);
-        let file = File::create_new(&path)
-            .map_err(|error| io("create", &path, error))
-            .or_raise();
+        let file = File::create_new(&path).map_err(|error| io("create", &path, error)).or_raise();
         Self { file, path }
     }
 
     fn write(&self, bytes: &[u8]) {
-        (&self.file)
-            .write_all(bytes)
-            .map_err(|error| io("write", &self.path, error))
-            .or_raise();
+        (&self.file).write_all(bytes).map_err(|error| io("write", &self.path, error)).or_raise();
     }
 
     /// Makes the file durable under its own name.
     fn finish(self, target: &Path) {
-        self.file
-            .sync_all()
-            .map_err(|error| io("write", &self.path, error))
-            .or_raise();
-        std::fs::rename(&self.path, target)
-            .map_err(|error| io("rename", &self.path, error))
-            .or_raise();
+        self.file.sync_all().map_err(|error| io("write", &self.path, error)).or_raise();
+        std::fs::rename(&self.path, target).map_err(|error| io("rename", &self.path, error)).or_raise();
     }
 }
 
@@ -143,11 +133,7 @@ impl Drop for Partial {
 }
 
 fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
-    SourceError::Io {
-        action,
-        path: path.to_owned(),
-        error,
-    }
+    SourceError::Io { action, path: path.to_owned(), error }
 }
 
 /// Makes a large object that belongs to the caller.
@@ -197,13 +183,7 @@ fn verify_model(
                 });
             }
             let (file, found) = (&model.files[no], hasher.finish());
-            (
-                no as i32,
-                file.file_name.clone(),
-                file.byte_length,
-                found.to_vec(),
-                found == file.sha256,
-            )
+            (no as i32, file.file_name.clone(), file.byte_length, found.to_vec(), found == file.sha256)
         })
         .collect();
     TableIterator::new(rows)

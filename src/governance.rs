@@ -63,11 +63,7 @@ fn _claim_ingestion_job(
     let format = model_format.map(|name| crate::sources::format_of_name(name).name());
     owner::value(
         "SELECT atomizer._claim_ingestion_job($1, $2, $3)",
-        &[
-            owner::caller_name().into(),
-            ingestion_job_id.into(),
-            format.into(),
-        ],
+        &[owner::caller_name().into(), ingestion_job_id.into(), format.into()],
     )
 }
 
@@ -114,19 +110,12 @@ fn reset_ingestion_job(ingestion_job_id: i64) {
 fn set_atom_quota(ingestion_job_id: i64, atom_quota: Option<i64>) {
     owner::value::<i64>(
         "SELECT atomizer._set_atom_quota($1, $2, $3)",
-        &[
-            owner::caller_name().into(),
-            ingestion_job_id.into(),
-            atom_quota.into(),
-        ],
+        &[owner::caller_name().into(), ingestion_job_id.into(), atom_quota.into()],
     );
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn drop_model(model_id: i64) -> i64 {
-    owner::value(
-        "SELECT atomizer._drop_model($1, $2)",
-        &[owner::caller_name().into(), model_id.into()],
-    )
-    .expect("a number of tensors is not null")
+    owner::value("SELECT atomizer._drop_model($1, $2)", &[owner::caller_name().into(), model_id.into()])
+        .expect("a number of tensors is not null")
 }

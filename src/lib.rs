@@ -24,56 +24,23 @@ mod threads;
 extension_sql_file!("../sql/types/enums.sql", name = "enums", bootstrap);
 extension_sql_file!("../sql/tables/tenant.sql", name = "tenant", requires = ["enums"]);
 extension_sql_file!("../sql/tables/model.sql", name = "model", requires = ["tenant"]);
-extension_sql_file!(
-    "../sql/tables/ingestion_job.sql",
-    name = "ingestion_job",
-    requires = ["model"]
-);
+extension_sql_file!("../sql/tables/ingestion_job.sql", name = "ingestion_job", requires = ["model"]);
 extension_sql_file!("../sql/tables/atom.sql", name = "atom", requires = ["enums"]);
-extension_sql_file!(
-    "../sql/tables/tensor_atom.sql",
-    name = "tensor_atom",
-    requires = ["model"]
-);
-extension_sql_file!(
-    "../sql/tables/derived.sql",
-    name = "derived",
-    requires = ["enums"]
-);
+extension_sql_file!("../sql/tables/tensor_atom.sql", name = "tensor_atom", requires = ["model"]);
+extension_sql_file!("../sql/tables/derived.sql", name = "derived", requires = ["enums"]);
 extension_sql_file!(
     "../sql/tables/dump.sql",
     name = "dump",
-    requires = [
-        "tenant",
-        "model",
-        "ingestion_job",
-        "atom",
-        "tensor_atom",
-        "derived"
-    ]
+    requires = ["tenant", "model", "ingestion_job", "atom", "tensor_atom", "derived"]
 );
-extension_sql_file!(
-    "../sql/functions/tenants.sql",
-    name = "tenants",
-    requires = ["tenant"]
-);
+extension_sql_file!("../sql/functions/tenants.sql", name = "tenants", requires = ["tenant"]);
 extension_sql_file!(
     "../sql/functions/models.sql",
     name = "models",
-    requires = [
-        "tenants",
-        "tensor_atom",
-        "atom",
-        "ingestion_job",
-        ingestion::fold::_unfold_model
-    ]
+    requires = ["tenants", "tensor_atom", "atom", "ingestion_job", ingestion::fold::_unfold_model]
 );
 extension_sql_file!("../sql/functions/jobs.sql", name = "jobs", requires = ["models"]);
-extension_sql_file!(
-    "../sql/functions/garbage.sql",
-    name = "garbage",
-    requires = ["atom", "derived"]
-);
+extension_sql_file!("../sql/functions/garbage.sql", name = "garbage", requires = ["atom", "derived"]);
 extension_sql_file!(
     "../sql/functions/integrity.sql",
     name = "integrity",
@@ -110,27 +77,12 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/views/views.sql",
     name = "views",
-    requires = [
-        "tensor_atom",
-        "atom",
-        "ingestion_job",
-        access::my_tenant_ids,
-        tensors::tensor_coefficients
-    ]
+    requires = ["tensor_atom", "atom", "ingestion_job", access::my_tenant_ids, tensors::tensor_coefficients]
 );
-extension_sql_file!(
-    "../sql/security/policies.sql",
-    name = "policies",
-    requires = ["views"]
-);
+extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views"]);
 extension_sql_file!(
     "../sql/security/grants.sql",
     name = "grants",
     requires = ["policies", "integrity", "garbage", "ingest_model"]
 );
-extension_sql_file!(
-    "../sql/comments.sql",
-    name = "comments",
-    requires = ["grants"],
-    finalize
-);
+extension_sql_file!("../sql/comments.sql", name = "comments", requires = ["grants"], finalize);

@@ -76,9 +76,7 @@ pub fn execute<'c>(
     statement: &str,
     args: &[pgrx::datum::DatumWithOid],
 ) -> SpiTupleTable<'c> {
-    client
-        .update(statement, None, args)
-        .unwrap_or_else(|error| error!("{error}"))
+    client.update(statement, None, args).unwrap_or_else(|error| error!("{error}"))
 }
 
 /// The one value of a statement's only row; none for no row or null.

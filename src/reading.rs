@@ -31,12 +31,7 @@ fn detect_model_format(
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_path: default!(Option<&str>, "NULL"),
 ) -> ModelFormat {
-    let given = Given {
-        bytes: model_bytes,
-        lo: model_lo,
-        path: model_path,
-        model_id: None,
-    };
+    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id: None };
     ModelFormat(formats::detect_files(&sources::open(given)).or_raise().name())
 }
 
@@ -49,17 +44,8 @@ fn model_metadata(
     model_path: default!(Option<&str>, "NULL"),
     model_id: default!(Option<i64>, "NULL"),
 ) -> JsonbText {
-    let given = Given {
-        bytes: model_bytes,
-        lo: model_lo,
-        path: model_path,
-        model_id,
-    };
-    let detail = if full_arrays {
-        Detail::Full
-    } else {
-        Detail::Summary
-    };
+    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let detail = if full_arrays { Detail::Full } else { Detail::Summary };
     let (_, model) = sources::parse(given, format, detail);
     JsonbText(metadata::to_json(&model.metadata))
 }
@@ -87,12 +73,7 @@ fn list_tensors(
         name!(file_offset, i64),
     ),
 > {
-    let given = Given {
-        bytes: model_bytes,
-        lo: model_lo,
-        path: model_path,
-        model_id,
-    };
+    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
     let (_, model) = sources::parse(given, format, Detail::Summary);
     TableIterator::new(model.tensors.into_iter().map(|tensor| {
         (
@@ -123,12 +104,7 @@ fn open_kept(
     // which pgrx makes current before a set-returning function builds its iterator, and which ends
     // after the iterator is dropped.
     let kept: Option<&'static [u8]> = model_bytes.map(|bytes| unsafe { keep(bytes) });
-    let given = Given {
-        bytes: kept,
-        lo: model_lo,
-        path: model_path,
-        model_id,
-    };
+    let given = Given { bytes: kept, lo: model_lo, path: model_path, model_id };
     let (files, model) = sources::parse(given, format, Detail::Summary);
     (files, model.tensors)
 }
@@ -213,15 +189,7 @@ impl WeightStream {
             next -= tensors[tensor].weight_count;
             tensor += 1;
         }
-        Self {
-            files,
-            tensors,
-            tensor,
-            next,
-            left: count,
-            piece: Weights::F32(Vec::new()),
-            piece_start: 0,
-        }
+        Self { files, tensors, tensor, next, left: count, piece: Weights::F32(Vec::new()), piece_start: 0 }
     }
 
     /// Decodes the piece that begins with weight `next`.
@@ -237,9 +205,7 @@ impl WeightStream {
             .min(tensor.byte_length / block_bytes - first_block);
         let mut bytes = vec![0; (blocks * block_bytes) as usize];
         let source = self.files.source(tensor.file_no);
-        source
-            .read_at(tensor.offset + first_block * block_bytes, &mut bytes)
-            .or_raise();
+        source.read_at(tensor.offset + first_block * block_bytes, &mut bytes).or_raise();
         self.piece = weights::decode(tensor.dtype, &bytes).or_raise();
         self.piece_start = first_block * block_weights;
     }
@@ -256,10 +222,7 @@ impl Iterator for WeightStream {
             (self.tensor, self.next) = (self.tensor + 1, 0);
             self.piece = Weights::F32(Vec::new());
         }
-        let in_piece = self
-            .next
-            .checked_sub(self.piece_start)
-            .filter(|at| *at < self.piece.len() as u64);
+        let in_piece = self.next.checked_sub(self.piece_start).filter(|at| *at < self.piece.len() as u64);
         let at = in_piece.unwrap_or_else(|| {
             self.load();
             self.next - self.piece_start
@@ -314,10 +277,5 @@ fn stream_atomic_weights_chunked(
         );
     }
     let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format);
-    TableIterator::new(WeightStream::new(
-        files,
-        tensors,
-        offset as u64,
-        chunk_size as u64,
-    ))
+    TableIterator::new(WeightStream::new(files, tensors, offset as u64, chunk_size as u64))
 }

@@ -28,33 +28,19 @@ pub struct Given<'a, 'p> {
 pub fn open<'a>(given: Given<'a, '_>) -> FileSet<'a> {
     threads::start();
     match given {
-        Given {
-            bytes: Some(bytes),
-            lo: None,
-            path: None,
-            model_id: None,
-        } => FileSet::single("model", Box::new(bytes)),
-        Given {
-            bytes: None,
-            lo: Some(lo),
-            path: None,
-            model_id: None,
-        } => FileSet::single("model", Box::new(LargeObject::open(lo))),
-        Given {
-            bytes: None,
-            lo: None,
-            path: Some(path),
-            model_id: None,
-        } => {
+        Given { bytes: Some(bytes), lo: None, path: None, model_id: None } => {
+            FileSet::single("model", Box::new(bytes))
+        }
+        Given { bytes: None, lo: Some(lo), path: None, model_id: None } => {
+            FileSet::single("model", Box::new(LargeObject::open(lo)))
+        }
+        Given { bytes: None, lo: None, path: Some(path), model_id: None } => {
             check_may_read_files(path);
             formats::open_path(Path::new(path)).or_raise()
         }
-        Given {
-            bytes: None,
-            lo: None,
-            path: None,
-            model_id: Some(model_id),
-        } => FileSet::of(StoredFile::all_of(model_id)).or_raise(),
+        Given { bytes: None, lo: None, path: None, model_id: Some(model_id) } => {
+            FileSet::of(StoredFile::all_of(model_id)).or_raise()
+        }
         _ => raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "give the model once: as model_bytes, model_lo, model_path or model_id",
@@ -119,17 +105,12 @@ impl LargeObject {
                 pg_sys::be_lo_open,
                 &[oid.into_datum(), INV_READ.into_datum()],
             );
-            let length = call(
-                pg_sys::be_lo_lseek64,
-                &[fd.into_datum(), 0i64.into_datum(), SEEK_END.into_datum()],
-            );
+            let length =
+                call(pg_sys::be_lo_lseek64, &[fd.into_datum(), 0i64.into_datum(), SEEK_END.into_datum()]);
             pgrx::direct_function_call::<i32>(pg_sys::be_lo_close, &[fd.into_datum()]);
             length
         };
-        Self {
-            oid,
-            length: length as u64,
-        }
+        Self { oid, length: length as u64 }
     }
 }
 
@@ -145,11 +126,7 @@ impl Source for LargeObject {
         let copy = |_: &mut PgMemoryContexts| unsafe {
             let bytes: &[u8] = pgrx::direct_function_call(
                 pg_sys::be_lo_get_fragment,
-                &[
-                    self.oid.into_datum(),
-                    (offset as i64).into_datum(),
-                    (buf.len() as i32).into_datum(),
-                ],
+                &[self.oid.into_datum(), (offset as i64).into_datum(), (buf.len() as i32).into_datum()],
             )
             .unwrap_or_default();
             if bytes.len() != buf.len() {

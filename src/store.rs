@@ -48,11 +48,7 @@ pub fn write(client: &mut SpiClient, segments: &[Encoded]) {
         }
     }
     if !payloads.is_empty() {
-        owner::execute(
-            client,
-            statement,
-            &[hashes.into(), numbers.into(), parts.into(), payloads.into()],
-        );
+        owner::execute(client, statement, &[hashes.into(), numbers.into(), parts.into(), payloads.into()]);
     }
 }
 
@@ -79,11 +75,7 @@ pub fn read_segments<T>(hash: &Hash, from: u64, to: u64, meanwhile: impl FnOnce(
     if let Some(missing) = encoded.iter().position(Vec::is_empty) {
         raise(
             PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-            format!(
-                "segment {} of content {} is missing",
-                from + missing as u64,
-                hex(hash)
-            ),
+            format!("segment {} of content {} is missing", from + missing as u64, hex(hash)),
             "Run check_integrity() to find every damaged content.",
         );
     }
@@ -120,11 +112,7 @@ pub fn read_range(hash: &Hash, from: u64, to: u64) -> Vec<u8> {
     if bytes.len() as u64 != to.saturating_sub(from) {
         raise(
             PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-            format!(
-                "content {} has {} of the bytes {from} to {to}",
-                hex(hash),
-                bytes.len()
-            ),
+            format!("content {} has {} of the bytes {from} to {to}", hex(hash), bytes.len()),
             "Run check_integrity() to find every damaged content.",
         );
     }
@@ -154,17 +142,11 @@ pub struct FilePart {
 /// The parts of one file of a stored model, in order.
 pub fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
     let file = &model.files[file_no as usize];
-    let tensors: Vec<usize> = (0..model.tensors.len())
-        .filter(|no| model.tensors[*no].file_no == file_no)
-        .collect();
+    let tensors: Vec<usize> =
+        (0..model.tensors.len()).filter(|no| model.tensors[*no].file_no == file_no).collect();
     let ranges: Vec<_> = tensors
         .iter()
-        .map(|no| {
-            (
-                model.tensors[*no].file_offset as u64,
-                model.tensors[*no].byte_length as u64,
-            )
-        })
+        .map(|no| (model.tensors[*no].file_offset as u64, model.tensors[*no].byte_length as u64))
         .collect();
     rebuild::parts(file.byte_length as u64, &ranges)
         .into_iter()
@@ -175,13 +157,7 @@ pub fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
                 }
                 Part::Blob(start) => (file.blob_hash, start, None),
             };
-            FilePart {
-                offset,
-                length,
-                hash,
-                start,
-                tensor,
-            }
+            FilePart { offset, length, hash, start, tensor }
         })
         .collect()
 }
@@ -219,34 +195,21 @@ impl Source for StoredFile {
 
     fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
         check_range(offset, buf.len(), self.length)?;
-        let mut no = self
-            .parts
-            .partition_point(|part| part.offset + part.length <= offset);
+        let mut no = self.parts.partition_point(|part| part.offset + part.length <= offset);
         let mut last = self.last.borrow_mut();
         while !buf.is_empty() {
             let part = &self.parts[no];
             let at = part.start + (offset - part.offset);
             let segment_no = at / SEGMENT_BYTES as u64;
-            if last
-                .as_ref()
-                .is_none_or(|(hash, no, _)| (*hash, *no) != (part.hash, segment_no))
-            {
+            if last.as_ref().is_none_or(|(hash, no, _)| (*hash, *no) != (part.hash, segment_no)) {
                 let (mut decoded, ()) = read_segments(&part.hash, segment_no, segment_no + 1, || ());
                 *last = Some((part.hash, segment_no, decoded.remove(0)));
             }
             let (_, _, segment) = last.as_ref().expect("was just read");
-            let available = segment
-                .get((at % SEGMENT_BYTES as u64) as usize..)
-                .unwrap_or_default();
-            let n = available
-                .len()
-                .min(buf.len())
-                .min((part.offset + part.length - offset) as usize);
+            let available = segment.get((at % SEGMENT_BYTES as u64) as usize..).unwrap_or_default();
+            let n = available.len().min(buf.len()).min((part.offset + part.length - offset) as usize);
             if n == 0 {
-                return Err(SourceError::Other(format!(
-                    "content {} is too short",
-                    hex(&part.hash)
-                )));
+                return Err(SourceError::Other(format!("content {} is too short", hex(&part.hash))));
             }
             let (now, rest) = buf.split_at_mut(n);
             now.copy_from_slice(&available[..n]);

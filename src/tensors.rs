@@ -26,11 +26,7 @@ fn read_weights(tensor: &StoredTensor, from: u64, count: u64) -> Weights {
     let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
     let first_block = from / block_weights;
     let end_block = (from + count).div_ceil(block_weights);
-    let bytes = store::read_range(
-        &tensor.content_hash,
-        first_block * block_bytes,
-        end_block * block_bytes,
-    );
+    let bytes = store::read_range(&tensor.content_hash, first_block * block_bytes, end_block * block_bytes);
     let mut weights = weights::decode(tensor.dtype, &bytes).or_raise();
     weights.slice((from - first_block * block_weights) as usize, count as usize);
     weights
@@ -113,11 +109,7 @@ fn tensor_weight(
     let tensor = access::tensor(tensor_atom_id);
     check_decodable(&tensor);
     let width = tensor.shape.last().copied().unwrap_or(1) as i64;
-    let height = tensor
-        .shape
-        .len()
-        .checked_sub(2)
-        .map_or(1, |axis| tensor.shape[axis] as i64);
+    let height = tensor.shape.len().checked_sub(2).map_or(1, |axis| tensor.shape[axis] as i64);
     let depth = tensor.weight_count.checked_div(width * height).unwrap_or(0);
     let inside = (0..width).contains(&position_x)
         && (0..height).contains(&position_y)
@@ -159,11 +151,7 @@ fn tensor_coefficients(
     crate::threads::start();
     let tensor = access::tensor(tensor_atom_id);
     // A view over all tensors must not fail for those without a decoder: they have no rows.
-    let total = if tensor.dtype.is_decodable() {
-        tensor.weight_count as u64
-    } else {
-        0
-    };
+    let total = if tensor.dtype.is_decodable() { tensor.weight_count as u64 } else { 0 };
     let rows = (0..total.div_ceil(STEP)).flat_map(move |step| {
         pgrx::check_for_interrupts!();
         let from = step * STEP;
@@ -239,12 +227,7 @@ fn tensor_histogram(
     high: default!(Option<f64>, "NULL"),
 ) -> TableIterator<
     'static,
-    (
-        name!(bin, i32),
-        name!(bin_low, f64),
-        name!(bin_high, f64),
-        name!(weight_count, i64),
-    ),
+    (name!(bin, i32), name!(bin_low, f64), name!(bin_high, f64), name!(weight_count, i64)),
 > {
     /// Far more than anybody looks at; keeps memory small.
     const MAX_BINS: i32 = 1_000_000;

@@ -70,9 +70,7 @@ impl Census {
                 Choice::Sharing => MAX_DISTINCT.min((of_type.weights / MIN_SHARING) as usize),
                 Choice::Nothing | Choice::Everything => MAX_DISTINCT,
             };
-            of_type.counters = (0..parallel::threads())
-                .map(|_| Counter::new(*dtype, most))
-                .collect();
+            of_type.counters = (0..parallel::threads()).map(|_| Counter::new(*dtype, most)).collect();
         }
         Self { choice, types }
     }
@@ -97,12 +95,7 @@ impl Census {
         feed.carry = rest.to_vec();
 
         let counting = of_type.counting;
-        let share = whole
-            .len()
-            .div_ceil(block)
-            .div_ceil(of_type.counters.len())
-            .max(1)
-            * block;
+        let share = whole.len().div_ceil(block).div_ceil(of_type.counters.len()).max(1) * block;
         let piece = (PIECE_BYTES / block).max(1) * block;
         let results: Vec<(u64, bool)> = of_type
             .counters
@@ -125,10 +118,7 @@ impl Census {
             Choice::Everything => Ok(of_type.counters.iter_mut().flat_map(Counter::drain).collect()),
             Choice::Sharing | Choice::Nothing => {
                 of_type.counting = false;
-                of_type
-                    .counters
-                    .iter_mut()
-                    .for_each(|counter| drop(counter.drain()));
+                of_type.counters.iter_mut().for_each(|counter| drop(counter.drain()));
                 Ok(Counts::new())
             }
         }
@@ -141,13 +131,10 @@ impl Census {
             if !of_type.counting {
                 continue;
             }
-            let mut counters = of_type.counters.drain(..);
-            let Some(mut all) = counters.next() else { continue };
-            counters.for_each(|other| all.merge(other));
-            let shared = all.distinct() as u64 * MIN_SHARING <= of_type.weights;
-            if self.choice == Choice::Everything || shared {
+            let all = join(of_type.counters.iter_mut().flat_map(Counter::drain).collect());
+            if self.choice == Choice::Everything || all.len() as u64 * MIN_SHARING <= of_type.weights {
                 chosen.push(dtype);
-                counts.extend(all.drain());
+                counts.extend(all);
             }
         }
         (chosen, join(counts))
@@ -187,10 +174,7 @@ mod tests {
                 assert!(census.add(Dtype::F32, &mut feed, piece).unwrap().is_empty());
             }
             let (chosen, counts) = census.finish();
-            assert_eq!(
-                (chosen.len(), counts.len()),
-                (usize::from(expected > 0), expected)
-            );
+            assert_eq!((chosen.len(), counts.len()), (usize::from(expected > 0), expected));
             assert_eq!(feed.zeros, if expected > 0 { 2000 } else { 1 });
             assert!(counts.iter().all(|(_, _, count)| *count == 2000));
         }
@@ -198,25 +182,12 @@ mod tests {
 
     #[test]
     fn equal_weights_of_different_types_are_one() {
-        let mut census = Census::new(
-            Choice::Everything,
-            [(Dtype::F32, 2), (Dtype::F16, 2), (Dtype::F4, 9)],
-        );
-        census
-            .add(Dtype::F32, &mut Feed::default(), &bytes([1.0, 2.0]))
-            .unwrap();
-        census
-            .add(Dtype::F16, &mut Feed::default(), &[0x00, 0x3c, 0x00, 0x3c])
-            .unwrap();
+        let mut census = Census::new(Choice::Everything, [(Dtype::F32, 2), (Dtype::F16, 2), (Dtype::F4, 9)]);
+        census.add(Dtype::F32, &mut Feed::default(), &bytes([1.0, 2.0])).unwrap();
+        census.add(Dtype::F16, &mut Feed::default(), &[0x00, 0x3c, 0x00, 0x3c]).unwrap();
         census.add(Dtype::F4, &mut Feed::default(), &[1, 2, 3]).unwrap();
         let (chosen, counts) = census.finish();
         assert_eq!(chosen, [Dtype::F32, Dtype::F16]);
-        assert_eq!(
-            counts,
-            [
-                (Width::F32, 1f32.to_bits().into(), 3),
-                (Width::F32, 2f32.to_bits().into(), 1)
-            ]
-        );
+        assert_eq!(counts, [(Width::F32, 1f32.to_bits().into(), 3), (Width::F32, 2f32.to_bits().into(), 1)]);
     }
 }

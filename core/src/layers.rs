@@ -32,47 +32,17 @@ const RULES: &[(LayerType, &[&str])] = &[
     (LayerType::UNetMid, &["mid_block", "middle_block"]),
     (LayerType::UNetUp, &["up_blocks", "output_blocks"]),
     (LayerType::VAE, &["first_stage_model", "vae"]),
-    (
-        LayerType::TextEncoder,
-        &["cond_stage_model", "text_model", "text_encoder", "conditioner"],
-    ),
-    (
-        LayerType::Adapter,
-        &["lora_a", "lora_b", "lora_up", "lora_down", "adapter"],
-    ),
-    (
-        LayerType::TimeEmbedding,
-        &["time_embed", "time_embedding", "time_emb"],
-    ),
-    (
-        LayerType::RotaryEmbedding,
-        &[
-            "rotary_emb",
-            "rope_freqs",
-            "rope_factors_long",
-            "rope_factors_short",
-        ],
-    ),
+    (LayerType::TextEncoder, &["cond_stage_model", "text_model", "text_encoder", "conditioner"]),
+    (LayerType::Adapter, &["lora_a", "lora_b", "lora_up", "lora_down", "adapter"]),
+    (LayerType::TimeEmbedding, &["time_embed", "time_embedding", "time_emb"]),
+    (LayerType::RotaryEmbedding, &["rotary_emb", "rope_freqs", "rope_factors_long", "rope_factors_short"]),
     (
         LayerType::PositionEmbedding,
-        &[
-            "position_embeddings",
-            "position_embd",
-            "wpe",
-            "position_ids",
-            "pos_embed",
-            "position_embedding",
-        ],
+        &["position_embeddings", "position_embd", "wpe", "position_ids", "pos_embed", "position_embedding"],
     ),
     (
         LayerType::BatchNorm,
-        &[
-            "running_mean",
-            "running_var",
-            "num_batches_tracked",
-            "batch_norm",
-            "batchnorm",
-        ],
+        &["running_mean", "running_var", "num_batches_tracked", "batch_norm", "batchnorm"],
     ),
     (
         LayerType::Normalization,
@@ -103,10 +73,7 @@ const RULES: &[(LayerType, &[&str])] = &[
             "post_ffw_norm",
         ],
     ),
-    (
-        LayerType::Router,
-        &["ffn_gate_inp", "router", "block_sparse_moe.gate"],
-    ),
+    (LayerType::Router, &["ffn_gate_inp", "router", "block_sparse_moe.gate"]),
     (
         LayerType::Expert,
         &[
@@ -122,17 +89,7 @@ const RULES: &[(LayerType, &[&str])] = &[
     ),
     (
         LayerType::StateSpace,
-        &[
-            "ssm_in",
-            "ssm_out",
-            "ssm_a",
-            "ssm_d",
-            "ssm_dt",
-            "ssm_x",
-            "ssm_conv1d",
-            "mixer",
-            "a_log",
-        ],
+        &["ssm_in", "ssm_out", "ssm_a", "ssm_d", "ssm_dt", "ssm_x", "ssm_conv1d", "mixer", "a_log"],
     ),
     (
         LayerType::Recurrent,
@@ -152,14 +109,7 @@ const RULES: &[(LayerType, &[&str])] = &[
     ),
     (
         LayerType::CrossAttention,
-        &[
-            "crossattention",
-            "cross_attn",
-            "encoder_attn",
-            "cross_attention",
-            "attn2",
-            "encdecattention",
-        ],
+        &["crossattention", "cross_attn", "encoder_attn", "cross_attention", "attn2", "encdecattention"],
     ),
     (
         LayerType::Attention,
@@ -205,10 +155,7 @@ const RULES: &[(LayerType, &[&str])] = &[
             "c_fc",
         ],
     ),
-    (
-        LayerType::Output,
-        &["lm_head", "output", "classifier", "cls", "score", "logits"],
-    ),
+    (LayerType::Output, &["lm_head", "output", "classifier", "cls", "score", "logits"]),
     (LayerType::Pooling, &["pooler", "pool", "pooling"]),
     (
         LayerType::Embedding,
@@ -226,14 +173,9 @@ const RULES: &[(LayerType, &[&str])] = &[
     ),
     (
         LayerType::Convolution,
-        &[
-            "conv", "conv1", "conv2", "conv3", "convs", "conv1d", "conv2d", "conv_in", "conv_out",
-        ],
+        &["conv", "conv1", "conv2", "conv3", "convs", "conv1d", "conv2d", "conv_in", "conv_out"],
     ),
-    (
-        LayerType::Dense,
-        &["dense", "linear", "fc", "proj", "projection", "head", "to_out"],
-    ),
+    (LayerType::Dense, &["dense", "linear", "fc", "proj", "projection", "head", "to_out"]),
 ];
 
 /// The kind of layer a tensor's name tells. Words are the parts between dots, slashes and colons;
@@ -243,11 +185,7 @@ pub fn classify(name: &str) -> LayerType {
     // "output" and "dense" are also parts of attention and feed-forward layers: RULES has those first.
     let words: Vec<&str> = name.split(['.', '/', ':']).collect();
     let fits = |entry: &&str| {
-        if entry.contains('.') {
-            name.contains(*entry)
-        } else {
-            words.contains(entry)
-        }
+        if entry.contains('.') { name.contains(*entry) } else { words.contains(entry) }
     };
     RULES
         .iter()
@@ -274,20 +212,13 @@ fn classify_loosely(words: &[&str]) -> LayerType {
     ];
     words
         .iter()
-        .find_map(|word| {
-            prefixes
-                .iter()
-                .find(|(prefix, _)| word.starts_with(prefix))
-                .map(|(_, kind)| *kind)
-        })
+        .find_map(|word| prefixes.iter().find(|(prefix, _)| word.starts_with(prefix)).map(|(_, kind)| *kind))
         .unwrap_or(LayerType::Unknown)
 }
 
 /// The number of a layer: the first part of the name that is a number (`blk.3.attn_q` is layer 3).
 pub fn index(name: &str) -> Option<i32> {
-    name.split(['.', '/', ':'])
-        .find_map(|word| word.parse::<u16>().ok())
-        .map(i32::from)
+    name.split(['.', '/', ':']).find_map(|word| word.parse::<u16>().ok()).map(i32::from)
 }
 
 /// The architecture that tensor names tell, for formats whose metadata does not.
@@ -300,19 +231,16 @@ pub fn architecture<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> &'s
         ("encoder.layer.0.attention.self.query.", "bert"),
         ("vit.embeddings.", "vit"),
     ];
-    signs
-        .into_iter()
-        .find(|(sign, _)| names.clone().any(|name| name.contains(sign)))
-        .map_or_else(
-            || {
-                if names.any(|name| name.starts_with("model.diffusion_model.")) {
-                    "stable-diffusion"
-                } else {
-                    "unknown"
-                }
-            },
-            |(_, architecture)| architecture,
-        )
+    signs.into_iter().find(|(sign, _)| names.clone().any(|name| name.contains(sign))).map_or_else(
+        || {
+            if names.any(|name| name.starts_with("model.diffusion_model.")) {
+                "stable-diffusion"
+            } else {
+                "unknown"
+            }
+        },
+        |(_, architecture)| architecture,
+    )
 }
 
 #[cfg(test)]
@@ -334,44 +262,16 @@ mod tests {
             ("output_norm.weight", LayerType::Normalization, None),
             ("output.weight", LayerType::Output, None),
             ("model.embed_tokens.weight", LayerType::Embedding, None),
-            (
-                "model.layers.11.self_attn.q_proj.weight",
-                LayerType::Attention,
-                Some(11),
-            ),
-            (
-                "model.layers.11.mlp.gate_proj.weight",
-                LayerType::FeedForward,
-                Some(11),
-            ),
+            ("model.layers.11.self_attn.q_proj.weight", LayerType::Attention, Some(11)),
+            ("model.layers.11.mlp.gate_proj.weight", LayerType::FeedForward, Some(11)),
             ("lm_head.weight", LayerType::Output, None),
-            (
-                "encoder.layer.5.attention.output.dense.weight",
-                LayerType::Attention,
-                Some(5),
-            ),
-            (
-                "encoder.layer.5.intermediate.dense.bias",
-                LayerType::FeedForward,
-                Some(5),
-            ),
-            (
-                "encoder.layer.5.attention.output.LayerNorm.weight",
-                LayerType::Normalization,
-                Some(5),
-            ),
-            (
-                "embeddings.position_embeddings.weight",
-                LayerType::PositionEmbedding,
-                None,
-            ),
+            ("encoder.layer.5.attention.output.dense.weight", LayerType::Attention, Some(5)),
+            ("encoder.layer.5.intermediate.dense.bias", LayerType::FeedForward, Some(5)),
+            ("encoder.layer.5.attention.output.LayerNorm.weight", LayerType::Normalization, Some(5)),
+            ("embeddings.position_embeddings.weight", LayerType::PositionEmbedding, None),
             ("pooler.dense.weight", LayerType::Pooling, None),
             ("blk.2.ffn_gate_exps.weight", LayerType::Expert, Some(2)),
-            (
-                "model.diffusion_model.input_blocks.1.0.in_layers.0.weight",
-                LayerType::UNetDown,
-                Some(1),
-            ),
+            ("model.diffusion_model.input_blocks.1.0.in_layers.0.weight", LayerType::UNetDown, Some(1)),
             ("first_stage_model.decoder.conv_in.bias", LayerType::VAE, None),
             ("features.conv12.weight", LayerType::Convolution, None),
             ("something.else", LayerType::Unknown, None),

@@ -15,4 +15,5 @@ pub mod parallel;
 pub mod quant;
 pub mod rebuild;
 pub mod source;
+pub mod tally;
 pub mod weights;

@@ -94,12 +94,8 @@ pub fn push_json(out: &mut String, value: &Value) {
             Ok(())
         }
         Value::Array(array) => {
-            write!(
-                out,
-                "{{\"array\":\"{}\",\"count\":{},\"first\":",
-                array.element, array.count
-            )
-            .expect("writing to a String");
+            write!(out, "{{\"array\":\"{}\",\"count\":{},\"first\":", array.element, array.count)
+                .expect("writing to a String");
             push_json_list(out, &array.head);
             out.push('}');
             Ok(())
@@ -140,13 +136,7 @@ mod tests {
 
     #[test]
     fn the_length_of_a_string_is_known_before() {
-        for text in [
-            "",
-            "plain",
-            "grüße",
-            "\"\\\n\r\t\u{8}\u{c}",
-            "\0\u{1}\u{1f}\u{7f}",
-        ] {
+        for text in ["", "plain", "grüße", "\"\\\n\r\t\u{8}\u{c}", "\0\u{1}\u{1f}\u{7f}"] {
             let mut json = String::new();
             push_json_string(&mut json, text);
             assert_eq!(json_string_bytes(text), json.len() as u64, "{text:?}");
@@ -163,22 +153,8 @@ mod tests {
             ("tenth".into(), Value::F32(0.1)),
             ("tiny".into(), Value::F64(1e-300)),
             ("most".into(), Value::Uint(u64::MAX)),
-            (
-                "list".into(),
-                Value::Array(Array {
-                    element: "bool",
-                    count: 1,
-                    head: vec![Value::Bool(true)],
-                }),
-            ),
-            (
-                "long".into(),
-                Value::Array(Array {
-                    element: "string",
-                    count: 9,
-                    head: vec![Value::Int(-1)],
-                }),
-            ),
+            ("list".into(), Value::Array(Array { element: "bool", count: 1, head: vec![Value::Bool(true)] })),
+            ("long".into(), Value::Array(Array { element: "string", count: 9, head: vec![Value::Int(-1)] })),
         ];
         let json: serde_json::Value = serde_json::from_str(&to_json(&metadata)).unwrap();
         assert_eq!(json["a\"\\\n\u{2400}"], "x\u{1}\u{2400}");

@@ -27,9 +27,7 @@ impl Format {
 
     /// The format of a name, whatever its case.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -80,9 +78,7 @@ pub struct Model {
 impl Model {
     /// Number of weights over all tensors; saturates, which no real file can reach.
     pub fn parameter_count(&self) -> u64 {
-        self.tensors
-            .iter()
-            .fold(0, |sum, tensor| sum.saturating_add(tensor.weight_count))
+        self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.weight_count))
     }
 }
 

@@ -24,9 +24,7 @@ pub fn start() {
 
 /// Number of worker threads.
 pub fn threads() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MAX_THREADS)
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
 }
 
 /// Runs `work` on the worker threads, and `meanwhile` on the caller's own.
@@ -59,8 +57,5 @@ pub fn encode_all(raw: &[(Vec<u8>, usize)]) -> Vec<Vec<u8>> {
 /// # Errors
 /// [`CodecError`] for the first damaged segment.
 pub fn decode_all(encoded: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, CodecError> {
-    encoded
-        .par_iter()
-        .map(|encoded| DECODER.with_borrow_mut(|decoder| decoder.decode(encoded)))
-        .collect()
+    encoded.par_iter().map(|encoded| DECODER.with_borrow_mut(|decoder| decoder.decode(encoded))).collect()
 }

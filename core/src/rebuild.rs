@@ -75,11 +75,7 @@ impl<'a> Ranges<'a> {
                 (start, range)
             })
             .collect();
-        Self {
-            source,
-            ranges,
-            length,
-        }
+        Self { source, ranges, length }
     }
 }
 
@@ -90,10 +86,7 @@ impl Source for Ranges<'_> {
 
     fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
         check_range(offset, buf.len(), self.length)?;
-        let mut no = self
-            .ranges
-            .partition_point(|(start, _)| *start <= offset)
-            .saturating_sub(1);
+        let mut no = self.ranges.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
         while !buf.is_empty() {
             let (start, (from, length)) = self.ranges[no];
             let skip = offset - start;

@@ -71,11 +71,7 @@ pub fn check_range(offset: u64, wanted: usize, length: u64) -> Result<(), Source
     let wanted = wanted as u64;
     match offset.checked_add(wanted) {
         Some(end) if end <= length => Ok(()),
-        _ => Err(SourceError::OutOfRange {
-            offset,
-            wanted,
-            length,
-        }),
+        _ => Err(SourceError::OutOfRange { offset, wanted, length }),
     }
 }
 
@@ -108,26 +104,14 @@ impl FileSource {
     /// [`SourceError::Io`] when it cannot be opened, [`SourceError::NotAFile`] for anything else
     /// than a regular file (a pipe would block for ever, a device never ends).
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let io = |error| SourceError::Io {
-            action: "open",
-            path: path.to_owned(),
-            error,
-        };
+        let io = |error| SourceError::Io { action: "open", path: path.to_owned(), error };
         // O_NONBLOCK: opening a pipe nobody writes to must not hang before it can be refused.
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)
-            .map_err(io)?;
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
             return Err(SourceError::NotAFile(path.to_owned()));
         }
-        Ok(Self {
-            length: metadata.len(),
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Self { length: metadata.len(), path: path.to_owned(), file })
     }
 }
 
@@ -138,20 +122,12 @@ impl Source for FileSource {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
         check_range(offset, buf.len(), self.length)?;
-        self.file
-            .read_exact_at(buf, offset)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => SourceError::Truncated {
-                    path: self.path.clone(),
-                    offset,
-                    wanted: buf.len() as u64,
-                },
-                _ => SourceError::Io {
-                    action: "read",
-                    path: self.path.clone(),
-                    error,
-                },
-            })
+        self.file.read_exact_at(buf, offset).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => {
+                SourceError::Truncated { path: self.path.clone(), offset, wanted: buf.len() as u64 }
+            }
+            _ => SourceError::Io { action: "read", path: self.path.clone(), error },
+        })
     }
 }
 
@@ -166,20 +142,14 @@ mod tests {
         source.read_at(6, &mut buf).unwrap();
         assert_eq!(&buf, b"6789");
         for offset in [7, 10, u64::MAX, u64::MAX - 3] {
-            assert!(matches!(
-                source.read_at(offset, &mut buf),
-                Err(SourceError::OutOfRange { .. })
-            ));
+            assert!(matches!(source.read_at(offset, &mut buf), Err(SourceError::OutOfRange { .. })));
         }
     }
 
     #[test]
     fn directories_and_devices_are_refused() {
         for path in ["/", "/dev/zero", "/dev/null"] {
-            assert!(matches!(
-                FileSource::open(Path::new(path)),
-                Err(SourceError::NotAFile(_))
-            ));
+            assert!(matches!(FileSource::open(Path::new(path)), Err(SourceError::NotAFile(_))));
         }
     }
 
@@ -188,18 +158,10 @@ mod tests {
         let path = std::env::temp_dir().join(format!("atomizer-truncated-{}", std::process::id()));
         std::fs::write(&path, [7; 1000]).unwrap();
         let source = FileSource::open(&path).unwrap();
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(500)
-            .unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(500).unwrap();
         let mut buf = [0; 100];
         source.read_at(400, &mut buf).unwrap();
-        assert!(matches!(
-            source.read_at(450, &mut buf),
-            Err(SourceError::Truncated { .. })
-        ));
+        assert!(matches!(source.read_at(450, &mut buf), Err(SourceError::Truncated { .. })));
         std::fs::remove_file(&path).unwrap();
     }
 }

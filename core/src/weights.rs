@@ -2,6 +2,7 @@
 
 use crate::hash::{Hash, sha256};
 use crate::quant::{Dtype, legacy, small_float};
+use crate::tally::Tally;
 use half::{bf16, f16};
 use std::collections::HashMap;
 
@@ -59,10 +60,7 @@ impl AtomicValue {
                 bytes[..4].copy_from_slice(&(bits as u32).to_be_bytes());
                 Self { bytes, length: 4 }
             }
-            Width::F64 | Width::I64 => Self {
-                bytes: bits.to_be_bytes(),
-                length: 8,
-            },
+            Width::F64 | Width::I64 => Self { bytes: bits.to_be_bytes(), length: 8 },
         }
     }
 
@@ -151,10 +149,7 @@ impl Weights {
 pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
     let row = dtype.info();
     if !bytes.len().is_multiple_of(row.block_bytes as usize) {
-        return Err(DecodeError::PartialBlock {
-            dtype,
-            length: bytes.len(),
-        });
+        return Err(DecodeError::PartialBlock { dtype, length: bytes.len() });
     }
     if !dtype.is_decodable() {
         return Err(DecodeError::Unsupported(dtype));
@@ -207,35 +202,15 @@ fn blocks<const BYTES: usize, const WEIGHTS: usize>(
     out
 }
 
-/// Multiplies by an odd constant and folds: enough to spread float bits over a table, and far
-/// cheaper than a hash that resists attack. Its keys are a model's own weights, and the worst an
-/// attacker gains is a slow ingestion of his own file.
-#[derive(Default, Clone)]
-pub struct BitsHasher(u64);
-
-impl std::hash::Hasher for BitsHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 keys are counted");
-    }
-
-    fn write_u64(&mut self, bits: u64) {
-        let product = u128::from(bits ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
-        self.0 = product as u64 ^ (product >> 64) as u64;
-    }
-}
-
-type Table = HashMap<u64, u64, std::hash::BuildHasherDefault<BitsHasher>>;
-
 /// Counts how often each distinct weight occurs.
 pub struct Counter {
     dtype: Dtype,
     /// Occurrences of each bit pattern of a type of one or two bytes, which needs no table.
     patterns: Vec<u64>,
-    table: Table,
+    /// Occurrences of 32-bit patterns.
+    tally: Tally,
+    /// Occurrences of 64-bit patterns.
+    wide: HashMap<u64, u64>,
     /// Distinct values above which there are too many.
     most: usize,
 }
@@ -247,12 +222,9 @@ impl Counter {
         let narrow = row.block_weights == 1 && row.block_bytes <= 2;
         Self {
             dtype,
-            patterns: if narrow {
-                vec![0; 1 << (8 * row.block_bytes)]
-            } else {
-                Vec::new()
-            },
-            table: Table::default(),
+            patterns: if narrow { vec![0; 1 << (8 * row.block_bytes)] } else { Vec::new() },
+            tally: Tally::default(),
+            wide: HashMap::new(),
             most,
         }
     }
@@ -265,9 +237,7 @@ impl Counter {
     pub fn add(&mut self, dtype: Dtype, bytes: &[u8], counting: bool) -> Result<u64, DecodeError> {
         if counting && !self.patterns.is_empty() {
             match dtype.info().block_bytes {
-                1 => bytes
-                    .iter()
-                    .for_each(|&code| self.patterns[usize::from(code)] += 1),
+                1 => bytes.iter().for_each(|&code| self.patterns[usize::from(code)] += 1),
                 _ => {
                     let words = bytes.as_chunks().0.iter();
                     words.for_each(|word| self.patterns[usize::from(u16::from_le_bytes(*word))] += 1);
@@ -276,9 +246,9 @@ impl Counter {
         }
         let weights = decode(dtype, bytes)?;
         if counting && self.patterns.is_empty() {
-            let mut count = |bits: u64| *self.table.entry(bits).or_insert(0) += 1;
+            let mut count = |bits: u64| *self.wide.entry(bits).or_insert(0) += 1;
             match &weights {
-                Weights::F32(values) => values.iter().for_each(|value| count(value.to_bits().into())),
+                Weights::F32(values) => values.iter().for_each(|value| self.tally.add(value.to_bits())),
                 Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
                 Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
             }
@@ -292,43 +262,23 @@ impl Counter {
 
     /// True while there are no more distinct values than the counter is for.
     pub fn fits(&self) -> bool {
-        self.table.len() <= self.most
+        self.tally.len() + self.wide.len() <= self.most
     }
 
-    /// Adds the counts of another counter of the same type.
-    pub fn merge(&mut self, other: Self) {
-        for (sum, count) in self.patterns.iter_mut().zip(other.patterns) {
-            *sum += count;
-        }
-        for (bits, count) in other.table {
-            *self.table.entry(bits).or_insert(0) += count;
-        }
-    }
-
-    /// Empties the counter: every distinct weight's bits, with its number of occurrences.
+    /// Empties the counter: distinct weights' bits with their numbers of occurrences. A weight may
+    /// come more than once.
     pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
         let width = self.dtype.width();
-        let mut counts: Vec<(Width, u64, u64)> = std::mem::take(&mut self.table)
-            .into_iter()
-            .map(|(bits, count)| (width, bits, count))
-            .collect();
-        for (code, count) in self
-            .patterns
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, count)| **count > 0)
-        {
+        let narrow = self.tally.drain().map(|(bits, count)| (u64::from(bits), count));
+        let mut counts: Vec<(Width, u64, u64)> =
+            narrow.chain(std::mem::take(&mut self.wide)).map(|(bits, count)| (width, bits, count)).collect();
+        for (code, count) in self.patterns.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             let bytes = (code as u16).to_le_bytes();
             let weights = decode(self.dtype, &bytes[..self.dtype.info().block_bytes as usize])
                 .expect("a narrow type decodes word by word");
             counts.push((width, weights.f32(0).to_bits().into(), std::mem::take(count)));
         }
         counts
-    }
-
-    /// Number of distinct values so far.
-    pub fn distinct(&self) -> usize {
-        self.table.len() + self.patterns.iter().filter(|count| **count > 0).count()
     }
 }
 
@@ -341,14 +291,8 @@ mod tests {
         let one = Weights::F32(vec![1.0, -0.0]);
         assert_eq!(one.atomic_value(0).as_bytes(), [0x3f, 0x80, 0, 0]);
         assert_eq!(one.atomic_value(1).as_bytes(), [0x80, 0, 0, 0]);
-        assert_eq!(
-            Weights::I64(vec![-2]).atomic_value(0).as_bytes(),
-            (-2i64).to_be_bytes()
-        );
-        assert_eq!(
-            Weights::F64(vec![0.1]).atomic_value(0).as_bytes(),
-            0.1f64.to_be_bytes()
-        );
+        assert_eq!(Weights::I64(vec![-2]).atomic_value(0).as_bytes(), (-2i64).to_be_bytes());
+        assert_eq!(Weights::F64(vec![0.1]).atomic_value(0).as_bytes(), 0.1f64.to_be_bytes());
     }
 
     #[test]
@@ -364,15 +308,11 @@ mod tests {
         let zeros = one.add(Dtype::F32, &bytes[..2000], true).unwrap()
             + two.add(Dtype::F32, &bytes[2000..], true).unwrap();
         assert_eq!(zeros, values.iter().filter(|value| **value == 0.0).count() as u64);
-        one.merge(two);
-        assert_eq!(one.distinct(), plain.len());
-        let mut counted: Vec<_> = one
-            .drain()
-            .into_iter()
-            .map(|(_, bits, count)| (bits, count))
-            .collect();
-        counted.sort_unstable();
-        assert_eq!(counted, plain.into_iter().collect::<Vec<_>>());
+        let mut counted = std::collections::BTreeMap::new();
+        for (_, bits, count) in one.drain().into_iter().chain(two.drain()) {
+            *counted.entry(bits).or_insert(0) += count;
+        }
+        assert_eq!(counted, plain);
     }
 
     #[test]
@@ -394,22 +334,13 @@ mod tests {
         counts.sort_unstable();
         assert_eq!(
             counts,
-            [
-                (Width::F32, 1f32.to_bits().into(), 2),
-                (Width::F32, (-1f32).to_bits().into(), 1)
-            ]
+            [(Width::F32, 1f32.to_bits().into(), 2), (Width::F32, (-1f32).to_bits().into(), 1)]
         );
     }
 
     #[test]
     fn partial_blocks_and_unknown_decoders_are_errors() {
-        assert!(matches!(
-            decode(Dtype::Q4_1, &[0; 19]),
-            Err(DecodeError::PartialBlock { .. })
-        ));
-        assert!(matches!(
-            decode(Dtype::F4, &[0]),
-            Err(DecodeError::Unsupported(_))
-        ));
+        assert!(matches!(decode(Dtype::Q4_1, &[0; 19]), Err(DecodeError::PartialBlock { .. })));
+        assert!(matches!(decode(Dtype::F4, &[0]), Err(DecodeError::Unsupported(_))));
     }
 }

@@ -99,11 +99,7 @@ fn find<'a>(model: &'a Model, key: &str) -> &'a Value {
 }
 
 fn list(element: &'static str, count: u64, head: impl Into<Vec<Value>>) -> Value {
-    Value::Array(Array {
-        element,
-        count,
-        head: head.into(),
-    })
+    Value::Array(Array { element, count, head: head.into() })
 }
 
 #[test]
@@ -125,14 +121,7 @@ fn every_value_type_is_read() {
         ("f64", Value::F64(1e300)),
         (
             "nested",
-            list(
-                "array",
-                2,
-                [
-                    list("uint8", 2, [Value::Uint(1), Value::Uint(2)]),
-                    list("uint8", 0, []),
-                ],
-            ),
+            list("array", 2, [list("uint8", 2, [Value::Uint(1), Value::Uint(2)]), list("uint8", 0, [])]),
         ),
     ] {
         assert_eq!(find(&model, key), &value, "{key}");
@@ -183,9 +172,7 @@ fn every_ggml_type_takes_its_bytes() {
         assert_eq!(tensor.weight_count, 6 * weights, "{name}");
         malformed(&file[..file.len() - 1], "the file has");
         if weights > 1 {
-            let half = Gguf::new()
-                .tensor(entry("t", &[weights / 2, 2], id, 0))
-                .data([9; 400]);
+            let half = Gguf::new().tensor(entry("t", &[weights / 2, 2], id, 0)).data([9; 400]);
             malformed(&half.build(), "blocks of");
         }
     }
@@ -196,11 +183,7 @@ fn other_type_numbers_are_unsupported() {
     for id in (0..100).chain([1 << 16, u32::MAX]) {
         if GGML_TYPES.iter().all(|row| row.0 != id) {
             let file = Gguf::new().tensor(entry("t", &[256], id, 0)).data([0; 4096]);
-            assert_refused(
-                open(&file.build(), Detail::Summary),
-                Kind::Unsupported,
-                "unknown ggml type",
-            );
+            assert_refused(open(&file.build(), Detail::Summary), Kind::Unsupported, "unknown ggml type");
         }
     }
 }
@@ -237,10 +220,7 @@ fn dimensions_are_turned_round_and_bytes_found() {
 #[test]
 fn versions_2_and_3_read_alike() {
     let three = rich();
-    let two = Gguf {
-        version: 2,
-        ..three.clone()
-    };
+    let two = Gguf { version: 2, ..three.clone() };
     let (two, three) = (accepted(&two.build()), accepted(&three.build()));
     assert_eq!((two.metadata, two.tensors), (three.metadata, three.tensors));
 }
@@ -274,12 +254,7 @@ fn impossible_alignments_are_refused() {
     }
     let huge = plain().key("general.alignment", u32(1 << 31));
     malformed(&huge.build(), "tensor data would start");
-    for value in [
-        u16(32),
-        text("32"),
-        val(5, 32i32.to_le_bytes()),
-        array(4, &[u32(32)]),
-    ] {
+    for value in [u16(32), text("32"), val(5, 32i32.to_le_bytes()), array(4, &[u32(32)])] {
         let file = plain().key("general.alignment", value);
         malformed(&file.build(), "must be a uint32");
     }
@@ -287,10 +262,7 @@ fn impossible_alignments_are_refused() {
 
 #[test]
 fn names_are_unique() {
-    malformed(
-        &plain().key("k", u32(1)).key("k", u32(1)).build(),
-        "\"k\" is listed twice",
-    );
+    malformed(&plain().key("k", u32(1)).key("k", u32(1)).build(), "\"k\" is listed twice");
     let twice = plain().tensor(entry("t", &[4], 0, 32)).data([0; 48]);
     malformed(&twice.build(), "\"t\" is listed twice");
 }
@@ -310,16 +282,10 @@ fn tensors_share_no_bytes() {
     malformed(&overlap(&[("a", 33, 0), ("b", 64, 32)]), "inside tensor \"a\"");
     malformed(&overlap(&[("b", 64, 32), ("a", 33, 0)]), "inside tensor \"a\"");
     malformed(&overlap(&[("a", 64, 0), ("b", 64, 0)]), "inside tensor \"a\"");
-    malformed(
-        &overlap(&[("a", 200, 0), ("b", 1, 32), ("c", 1, 64)]),
-        "inside tensor",
-    );
+    malformed(&overlap(&[("a", 200, 0), ("b", 1, 32), ("c", 1, 64)]), "inside tensor");
     // Tensors without bytes lie anywhere, and hide nothing.
     accepted(&overlap(&[("a", 64, 0), ("none", 0, 0), ("nothing", 0, 32)]));
-    malformed(
-        &overlap(&[("a", 200, 0), ("none", 0, 32), ("b", 1, 64)]),
-        "inside tensor \"a\"",
-    );
+    malformed(&overlap(&[("a", 200, 0), ("none", 0, 32), ("b", 1, 64)]), "inside tensor \"a\"");
 }
 
 #[test]
@@ -356,16 +322,8 @@ fn shapes_that_wrap_are_refused() {
 
 #[test]
 fn only_four_dimensions() {
-    accepted(
-        &Gguf::new()
-            .tensor(entry("t", &[1, 1, 1, 1], 0, 0))
-            .data([0; 4])
-            .build(),
-    );
-    malformed(
-        &Gguf::new().tensor(entry("t", &[1; 5], 0, 0)).data([0; 4]).build(),
-        "5 dimensions",
-    );
+    accepted(&Gguf::new().tensor(entry("t", &[1, 1, 1, 1], 0, 0)).data([0; 4]).build());
+    malformed(&Gguf::new().tensor(entry("t", &[1; 5], 0, 0)).data([0; 4]).build(), "5 dimensions");
     let mut file = plain();
     file.tensors[0].claimed_dims = Some(u32::MAX);
     malformed(&file.build(), "4294967295 dimensions");
@@ -391,12 +349,7 @@ fn lengths_are_checked_against_the_file() {
         malformed(&with_key(array_of(8, 1, &lie(b"x"))), "the file ends after");
         // The key's own length, and a tensor's name's.
         for at in [24, plain().header().len() - 33] {
-            let mut file = if at == 24 {
-                plain().key("k", u32(0))
-            } else {
-                plain()
-            }
-            .build();
+            let mut file = if at == 24 { plain().key("k", u32(0)) } else { plain() }.build();
             assert_eq!(file[at], 1, "the length of a name");
             file[at..at + 8].copy_from_slice(&length.to_le_bytes());
             malformed(&file, "has a length of");
@@ -421,10 +374,7 @@ fn unknown_value_types_are_refused() {
     for type_id in [13, 14, 255, 1 << 31, u32::MAX] {
         malformed(&with_key(val(type_id, [0; 8])), "type");
         malformed(&with_key(array_of(type_id, 0, &[])), "type");
-        malformed(
-            &with_key(array_of(9, 1, &array_of(type_id, 1, &[0; 8]).bytes)),
-            "type",
-        );
+        malformed(&with_key(array_of(9, 1, &array_of(type_id, 1, &[0; 8]).bytes)), "type");
     }
 }
 
@@ -450,10 +400,7 @@ fn arrays_nest_a_few_deep() {
 fn names_are_text() {
     for name in [&b"\xff"[..], b"caf\xc3", b"\xed\xa0\x80", b"\xc0\x80"] {
         malformed(&plain().key(name, u32(1)).build(), "not UTF-8");
-        malformed(
-            &Gguf::new().tensor(entry(name, &[4], 0, 0)).data([0; 16]).build(),
-            "not UTF-8",
-        );
+        malformed(&Gguf::new().tensor(entry(name, &[4], 0, 0)).data([0; 16]).build(), "not UTF-8");
     }
     for name in [&b""[..], b"\0", b"a\0b"] {
         // Bytes behind, so that an empty name is refused for itself and not for its shortness.
@@ -485,13 +432,7 @@ fn an_architecture_is_a_name() {
         accepted(&file).architecture
     };
     assert_eq!(architecture(text("gemma3")), "gemma3");
-    for value in [
-        text(""),
-        text("a\0b"),
-        text("line\nbreak"),
-        text("x".repeat(10_000)),
-        u32(7),
-    ] {
+    for value in [text(""), text("a\0b"), text("line\nbreak"), text("x".repeat(10_000)), u32(7)] {
         assert_eq!(architecture(value), "unknown");
     }
 }
@@ -553,11 +494,7 @@ fn open_parts(parts: &[Vec<u8>]) -> Result<Model, ParseError> {
 fn the_parts_of_a_split_model_fit_together() {
     let good = parts(&[(0, 3), (1, 3), (2, 3)], 3);
     let model = open_parts(&good).unwrap();
-    let found: Vec<_> = model
-        .tensors
-        .iter()
-        .map(|tensor| (tensor.name.as_str(), tensor.file_no))
-        .collect();
+    let found: Vec<_> = model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
     assert_eq!(found, [("t0", 0), ("t1", 1), ("t2", 2)]);
 
     let refused = |files: &[Vec<u8>], words: &str| {
@@ -568,10 +505,7 @@ fn the_parts_of_a_split_model_fit_together() {
     refused(&parts(&[(0, 2), (1, 3)], 2), "split.count 3");
     refused(&parts(&[(0, 2), (1, 2)], 3), "3 tensors");
     refused(&good[..2], "split.count 3");
-    refused(
-        &[parts(&[(0, 2)], 2), vec![plain().build()]].concat(),
-        "split.no nothing",
-    );
+    refused(&[parts(&[(0, 2)], 2), vec![plain().build()]].concat(), "split.no nothing");
     let mut same = parts(&[(0, 2), (1, 2)], 2);
     let name = same[1].windows(2).position(|bytes| bytes == b"t1").unwrap();
     same[1][name + 1] = b'0';
@@ -666,14 +600,10 @@ fn metadata_is_refused_before_it_is_larger_than_jsonb() {
     // In memory an element is some dozens of bytes; as JSON, a control character is six.
     let numbers = with_key(array_of(0, 20 << 20, &vec![1; 20 << 20]));
     let controls = with_key(array(8, &[text(vec![1; 20 << 20]), text(vec![1; 20 << 20])]));
-    let texts = (0..8).fold(plain(), |file, i| {
-        file.key(format!("k{i}"), text(vec![b'x'; 30 << 20]))
-    });
-    for (file, detail) in [
-        (numbers, Detail::Full),
-        (controls, Detail::Summary),
-        (texts.build(), Detail::Summary),
-    ] {
+    let texts = (0..8).fold(plain(), |file, i| file.key(format!("k{i}"), text(vec![b'x'; 30 << 20])));
+    for (file, detail) in
+        [(numbers, Detail::Full), (controls, Detail::Summary), (texts.build(), Detail::Summary)]
+    {
         let (result, peak) = peak::measure(|| open(&file, detail));
         // A summary may show less; what it shows must fit.
         match result {

@@ -95,32 +95,20 @@ fn a_header_is_read() {
         ]
     );
     let text = |text: &str| Value::Text(text.into());
-    assert_eq!(
-        model.metadata,
-        [("format".into(), text("pt")), ("note".into(), text("grüße\n"))]
-    );
+    assert_eq!(model.metadata, [("format".into(), text("pt")), ("note".into(), text("grüße\n"))]);
 }
 
 #[test]
 fn every_type_takes_its_bytes() {
     for (dtype, weights, bytes) in DTYPES {
         let shape = format!("[3,{weights}]");
-        let model = accepted(&with(
-            &[entry("t", dtype, &shape, 0, 3 * bytes)],
-            3 * bytes as usize,
-        ));
+        let model = accepted(&with(&[entry("t", dtype, &shape, 0, 3 * bytes)], 3 * bytes as usize));
         let tensor = &model.tensors[0];
         assert_eq!((tensor.dtype.name(), tensor.byte_length), (dtype, 3 * bytes));
         let short = 3 * bytes - 1;
-        malformed(
-            &with(&[entry("t", dtype, &shape, 0, short)], short as usize),
-            "but the header gives it",
-        );
+        malformed(&with(&[entry("t", dtype, &shape, 0, short)], short as usize), "but the header gives it");
         if weights > 1 {
-            malformed(
-                &with(&[entry("t", dtype, "[1]", 0, 1)], 1),
-                "takes no whole number of bytes",
-            );
+            malformed(&with(&[entry("t", dtype, "[1]", 0, 1)], 1), "takes no whole number of bytes");
         }
     }
 }
@@ -130,27 +118,18 @@ fn unknown_types_are_refused() {
     for dtype in ["f32", "F33", "", "Q4_0", "F32\\u0000", "float32", "C128"] {
         malformed(&with(&[entry("t", dtype, "[4]", 0, 16)], 16), "unknown variant");
     }
-    malformed(
-        &with_info(r#"{"dtype":7,"shape":[4],"data_offsets":[0,16]}"#),
-        "not valid",
-    );
+    malformed(&with_info(r#"{"dtype":7,"shape":[4],"data_offsets":[0,16]}"#), "not valid");
 }
 
 #[test]
 fn names_are_unique() {
     let twice = [entry("w", "U8", "[16]", 0, 16), entry("w", "F32", "[4]", 0, 16)];
     malformed(&with(&twice, 16), "\"w\" is listed twice");
-    let apart = [
-        entry("w", "F32", "[4]", 0, 16),
-        entry("\\u0077", "F32", "[4]", 16, 32),
-    ];
+    let apart = [entry("w", "F32", "[4]", 0, 16), entry("\\u0077", "F32", "[4]", 16, 32)];
     malformed(&with(&apart, 32), "\"w\" is listed twice");
     let metadata = r#""__metadata__":{}"#.to_owned();
     malformed(&with(&[metadata.clone(), metadata], 0), "listed twice");
-    malformed(
-        &with(&[r#""__metadata__":{"a":"1","a":"1"}"#.into()], 0),
-        "listed twice",
-    );
+    malformed(&with(&[r#""__metadata__":{"a":"1","a":"1"}"#.into()], 0), "listed twice");
     malformed(
         &with_info(r#"{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}"#),
         "duplicate field",
@@ -192,13 +171,7 @@ fn sizes_and_shapes_agree() {
     ] {
         malformed(&with(&[entry("t", "F32", shape, 0, 16)], 16), words);
     }
-    malformed(
-        &with(
-            &[entry("t", "F32", &format!("[{}4]", "1,".repeat(64)), 0, 16)],
-            16,
-        ),
-        "65 dimensions",
-    );
+    malformed(&with(&[entry("t", "F32", &format!("[{}4]", "1,".repeat(64)), 0, 16)], 16), "65 dimensions");
     accepted(&with(&[entry("t", "F32", "[]", 0, 4)], 4));
     accepted(&with(&[entry("t", "F32", "[0]", 0, 0)], 0));
     assert!(accepted(&file("{}", &[])).tensors.is_empty());
@@ -206,39 +179,19 @@ fn sizes_and_shapes_agree() {
 
 #[test]
 fn offsets_are_whole_numbers_of_this_file() {
-    for offsets in [
-        "[-1,16]",
-        "[0,-16]",
-        "[0,18446744073709551616]",
-        "[0,1e400]",
-        "[0,16.0]",
-        "[0.5,16]",
-        "[0,1.6e1]",
-    ] {
+    for offsets in
+        ["[-1,16]", "[0,-16]", "[0,18446744073709551616]", "[0,1e400]", "[0,16.0]", "[0.5,16]", "[0,1.6e1]"]
+    {
         malformed(
-            &with_info(&format!(
-                r#"{{"dtype":"F32","shape":[4],"data_offsets":{offsets}}}"#
-            )),
+            &with_info(&format!(r#"{{"dtype":"F32","shape":[4],"data_offsets":{offsets}}}"#)),
             "not valid",
         );
     }
-    for shape in [
-        "[-4]",
-        "[4.0]",
-        "[1e2]",
-        "[18446744073709551616]",
-        "[null]",
-        "[\"4\"]",
-        "4",
-        "null",
-    ] {
+    for shape in ["[-4]", "[4.0]", "[1e2]", "[18446744073709551616]", "[null]", "[\"4\"]", "4", "null"] {
         malformed(&with(&[entry("t", "F32", shape, 0, 16)], 16), "not valid");
     }
     for end in [17, 1 << 32, 1 << 63, u64::MAX] {
-        malformed(
-            &with(&[entry("t", "U8", &format!("[{}]", end / 4), 0, end)], 16),
-            "16 bytes of data",
-        );
+        malformed(&with(&[entry("t", "U8", &format!("[{}]", end / 4), 0, end)], 16), "16 bytes of data");
     }
 }
 
@@ -287,17 +240,9 @@ fn names_and_texts() {
 
 #[test]
 fn the_metadata_are_texts() {
-    for value in [
-        "7",
-        "null",
-        "[]",
-        "{}",
-        "{\"k\":7}",
-        "{\"k\":null}",
-        "{\"k\":{}}",
-        "[\"k\",\"v\"]",
-        "\"k\"",
-    ] {
+    for value in
+        ["7", "null", "[]", "{}", "{\"k\":7}", "{\"k\":null}", "{\"k\":{}}", "[\"k\",\"v\"]", "\"k\""]
+    {
         let result = open(&file(format!(r#"{{"__metadata__":{value}}}"#), &[]), Detail::Full);
         if value == "{}" {
             assert!(result.unwrap().metadata.is_empty());
@@ -335,11 +280,7 @@ fn nested_and_broken_json() {
     accepted(&file("{}      \n", &[]));
     // What does not start like an object is no safetensors file at all.
     for text in [" {}", "[]", "\u{feff}{}", "\0{}"] {
-        assert_refused(
-            open(&file(text, &[]), Detail::Summary),
-            Kind::Unsupported,
-            "no known model format",
-        );
+        assert_refused(open(&file(text, &[]), Detail::Summary), Kind::Unsupported, "no known model format");
     }
     for (open_with, close_with) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = |depth: usize| format!("{}1{}", open_with.repeat(depth), close_with.repeat(depth));
@@ -347,10 +288,7 @@ fn nested_and_broken_json() {
             let deep = deep(depth);
             malformed(&with_info(&deep), "not valid");
             malformed(&with(&[entry("t", "F32", &deep, 0, 16)], 16), "not valid");
-            malformed(
-                &file(format!(r#"{{"__metadata__":{{"a":{deep}}}}}"#), &[]),
-                "not valid",
-            );
+            malformed(&file(format!(r#"{{"__metadata__":{{"a":{deep}}}}}"#), &[]), "not valid");
             // Below a field that nobody knows: refused or passed over, but without a deep stack.
             let info = format!(r#"{{"x":{deep},"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#);
             if let Ok(model) = open(&with_info(&info), Detail::Summary) {
@@ -366,33 +304,17 @@ fn messages_fit_a_log() {
     // `malformed` looks at each message's length and for zero bytes in it.
     malformed(&with(&[entry(&long, "F32", "[4]", 0, 16)], 15), "xxxx");
     malformed(&with(&[entry("t", &long, "[4]", 0, 16)], 16), "xxxx");
-    let twice = [
-        entry(&long, "F32", "[4]", 0, 16),
-        entry(&long, "F32", "[4]", 16, 32),
-    ];
+    let twice = [entry(&long, "F32", "[4]", 0, 16), entry(&long, "F32", "[4]", 16, 32)];
     malformed(&with(&twice, 32), "xxxx");
-    let zero = [
-        entry("a\\u0000", "F32", "[4]", 0, 16),
-        entry("a\\u0000", "F32", "[4]", 16, 32),
-    ];
+    let zero = [entry("a\\u0000", "F32", "[4]", 0, 16), entry("a\\u0000", "F32", "[4]", 16, 32)];
     malformed(&with(&zero, 32), "listed twice");
-    malformed(
-        &with(
-            &[entry("\u{1F600}".repeat(300).as_str(), "F32", "[5]", 0, 16)],
-            16,
-        ),
-        "tensor",
-    );
+    malformed(&with(&[entry("\u{1F600}".repeat(300).as_str(), "F32", "[5]", 0, 16)], 16), "tensor");
 }
 
 #[test]
 fn what_is_no_safetensors() {
     for bytes in [&b""[..], b"\0", b"{}", &2u64.to_le_bytes(), &[0; 100]] {
-        assert_refused(
-            open(bytes, Detail::Summary),
-            Kind::Unsupported,
-            "no known model format",
-        );
+        assert_refused(open(bytes, Detail::Summary), Kind::Unsupported, "no known model format");
     }
     malformed(&[&0u64.to_le_bytes()[..], b"{}"].concat(), "does not start with");
     let files = formats::FileSet::single("model", Box::new(&b"GGUF\0\0\0\0{"[..]));
@@ -440,13 +362,9 @@ fn many_names_take_no_longer_each() {
     let count = 300_000;
     let metadata = many_pairs("k", count);
     assert_eq!(open(&metadata, Detail::Full).unwrap().metadata.len(), count);
-    let tensors: Vec<String> = (0..count as u64)
-        .map(|i| entry(&format!("t{i}"), "U8", "[1]", i, i + 1))
-        .collect();
-    assert_eq!(
-        open(&with(&tensors, count), Detail::Full).unwrap().tensors.len(),
-        count
-    );
+    let tensors: Vec<String> =
+        (0..count as u64).map(|i| entry(&format!("t{i}"), "U8", "[1]", i, i + 1)).collect();
+    assert_eq!(open(&with(&tensors, count), Detail::Full).unwrap().tensors.len(), count);
     let (a, b) = (many_pairs("a", count), many_pairs("b", count));
     let shards = [("a", &a[..]), ("b", &b[..])];
     assert_eq!(open_files(&shards).unwrap().metadata.len(), 2 * count);
@@ -460,18 +378,12 @@ fn the_metadata_of_all_shards_fit_one_jsonb() {
     let (a, b, c) = (shard("a"), shard("b"), shard("c"));
     let two = open_files(&[("a", &a), ("b", &b)]).unwrap();
     assert!(to_json(&two.metadata).len() < MAX_JSON_BYTES);
-    assert_refused(
-        open_files(&[("a", &a), ("b", &b), ("c", &c)]),
-        Kind::TooLarge,
-        "one jsonb",
-    );
+    assert_refused(open_files(&[("a", &a), ("b", &b), ("c", &c)]), Kind::TooLarge, "one jsonb");
 }
 
 fn open_index(index: &[u8], shards: &[(&str, &[u8])]) -> Result<Model, ParseError> {
-    let files: Vec<_> = [("model.safetensors.index.json", index)]
-        .into_iter()
-        .chain(shards.iter().copied())
-        .collect();
+    let files: Vec<_> =
+        [("model.safetensors.index.json", index)].into_iter().chain(shards.iter().copied()).collect();
     open_files(&files)
 }
 
@@ -480,11 +392,7 @@ fn shards_agree_with_their_index() {
     let (a, b) = (one("t1"), one("t2"));
     let shards = [("a", &a[..]), ("b", &b[..])];
     let model = open_index(&index(&[("t2", "b"), ("t1", "a")]), &shards).unwrap();
-    let found: Vec<_> = model
-        .tensors
-        .iter()
-        .map(|tensor| (tensor.name.as_str(), tensor.file_no))
-        .collect();
+    let found: Vec<_> = model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
     // The index is file 0.
     assert_eq!(found, [("t1", 1), ("t2", 2)]);
 
@@ -492,10 +400,7 @@ fn shards_agree_with_their_index() {
         assert_refused(open_index(index, &shards), Kind::Malformed, words);
     };
     refused(&index(&[("t1", "b"), ("t2", "b")]), "but it is in \"a\"");
-    refused(
-        &index(&[("t1", "a"), ("t2", "b"), ("t3", "b")]),
-        "but it is in no file",
-    );
+    refused(&index(&[("t1", "a"), ("t2", "b"), ("t3", "b")]), "but it is in no file");
     refused(&index(&[("t1", "a"), ("t1", "a")]), "listed twice");
     refused(&index(&[]), "names 0 files");
     for json in [
@@ -516,11 +421,7 @@ fn shards_agree_with_their_index() {
     let deep = format!("{{\"weight_map\":{}", "{\"a\":".repeat(100_000));
     refused(deep.as_bytes(), "not valid");
     let same = [("a", &a[..]), ("b", &a[..])];
-    assert_refused(
-        open_index(&index(&[("t1", "b")]), &same),
-        Kind::Malformed,
-        "\"t1\" is listed twice",
-    );
+    assert_refused(open_index(&index(&[("t1", "b")]), &same), Kind::Malformed, "\"t1\" is listed twice");
 }
 
 #[test]
@@ -556,26 +457,11 @@ fn an_index_leads_to_files_beside_it() {
         let path = write_index(&index(&[("t1", name)]));
         assert_refused(open(&path), Kind::Malformed, "no plain file name");
     }
-    assert_refused(
-        open(&write_index(&index(&[("t1", "gone")]))),
-        Kind::Source,
-        "gone",
-    );
-    assert_refused(
-        open(&write_index(&index(&[("t1", "sub")]))),
-        Kind::Source,
-        "not a regular file",
-    );
+    assert_refused(open(&write_index(&index(&[("t1", "gone")]))), Kind::Source, "gone");
+    assert_refused(open(&write_index(&index(&[("t1", "sub")]))), Kind::Source, "not a regular file");
     let many: Vec<_> = (0..600).map(|i| (format!("t{i}"), format!("f{i}"))).collect();
-    let many: Vec<_> = many
-        .iter()
-        .map(|(tensor, file)| (&tensor[..], &file[..]))
-        .collect();
-    assert_refused(
-        open(&write_index(&index(&many))),
-        Kind::Malformed,
-        "names 600 files",
-    );
+    let many: Vec<_> = many.iter().map(|(tensor, file)| (&tensor[..], &file[..])).collect();
+    assert_refused(open(&write_index(&index(&many))), Kind::Malformed, "names 600 files");
 }
 
 proptest! {

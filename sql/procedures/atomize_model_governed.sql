@@ -47,7 +47,9 @@ BEGIN
         END IF;
         first_byte := coalesce(first_byte, step.bytes_processed);
         EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
-        IF clock_timestamp() - noticed > '1 second' OR step.phase OPERATOR(pg_catalog.=) 'planned' THEN
+        IF step.phase OPERATOR(pg_catalog.=) 'planned' THEN
+            RAISE NOTICE '%', atomizer._plan_line(ingestion_job_id);
+        ELSIF clock_timestamp() - noticed > '1 second' THEN
             noticed := clock_timestamp();
             RAISE NOTICE '%', atomizer._progress_line(step.bytes_processed, step.total_bytes,
                 step.bytes_processed - first_byte, noticed - begun);
@@ -57,6 +59,16 @@ BEGIN
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) IS
     'Ingests a job''s model chunk by chunk, committing each, and verifies it. Call it again after any failure: it resumes. model_data passes the file for jobs without path or large object; model_format refuses other formats.';
+
+CREATE FUNCTION atomizer._plan_line(job bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('%s, %s: %s weights in %s tensors, %s', m.model_format, m.architecture,
+                  m.parameter_count, (SELECT count(*) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id),
+                  pg_size_pretty(j.total_bytes))
+    FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
+END;
+COMMENT ON FUNCTION atomizer._plan_line(bigint) IS 'What an ingestion has found in the files'' headers.';
 
 CREATE FUNCTION atomizer._progress_line(done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -108,10 +108,7 @@ fn next_chunk<'a>(job: &Job, contents: &'a [Content]) -> Chunk<'a> {
             (chunk.content_no, chunk.segment_no) = (chunk.content_no + 1, 0);
             continue;
         }
-        let segment = Segment {
-            content,
-            segment_no: chunk.segment_no,
-        };
+        let segment = Segment { content, segment_no: chunk.segment_no };
         let (start, length) = segment.range();
         let weights = content.weights_below(start + length) - content.weights_below(start);
         let full =
@@ -165,21 +162,13 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
             ],
         );
     });
-    Progress {
-        bytes_processed: bytes,
-        atoms_processed: atoms,
-        ..Progress::of(job, "stored")
-    }
+    Progress { bytes_processed: bytes, atoms_processed: atoms, ..Progress::of(job, "stored") }
 }
 
 /// The source must still be the one that was planned.
 fn check_files(model: &StoredModel, files: &FileSet) {
     for (no, planned) in model.files.iter().enumerate() {
-        let length = if no < files.len() {
-            files.source(no).len()
-        } else {
-            0
-        };
+        let length = if no < files.len() { files.source(no).len() } else { 0 };
         if files.len() != model.files.len() || length != planned.byte_length as u64 {
             raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -224,9 +213,7 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
     let mut stored = lock_contents(segments);
     let mut new = Vec::new();
     for segment in segments {
-        let count = stored
-            .get_mut(&segment.content.hash)
-            .expect("a planned content has its atom");
+        let count = stored.get_mut(&segment.content.hash).expect("a planned content has its atom");
         if segment.segment_no >= *count {
             new.push(segment);
             *count = segment.segment_no + 1;
@@ -250,10 +237,8 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
             .collect();
     }
     write(&mut written, &pending);
-    let (hashes, counts): (Vec<&[u8]>, Vec<i32>) = stored
-        .iter()
-        .map(|(hash, count)| (&hash[..], *count as i32))
-        .unzip();
+    let (hashes, counts): (Vec<&[u8]>, Vec<i32>) =
+        stored.iter().map(|(hash, count)| (&hash[..], *count as i32)).unzip();
     owner::run(|client| {
         owner::execute(
             client,
@@ -266,10 +251,7 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
 }
 
 fn write(written: &mut u64, segments: &[Encoded]) {
-    *written += segments
-        .iter()
-        .map(|segment| segment.bytes.len() as u64)
-        .sum::<u64>();
+    *written += segments.iter().map(|segment| segment.bytes.len() as u64).sum::<u64>();
     owner::run(|client| store::write(client, segments));
 }
 

@@ -25,10 +25,7 @@ pub fn fold(job: &Job) {
         "tensor" => Choice::Nothing,
         _ => Choice::Sharing,
     };
-    let mut census = Census::new(
-        choice,
-        model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)),
-    );
+    let mut census = Census::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     let zeros = scan(&model, &mut census, |counts| add_references(&counts, 1));
     let (chosen, counts) = census.finish();
     add_references(&counts, 1);
@@ -96,11 +93,7 @@ fn add_references(counts: &Counts, sign: i64) {
         .collect();
     rows.sort_unstable_by_key(|(hash, _, _)| *hash);
     owner::run(|client| {
-        owner::execute(
-            client,
-            "SELECT pg_advisory_xact_lock(hashtextextended('atomizer.fold', 0))",
-            &[],
-        );
+        owner::execute(client, "SELECT pg_advisory_xact_lock(hashtextextended('atomizer.fold', 0))", &[]);
         for slice in rows.chunks(UPSERT_ROWS) {
             pgrx::check_for_interrupts!();
             let hashes: Vec<&[u8]> = slice.iter().map(|(hash, _, _)| &hash[..]).collect();
@@ -158,20 +151,12 @@ fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
 /// more than once, with a part of its count each time.
 pub fn weight_counts(model: &StoredModel) -> Counts {
     let counted = StoredModel {
-        tensors: model
-            .tensors
-            .iter()
-            .filter(|tensor| tensor.has_weight_atoms)
-            .cloned()
-            .collect(),
+        tensors: model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).cloned().collect(),
         files: Vec::new(),
         model_name: model.model_name.clone(),
         ..*model
     };
-    let totals = counted
-        .tensors
-        .iter()
-        .map(|tensor| (tensor.dtype, tensor.weight_count as u64));
+    let totals = counted.tensors.iter().map(|tensor| (tensor.dtype, tensor.weight_count as u64));
     let mut census = Census::new(Choice::Everything, totals);
     let mut all = Counts::new();
     for tensor in &counted.tensors {

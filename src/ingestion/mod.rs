@@ -45,11 +45,7 @@ impl Job {
                  atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
                  content_no, segment_no, cancel_requested";
         let job = owner::run(|client| {
-            let args = [
-                ingestion_job_id.into(),
-                lease_token.into(),
-                owner::caller_name().into(),
-            ];
+            let args = [ingestion_job_id.into(), lease_token.into(), owner::caller_name().into()];
             owner::execute(client, statement, &args)
                 .map(|row| Self {
                     ingestion_job_id,
@@ -85,24 +81,14 @@ impl Job {
         if self.model_path.is_none() && self.model_lo.is_none() && model_data.is_none() {
             raise(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!(
-                    "ingestion job {} has neither a path nor a large object",
-                    self.ingestion_job_id
-                ),
+                format!("ingestion job {} has neither a path nor a large object", self.ingestion_job_id),
                 "Pass the file: CALL atomize_model_governed(job, model_data).",
             );
         }
         if let Some(bytes) = model_data {
-            return sources::open(Given {
-                bytes: Some(bytes),
-                ..Given::default()
-            });
+            return sources::open(Given { bytes: Some(bytes), ..Given::default() });
         }
-        sources::open(Given {
-            lo: self.model_lo,
-            path: self.model_path.as_deref(),
-            ..Given::default()
-        })
+        sources::open(Given { lo: self.model_lo, path: self.model_path.as_deref(), ..Given::default() })
     }
 }
 

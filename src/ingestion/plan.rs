@@ -104,11 +104,7 @@ fn fingerprints(files: &FileSet, model: &Model, total_bytes: u64) -> Vec<Fingerp
                 pgrx::check_for_interrupts!();
                 if noticed.elapsed() > Duration::from_secs(2) {
                     noticed = Instant::now();
-                    notice!(
-                        "reading: {} of {} MB",
-                        (before + done) / 1_000_000,
-                        total_bytes / 1_000_000
-                    );
+                    notice!("reading: {} of {} MB", (before + done) / 1_000_000, total_bytes / 1_000_000);
                 }
                 Ok(())
             });
@@ -140,11 +136,10 @@ fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, prints: &[Fin
 fn tensor_hashes<'a>(model: &'a Model, prints: &'a [Fingerprint]) -> impl Iterator<Item = &'a [u8; 32]> {
     let mut hashes: Vec<_> = prints.iter().map(|print| print.tensors.iter()).collect();
     // Tensors stand in the order of files and bytes, as they were given to the fingerprint.
-    model.tensors.iter().map(move |tensor| {
-        hashes[tensor.file_no]
-            .next()
-            .expect("every tensor has its digest")
-    })
+    model
+        .tensors
+        .iter()
+        .map(move |tensor| hashes[tensor.file_no].next().expect("every tensor has its digest"))
 }
 
 fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fingerprint]) {
@@ -193,10 +188,7 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fin
 fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, prints: &[Fingerprint]) {
     let mut references: BTreeMap<([u8; 32], &str), (u64, i64)> = BTreeMap::new();
     for (tensor, hash) in model.tensors.iter().zip(tensor_hashes(model, prints)) {
-        references
-            .entry((*hash, "tensor"))
-            .or_insert((tensor.byte_length, 0))
-            .1 += 1;
+        references.entry((*hash, "tensor")).or_insert((tensor.byte_length, 0)).1 += 1;
     }
     for (no, print) in prints.iter().enumerate() {
         let ranges: Vec<Range> = model
@@ -205,10 +197,7 @@ fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, prin
             .filter(|tensor| tensor.file_no == no)
             .map(|tensor| (tensor.offset, tensor.byte_length))
             .collect();
-        let length = gaps(files.source(no).len(), &ranges)
-            .iter()
-            .map(|(_, length)| length)
-            .sum();
+        let length = gaps(files.source(no).len(), &ranges).iter().map(|(_, length)| length).sum();
         references.entry((print.blob, "blob")).or_insert((length, 0)).1 += 1;
     }
     let (mut hashes, mut kinds, mut lengths, mut counts) = (vec![], vec![], vec![], vec![]);

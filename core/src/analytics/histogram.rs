@@ -11,11 +11,7 @@ pub struct Histogram {
 impl Histogram {
     /// Empty bins from `low` to `high`, both finite and in order.
     pub fn new(low: f64, high: f64, bins: usize) -> Self {
-        Self {
-            low,
-            high,
-            counts: vec![0; bins],
-        }
+        Self { low, high, counts: vec![0; bins] }
     }
 
     /// Counts weights; those outside the bounds, and NaN, fall in no bin.
@@ -26,11 +22,7 @@ impl Histogram {
         let bins = self.counts.len() as f64;
         for value in values {
             if value >= self.low && value <= self.high {
-                let share = if width > 0.0 {
-                    (value / 2.0 - self.low / 2.0) / width
-                } else {
-                    0.0
-                };
+                let share = if width > 0.0 { (value / 2.0 - self.low / 2.0) / width } else { 0.0 };
                 self.counts[((share * bins) as usize).min(last)] += 1;
             }
         }
@@ -43,10 +35,7 @@ impl Histogram {
             let share = i as f64 / n;
             self.low * (1.0 - share) + self.high * share
         };
-        self.counts
-            .iter()
-            .enumerate()
-            .map(move |(i, &count)| (bound(i), bound(i + 1), count))
+        self.counts.iter().enumerate().map(move |(i, &count)| (bound(i), bound(i + 1), count))
     }
 }
 

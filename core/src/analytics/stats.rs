@@ -138,10 +138,7 @@ mod tests {
         stats.add([f64::NAN, f64::INFINITY].into_iter());
         assert_eq!((stats.mean(), stats.sparsity()), (None, Some(0.0)));
         stats.add([2.0, f64::NEG_INFINITY, -0.0, f64::NAN, 4.0].into_iter());
-        assert_eq!(
-            (stats.count, stats.nan_count, stats.inf_count, stats.zero_count),
-            (7, 2, 2, 1)
-        );
+        assert_eq!((stats.count, stats.nan_count, stats.inf_count, stats.zero_count), (7, 2, 2, 1));
         assert_eq!((stats.min, stats.max, stats.mean()), (0.0, 4.0, Some(2.0)));
     }
 }

@@ -37,10 +37,7 @@ pub struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self {
-            zstd: Compressor::new(LEVEL).expect("zstd knows its level"),
-            plane: Vec::new(),
-        }
+        Self { zstd: Compressor::new(LEVEL).expect("zstd knows its level"), plane: Vec::new() }
     }
 }
 
@@ -93,10 +90,7 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self {
-            zstd: Decompressor::new().expect("zstd needs no setting to decode"),
-            plane: Vec::new(),
-        }
+        Self { zstd: Decompressor::new().expect("zstd needs no setting to decode"), plane: Vec::new() }
     }
 }
 
@@ -106,9 +100,7 @@ impl Decoder {
     /// # Errors
     /// [`CodecError`] when the bytes are not what [`Encoder::encode`] wrote.
     pub fn decode(&mut self, encoded: &[u8]) -> Result<Vec<u8>, CodecError> {
-        let (header, mut rest) = encoded
-            .split_at_checked(HEADER_BYTES)
-            .ok_or(CodecError("no header"))?;
+        let (header, mut rest) = encoded.split_at_checked(HEADER_BYTES).ok_or(CodecError("no header"))?;
         if header[0] != LAYOUT {
             return Err(CodecError("unknown layout"));
         }
@@ -177,11 +169,7 @@ mod tests {
             for stride in [0, 1, 2, 3, 4, 8, 18, 20, 210, 292, 70_000] {
                 for raw in [&mixed, &vec![0; length]] {
                     let encoded = encoder.encode(raw, stride);
-                    assert_eq!(
-                        &decoder.decode(&encoded).unwrap(),
-                        raw,
-                        "{length} bytes, stride {stride}"
-                    );
+                    assert_eq!(&decoder.decode(&encoded).unwrap(), raw, "{length} bytes, stride {stride}");
                 }
             }
         }

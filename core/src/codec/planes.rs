@@ -31,21 +31,13 @@ pub fn scatter(plane: &[u8], stride: usize, no: usize, raw: &mut [u8]) {
         2 => scatter_fixed::<2>(plane, no, raw),
         4 => scatter_fixed::<4>(plane, no, raw),
         8 => scatter_fixed::<8>(plane, no, raw),
-        _ => raw
-            .iter_mut()
-            .skip(no)
-            .step_by(stride)
-            .zip(plane)
-            .for_each(|(to, from)| *to = *from),
+        _ => raw.iter_mut().skip(no).step_by(stride).zip(plane).for_each(|(to, from)| *to = *from),
     }
 }
 
 fn scatter_fixed<const STRIDE: usize>(plane: &[u8], no: usize, raw: &mut [u8]) {
     let (words, rest) = raw.as_chunks_mut::<STRIDE>();
-    words
-        .iter_mut()
-        .zip(plane)
-        .for_each(|(word, from)| word[no] = *from);
+    words.iter_mut().zip(plane).for_each(|(word, from)| word[no] = *from);
     if let Some(to) = rest.get_mut(no) {
         *to = plane[plane.len() - 1];
     }

@@ -91,10 +91,7 @@ pub fn parse(files: &FileSet, data_files: &[usize], detail: Detail) -> Result<Mo
 }
 
 fn find<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a Value> {
-    metadata
-        .iter()
-        .find(|(name, _)| name == key)
-        .map(|(_, value)| value)
+    metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value)
 }
 
 fn integer(metadata: &Metadata, key: &str) -> Option<u64> {
@@ -140,25 +137,19 @@ fn parse_file(
     let mut reader = HeaderReader::new(source);
     let magic: [u8; 4] = reader.array("the magic")?;
     if magic != *MAGIC {
-        return Err(malformed!(
-            "a GGUF file starts with \"GGUF\", this one with bytes {magic:02x?}"
-        ));
+        return Err(malformed!("a GGUF file starts with \"GGUF\", this one with bytes {magic:02x?}"));
     }
     let version = reader.u32("the version")?;
     match version {
         2 | 3 => {}
         1 => {
-            return Err(unsupported!(
-                "GGUF version 1 is not supported: convert the file to version 3"
-            ));
+            return Err(unsupported!("GGUF version 1 is not supported: convert the file to version 3"));
         }
         _ if matches!(version.swap_bytes(), 1..=3) => {
             return Err(unsupported!("big-endian GGUF is not supported"));
         }
         _ => {
-            return Err(unsupported!(
-                "GGUF version {version} is not supported (2 and 3 are)"
-            ));
+            return Err(unsupported!("GGUF version {version} is not supported (2 and 3 are)"));
         }
     }
     let tensor_count = reader.u64("the number of tensors")?;
@@ -170,10 +161,7 @@ fn parse_file(
 
     let mut metadata = Metadata::new();
     let mut keys = HashSet::new();
-    let mut budget = Budget {
-        detail,
-        left: MAX_JSON_BYTES as u64,
-    };
+    let mut budget = Budget { detail, left: MAX_JSON_BYTES as u64 };
     for _ in 0..key_count {
         let key = name(&mut reader, "a metadata key")?;
         budget.charge(&key, &key)?;
@@ -192,9 +180,7 @@ fn parse_file(
     }
     let alignment = integer(&metadata, "general.alignment").unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() {
-        return Err(malformed!(
-            "general.alignment must be a power of two, not {alignment}"
-        ));
+        return Err(malformed!("general.alignment must be a power of two, not {alignment}"));
     }
 
     let mut tensors = Vec::new();
@@ -242,9 +228,7 @@ fn name(reader: &mut HeaderReader, what: &str) -> Result<String, ParseError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| malformed!("{what} at byte {position} is not UTF-8: {error}"))?;
     if text.is_empty() || text.contains('\0') {
-        return Err(malformed!(
-            "{what} at byte {position} is empty or holds a zero byte"
-        ));
+        return Err(malformed!("{what} at byte {position} is empty or holds a zero byte"));
     }
     Ok(text.to_owned())
 }
@@ -290,9 +274,7 @@ fn value(
         11 => Value::Int(i64::from_le_bytes(reader.array(key)?)),
         12 => Value::F64(f64::from_le_bytes(reader.array(key)?)),
         _ => {
-            return Err(malformed!(
-                "metadata key \"{key}\" has the unknown value type {type_id}"
-            ));
+            return Err(malformed!("metadata key \"{key}\" has the unknown value type {type_id}"));
         }
     };
     budget.charge(if let Value::Text(text) = &value { text } else { "" }, key)?;
@@ -302,25 +284,19 @@ fn value(
 fn text(reader: &mut HeaderReader, key: &str, most: u64) -> Result<String, ParseError> {
     let length = reader.u64(key)?;
     if length > most && length <= reader.remaining() {
-        return Err(too_large!(
-            "the text of metadata key \"{key}\" has {length} bytes (at most {most})"
-        ));
+        return Err(too_large!("the text of metadata key \"{key}\" has {length} bytes (at most {most})"));
     }
     Ok(String::from_utf8_lossy(reader.take(length, key)?).into_owned())
 }
 
 fn array(reader: &mut HeaderReader, key: &str, budget: &mut Budget, depth: u32) -> Result<Value, ParseError> {
     if depth == MAX_ARRAY_DEPTH {
-        return Err(too_large!(
-            "metadata key \"{key}\" nests arrays deeper than {MAX_ARRAY_DEPTH}"
-        ));
+        return Err(too_large!("metadata key \"{key}\" nests arrays deeper than {MAX_ARRAY_DEPTH}"));
     }
     let type_id = reader.u32(key)?;
     let count = reader.u64(key)?;
     let Some(&(element, width)) = VALUE_TYPES.get(type_id as usize) else {
-        return Err(malformed!(
-            "metadata key \"{key}\" is an array of the unknown type {type_id}"
-        ));
+        return Err(malformed!("metadata key \"{key}\" is an array of the unknown type {type_id}"));
     };
     // A string takes 8 bytes at least, an array 12.
     let least = match type_id {
@@ -369,10 +345,7 @@ fn skip_elements(
         }
         ARRAY => {
             // Nothing is kept of them, so a budget of zero elements does.
-            let mut nothing = Budget {
-                detail: Detail::Summary,
-                left: MAX_JSON_BYTES as u64,
-            };
+            let mut nothing = Budget { detail: Detail::Summary, left: MAX_JSON_BYTES as u64 };
             for _ in 0..count {
                 array(reader, key, &mut nothing, depth + 1)?;
                 nothing.left = MAX_JSON_BYTES as u64;
@@ -389,9 +362,7 @@ fn tensor(reader: &mut HeaderReader, file_no: usize) -> Result<Tensor, ParseErro
     let name = name(reader, "a tensor name")?;
     let dims = reader.u32(&name)?;
     if dims > MAX_DIMS {
-        return Err(malformed!(
-            "tensor \"{name}\" has {dims} dimensions (at most {MAX_DIMS})"
-        ));
+        return Err(malformed!("tensor \"{name}\" has {dims} dimensions (at most {MAX_DIMS})"));
     }
     let mut shape = Vec::with_capacity(dims as usize);
     for _ in 0..dims {
@@ -415,15 +386,7 @@ fn tensor(reader: &mut HeaderReader, file_no: usize) -> Result<Tensor, ParseErro
     let byte_length = dtype
         .byte_length(weight_count)
         .ok_or_else(|| malformed!("tensor \"{name}\" of shape {shape:?} has more than 2^64 bytes"))?;
-    Ok(Tensor {
-        name,
-        shape,
-        dtype,
-        file_no,
-        offset,
-        byte_length,
-        weight_count,
-    })
+    Ok(Tensor { name, shape, dtype, file_no, offset, byte_length, weight_count })
 }
 
 /// Turns a tensor's offset into a position in the file, if all of its bytes are there.

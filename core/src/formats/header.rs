@@ -19,12 +19,7 @@ pub struct HeaderReader<'a> {
 impl<'a> HeaderReader<'a> {
     /// A cursor that stands on the first byte.
     pub fn new(source: &'a dyn Source) -> Self {
-        Self {
-            source,
-            buffer: Vec::new(),
-            start: 0,
-            at: 0,
-        }
+        Self { source, buffer: Vec::new(), start: 0, at: 0 }
     }
 
     /// Position of the next byte.

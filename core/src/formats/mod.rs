@@ -68,9 +68,7 @@ const MAX_TENSORS: u64 = 1 << 20;
 /// Refuses more tensors than [`MAX_TENSORS`].
 fn check_tensor_count(count: u64) -> Result<(), ParseError> {
     if count > MAX_TENSORS {
-        return Err(too_large!(
-            "the model has {count} tensors (at most {MAX_TENSORS})"
-        ));
+        return Err(too_large!("the model has {count} tensors (at most {MAX_TENSORS})"));
     }
     Ok(())
 }
@@ -103,10 +101,7 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
     }
     Err(unsupported!(
         "the content is of no known model format: it starts with bytes {} (known: GGUF, SafeTensors)",
-        head[..have]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
+        head[..have].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     ))
 }
 
@@ -116,9 +111,7 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
 /// As [`detect`].
 pub fn detect_files(files: &FileSet) -> Result<Format, ParseError> {
     let data_files = files.data_files();
-    let first = data_files
-        .first()
-        .ok_or_else(|| malformed!("a model needs at least one file"))?;
+    let first = data_files.first().ok_or_else(|| malformed!("a model needs at least one file"))?;
     detect(files.source(*first))
 }
 
@@ -129,9 +122,7 @@ pub fn detect_files(files: &FileSet) -> Result<Format, ParseError> {
 /// [`ParseError`]; also when `expected` names another format than the content's.
 pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Result<Model, ParseError> {
     let data_files = files.data_files();
-    let first = data_files
-        .first()
-        .ok_or_else(|| malformed!("a model needs at least one file"))?;
+    let first = data_files.first().ok_or_else(|| malformed!("a model needs at least one file"))?;
     let format = detect(files.source(*first))?;
     if let Some(expected) = expected.filter(|expected| *expected != format) {
         return Err(malformed!(
@@ -144,9 +135,7 @@ pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Resul
         Format::Gguf => gguf::parse(files, &data_files, detail)?,
         Format::SafeTensors => safetensors::parse(files, &data_files)?,
     };
-    model
-        .tensors
-        .sort_by_key(|tensor| (tensor.file_no, tensor.offset, tensor.byte_length));
+    model.tensors.sort_by_key(|tensor| (tensor.file_no, tensor.offset, tensor.byte_length));
     check_tensors(&model.tensors)?;
     Ok(model)
 }

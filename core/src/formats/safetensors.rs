@@ -44,20 +44,13 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
         check_index(&index, files, &tensors)?;
     }
     let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
-    Ok(Model {
-        format: Format::SafeTensors,
-        architecture: architecture.to_owned(),
-        metadata,
-        tensors,
-    })
+    Ok(Model { format: Format::SafeTensors, architecture: architecture.to_owned(), metadata, tensors })
 }
 
 /// Every tensor of the index must be in the shard the index names.
 fn check_index(index: &[(String, String)], files: &FileSet, tensors: &[Tensor]) -> Result<(), ParseError> {
-    let held: HashMap<&str, usize> = tensors
-        .iter()
-        .map(|tensor| (tensor.name.as_str(), tensor.file_no))
-        .collect();
+    let held: HashMap<&str, usize> =
+        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
     for (tensor, file) in index {
         let holder = held.get(tensor.as_str()).map(|file_no| files.name(*file_no));
         if holder != Some(file.as_str()) {
@@ -80,9 +73,7 @@ fn parse_file(source: &dyn Source, file_no: usize) -> Result<(Metadata, Vec<Tens
         ));
     }
     if header_length > MAX_HEADER_BYTES {
-        return Err(too_large!(
-            "the header has {header_length} bytes (at most {MAX_HEADER_BYTES})"
-        ));
+        return Err(too_large!("the header has {header_length} bytes (at most {MAX_HEADER_BYTES})"));
     }
     let bytes = reader.take(header_length, "the header")?;
     let text = std::str::from_utf8(bytes).map_err(|error| malformed!("the header is not UTF-8: {error}"))?;
@@ -107,11 +98,7 @@ fn parse_file(source: &dyn Source, file_no: usize) -> Result<(Metadata, Vec<Tens
             header.data_len()
         ));
     }
-    let metadata = entries
-        .metadata
-        .into_iter()
-        .map(|(key, text)| (key, Value::Text(text)))
-        .collect();
+    let metadata = entries.metadata.into_iter().map(|(key, text)| (key, Value::Text(text))).collect();
     Ok((metadata, tensors))
 }
 
@@ -127,10 +114,7 @@ fn tensor(
         return Err(malformed!("a tensor's name is empty or holds a zero byte"));
     }
     if info.shape.len() > MAX_DIMS {
-        return Err(malformed!(
-            "tensor \"{name}\" has {} dimensions (at most {MAX_DIMS})",
-            info.shape.len()
-        ));
+        return Err(malformed!("tensor \"{name}\" has {} dimensions (at most {MAX_DIMS})", info.shape.len()));
     }
     if start > end || end > data_length {
         return Err(malformed!(
@@ -178,10 +162,7 @@ impl<'de> Deserialize<'de> for RawEntries {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEntries, A::Error> {
-                let mut entries = RawEntries {
-                    metadata: Vec::new(),
-                    tensors: Vec::new(),
-                };
+                let mut entries = RawEntries { metadata: Vec::new(), tensors: Vec::new() };
                 let mut seen = HashSet::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == METADATA_KEY {

@@ -37,14 +37,7 @@ pub struct FileSet<'a> {
 impl<'a> FileSet<'a> {
     /// A model of one file.
     pub fn single(name: impl Into<String>, source: Box<dyn Source + 'a>) -> Self {
-        Self {
-            files: vec![ModelFile {
-                name: name.into(),
-                role: Role::Data,
-                source,
-            }],
-            index: None,
-        }
+        Self { files: vec![ModelFile { name: name.into(), role: Role::Data, source }], index: None }
     }
 
     /// A model whose files are already known by name, such as one rebuilt from the store.
@@ -52,10 +45,7 @@ impl<'a> FileSet<'a> {
     /// # Errors
     /// [`ParseError`] when a file that is named as an index is none.
     pub fn of(files: Vec<(String, Box<dyn Source + 'a>)>) -> Result<Self, ParseError> {
-        let mut set = Self {
-            files: Vec::new(),
-            index: None,
-        };
+        let mut set = Self { files: Vec::new(), index: None };
         for (name, source) in files {
             let role = if is_index(&name) { Role::Index } else { Role::Data };
             if role == Role::Index {
@@ -88,9 +78,7 @@ impl<'a> FileSet<'a> {
 
     /// The numbers of the files that hold tensors.
     pub(super) fn data_files(&self) -> Vec<usize> {
-        (0..self.files.len())
-            .filter(|no| self.files[*no].role == Role::Data)
-            .collect()
+        (0..self.files.len()).filter(|no| self.files[*no].role == Role::Data).collect()
     }
 
     /// Tensor names and the files that should hold them, where the model has an index.
@@ -109,15 +97,9 @@ fn is_index(name: &str) -> bool {
 /// # Errors
 /// [`ParseError::Source`] when a file cannot be read, [`ParseError::Malformed`] for a bad index.
 pub fn open_path(path: &Path) -> Result<FileSet<'static>, ParseError> {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let open = |name: &str| -> Result<(String, Box<dyn Source>), ParseError> {
-        Ok((
-            name.to_owned(),
-            Box::new(FileSource::open(&path.with_file_name(name))?),
-        ))
+        Ok((name.to_owned(), Box::new(FileSource::open(&path.with_file_name(name))?)))
     };
     if is_index(&name) {
         let (_, source) = open(&name)?;
@@ -161,10 +143,7 @@ fn read_index(source: &dyn Source) -> Result<Vec<(String, String)>, ParseError> 
         weight_map: UniqueMap<String>,
     }
     if source.len() > MAX_INDEX_BYTES {
-        return Err(too_large!(
-            "the index has {} bytes (at most {MAX_INDEX_BYTES})",
-            source.len()
-        ));
+        return Err(too_large!("the index has {} bytes (at most {MAX_INDEX_BYTES})", source.len()));
     }
     let mut bytes = vec![0; source.len() as usize];
     source.read_at(0, &mut bytes)?;
@@ -185,9 +164,7 @@ fn read_index(source: &dyn Source) -> Result<Vec<(String, String)>, ParseError> 
     }
     let shards = pairs.iter().map(|(_, file)| file).collect::<BTreeSet<_>>().len();
     if shards == 0 || shards > MAX_FILES {
-        return Err(malformed!(
-            "the index names {shards} files (1 to {MAX_FILES} are possible)"
-        ));
+        return Err(malformed!("the index names {shards} files (1 to {MAX_FILES} are possible)"));
     }
     Ok(pairs)
 }
@@ -213,27 +190,11 @@ mod tests {
 
     #[test]
     fn an_index_may_not_leave_its_folder() {
-        for file in [
-            "../x.safetensors",
-            "/etc/passwd",
-            "a/b",
-            "",
-            "..",
-            "a\\b",
-            "x.index.json",
-        ] {
+        for file in ["../x.safetensors", "/etc/passwd", "a/b", "", "..", "a\\b", "x.index.json"] {
             let json = serde_json::json!({"weight_map": {"t": file}}).to_string();
-            assert!(
-                matches!(read_index(&json.as_bytes()), Err(ParseError::Malformed(_))),
-                "{file}"
-            );
+            assert!(matches!(read_index(&json.as_bytes()), Err(ParseError::Malformed(_))), "{file}");
         }
         let twice = r#"{"weight_map": {"t": "a", "t": "b"}}"#;
-        assert!(
-            read_index(&twice.as_bytes())
-                .unwrap_err()
-                .to_string()
-                .contains("listed twice")
-        );
+        assert!(read_index(&twice.as_bytes()).unwrap_err().to_string().contains("listed twice"));
     }
 }

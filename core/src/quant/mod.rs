@@ -124,10 +124,7 @@ impl Dtype {
 
     /// The type of a number in a GGUF file.
     pub fn from_ggml_id(id: u32) -> Option<Self> {
-        DTYPES
-            .iter()
-            .find(|row| row.ggml_id == Some(id))
-            .map(|row| row.dtype)
+        DTYPES.iter().find(|row| row.ggml_id == Some(id)).map(|row| row.dtype)
     }
 
     /// True for blocks of quantized weights.

@@ -8,10 +8,7 @@ pub struct Val {
 }
 
 pub fn val(type_id: u32, bytes: impl Into<Vec<u8>>) -> Val {
-    Val {
-        type_id,
-        bytes: bytes.into(),
-    }
+    Val { type_id, bytes: bytes.into() }
 }
 
 /// A length and that many bytes.
@@ -34,10 +31,7 @@ pub fn u16(value: u16) -> Val {
 
 /// An array whose count says what the caller wants.
 pub fn array_of(element_type: u32, count: u64, elements: &[u8]) -> Val {
-    val(
-        9,
-        [&element_type.to_le_bytes(), &count.to_le_bytes()[..], elements].concat(),
-    )
+    val(9, [&element_type.to_le_bytes(), &count.to_le_bytes()[..], elements].concat())
 }
 
 /// An array of values of one type.
@@ -59,13 +53,7 @@ pub struct Entry {
 }
 
 pub fn entry(name: impl Into<Vec<u8>>, dims: &[u64], type_id: u32, offset: u64) -> Entry {
-    Entry {
-        name: name.into(),
-        dims: dims.into(),
-        claimed_dims: None,
-        type_id,
-        offset,
-    }
+    Entry { name: name.into(), dims: dims.into(), claimed_dims: None, type_id, offset }
 }
 
 /// A whole file.
@@ -120,11 +108,7 @@ impl Gguf {
     pub fn header(&self) -> Vec<u8> {
         let mut out = self.magic.to_vec();
         out.extend(self.version.to_le_bytes());
-        out.extend(
-            self.claimed_tensors
-                .unwrap_or(self.tensors.len() as u64)
-                .to_le_bytes(),
-        );
+        out.extend(self.claimed_tensors.unwrap_or(self.tensors.len() as u64).to_le_bytes());
         out.extend(self.claimed_keys.unwrap_or(self.keys.len() as u64).to_le_bytes());
         for (key, value) in &self.keys {
             out.extend(string(key));
@@ -133,12 +117,7 @@ impl Gguf {
         }
         for tensor in &self.tensors {
             out.extend(string(&tensor.name));
-            out.extend(
-                tensor
-                    .claimed_dims
-                    .unwrap_or(tensor.dims.len() as u32)
-                    .to_le_bytes(),
-            );
+            out.extend(tensor.claimed_dims.unwrap_or(tensor.dims.len() as u32).to_le_bytes());
             out.extend(tensor.dims.iter().flat_map(|extent| extent.to_le_bytes()));
             out.extend(tensor.type_id.to_le_bytes());
             out.extend(tensor.offset.to_le_bytes());

@@ -20,10 +20,8 @@ pub fn open(bytes: &[u8], detail: Detail) -> Result<Model, ParseError> {
 
 /// Opens several files in the order given.
 pub fn open_files(files: &[(&str, &[u8])]) -> Result<Model, ParseError> {
-    let files = files
-        .iter()
-        .map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>))
-        .collect();
+    let files =
+        files.iter().map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>)).collect();
     formats::parse(&FileSet::of(files)?, None, Detail::Summary)
 }
 
@@ -88,11 +86,7 @@ pub fn assert_sane(model: &Model, file_length: usize) {
         assert!(!tensor.name.is_empty() && !tensor.name.contains('\0'));
         // Extents become bigint.
         assert!(tensor.shape.iter().all(|extent| i64::try_from(*extent).is_ok()));
-        let product = tensor
-            .shape
-            .iter()
-            .map(|extent| u128::from(*extent))
-            .product::<u128>();
+        let product = tensor.shape.iter().map(|extent| u128::from(*extent)).product::<u128>();
         assert_eq!(u128::from(tensor.weight_count), product);
         let end = u128::from(tensor.offset) + u128::from(tensor.byte_length);
         assert!(end <= file_length as u128, "\"{}\" ends at {end}", tensor.name);
@@ -102,10 +96,7 @@ pub fn assert_sane(model: &Model, file_length: usize) {
     }
     for (i, one) in ranges.iter().enumerate() {
         for two in &ranges[..i] {
-            assert!(
-                one.1 <= two.0 || two.1 <= one.0,
-                "tensors share bytes: {one:?} and {two:?}"
-            );
+            assert!(one.1 <= two.0 || two.1 <= one.0, "tensors share bytes: {one:?} and {two:?}");
         }
     }
     serde_json::from_str::<serde_json::Value>(&to_json(&model.metadata)).expect("metadata is JSON");
@@ -116,28 +107,13 @@ pub fn assert_sane(model: &Model, file_length: usize) {
 pub fn corruptions(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..bytes.len()).flat_map(move |at| {
         let old = bytes[at];
-        let values: HashSet<u8> = [
-            0,
-            1,
-            9,
-            0x7f,
-            0x80,
-            0xff,
-            old ^ 1,
-            old ^ 0x20,
-            old.wrapping_add(1),
-            b'"',
-            b'{',
-        ]
-        .into();
-        values
-            .into_iter()
-            .filter(move |value| *value != old)
-            .map(move |value| {
-                let mut bytes = bytes.to_vec();
-                bytes[at] = value;
-                (at, bytes)
-            })
+        let values: HashSet<u8> =
+            [0, 1, 9, 0x7f, 0x80, 0xff, old ^ 1, old ^ 0x20, old.wrapping_add(1), b'"', b'{'].into();
+        values.into_iter().filter(move |value| *value != old).map(move |value| {
+            let mut bytes = bytes.to_vec();
+            bytes[at] = value;
+            (at, bytes)
+        })
     })
 }
 

@@ -23,13 +23,6 @@ pub fn one(name: &str) -> Vec<u8> {
 
 /// The index of a sharded model.
 pub fn index(tensors: &[(&str, &str)]) -> Vec<u8> {
-    let map: Vec<String> = tensors
-        .iter()
-        .map(|(tensor, file)| format!(r#""{tensor}":"{file}""#))
-        .collect();
-    format!(
-        r#"{{"metadata":{{"total_size":32}},"weight_map":{{{}}}}}"#,
-        map.join(",")
-    )
-    .into_bytes()
+    let map: Vec<String> = tensors.iter().map(|(tensor, file)| format!(r#""{tensor}":"{file}""#)).collect();
+    format!(r#"{{"metadata":{{"total_size":32}},"weight_map":{{{}}}}}"#, map.join(",")).into_bytes()
 }
