@@ -187,10 +187,13 @@ pub fn classify(name: &str) -> LayerType {
     let fits = |entry: &&str| {
         if entry.contains('.') { name.contains(*entry) } else { words.contains(entry) }
     };
-    RULES
-        .iter()
-        .find(|(_, entries)| entries.iter().any(|entry| fits(&entry)))
-        .map_or_else(|| classify_loosely(&words), |(kind, _)| *kind)
+    let rule = RULES.iter().find(|(_, entries)| entries.iter().any(|entry| fits(&entry)));
+    match rule {
+        // An output within a numbered layer is the second half of its feed-forward network.
+        Some((LayerType::Output, _)) if index(&name).is_some() => LayerType::FeedForward,
+        Some((kind, _)) => *kind,
+        None => classify_loosely(&words),
+    }
 }
 
 /// Names with a number or a suffix glued to the word: `conv12`, `layer_norm2`, `dense_3`.
@@ -266,6 +269,7 @@ mod tests {
             ("model.layers.11.mlp.gate_proj.weight", LayerType::FeedForward, Some(11)),
             ("lm_head.weight", LayerType::Output, None),
             ("encoder.layer.5.attention.output.dense.weight", LayerType::Attention, Some(5)),
+            ("encoder.layer.5.output.dense.weight", LayerType::FeedForward, Some(5)),
             ("encoder.layer.5.intermediate.dense.bias", LayerType::FeedForward, Some(5)),
             ("encoder.layer.5.attention.output.LayerNorm.weight", LayerType::Normalization, Some(5)),
             ("embeddings.position_embeddings.weight", LayerType::PositionEmbedding, None),

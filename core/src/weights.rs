@@ -1,9 +1,9 @@
 //! Weights: decoding a tensor's bytes to numbers, and a number's content as an atom.
 
 use crate::hash::{Hash, sha256};
-use crate::quant::{Dtype, legacy, small_float};
+use crate::quant::codes::{CodeTally, Coding};
+use crate::quant::{Dtype, half_float, legacy, small_float};
 use crate::tally::Tally;
-use half::{bf16, f16};
 use std::collections::HashMap;
 
 /// Why bytes could not be decoded.
@@ -156,8 +156,8 @@ pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
     }
     Ok(match dtype {
         Dtype::F32 => Weights::F32(words(bytes, f32::from_le_bytes)),
-        Dtype::F16 => Weights::F32(words(bytes, |word| f16::from_le_bytes(word).to_f32())),
-        Dtype::BF16 => Weights::F32(words(bytes, |word| bf16::from_le_bytes(word).to_f32())),
+        Dtype::F16 => Weights::F32(words(bytes, |word| half_float::f16(u16::from_le_bytes(word)))),
+        Dtype::BF16 => Weights::F32(words(bytes, |word| half_float::bf16(u16::from_le_bytes(word)))),
         Dtype::F64 => Weights::F64(words(bytes, f64::from_le_bytes)),
         Dtype::F8_E4M3 => Weights::F32(look_up(bytes, &small_float::e4m3())),
         Dtype::F8_E5M2 => Weights::F32(look_up(bytes, &small_float::e5m2())),
@@ -207,6 +207,8 @@ pub struct Counter {
     dtype: Dtype,
     /// Occurrences of each bit pattern of a type of one or two bytes, which needs no table.
     patterns: Vec<u64>,
+    /// Occurrences of codes, for types that have them.
+    codes: Option<CodeTally>,
     /// Occurrences of 32-bit patterns.
     tally: Tally,
     /// Occurrences of 64-bit patterns.
@@ -223,6 +225,7 @@ impl Counter {
         Self {
             dtype,
             patterns: if narrow { vec![0; 1 << (8 * row.block_bytes)] } else { Vec::new() },
+            codes: Coding::of(dtype).map(CodeTally::new),
             tally: Tally::default(),
             wide: HashMap::new(),
             most,
@@ -245,7 +248,9 @@ impl Counter {
             }
         }
         let weights = decode(dtype, bytes)?;
-        if counting && self.patterns.is_empty() {
+        if let Some(codes) = self.codes.as_mut().filter(|_| counting) {
+            codes.add(bytes);
+        } else if counting && self.patterns.is_empty() {
             let mut count = |bits: u64| *self.wide.entry(bits).or_insert(0) += 1;
             match &weights {
                 Weights::F32(values) => values.iter().for_each(|value| self.tally.add(value.to_bits())),
@@ -262,7 +267,7 @@ impl Counter {
 
     /// True while there are no more distinct values than the counter is for.
     pub fn fits(&self) -> bool {
-        self.tally.len() + self.wide.len() <= self.most
+        self.tally.len() + self.wide.len() <= self.most && self.codes.as_ref().is_none_or(CodeTally::fits)
     }
 
     /// Empties the counter: distinct weights' bits with their numbers of occurrences. A weight may
@@ -272,6 +277,11 @@ impl Counter {
         let narrow = self.tally.drain().map(|(bits, count)| (u64::from(bits), count));
         let mut counts: Vec<(Width, u64, u64)> =
             narrow.chain(std::mem::take(&mut self.wide)).map(|(bits, count)| (width, bits, count)).collect();
+        for (block, times) in self.codes.iter_mut().flat_map(CodeTally::drain) {
+            let weights = decode(self.dtype, &block).expect("a block decodes");
+            let counted = times.into_iter().enumerate().filter(|(_, count)| *count > 0);
+            counts.extend(counted.map(|(i, count)| (width, weights.f32(i).to_bits().into(), count.into())));
+        }
         for (code, count) in self.patterns.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             let bytes = (code as u16).to_le_bytes();
             let weights = decode(self.dtype, &bytes[..self.dtype.info().block_bytes as usize])

@@ -6,7 +6,7 @@
 use super::header::HeaderReader;
 use super::{FileSet, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count};
 use crate::layers;
-use crate::metadata::{Metadata, Value};
+use crate::metadata::{MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
 use crate::model::{Format, Model, Tensor};
 use crate::quant::Dtype;
 use crate::source::Source;
@@ -28,20 +28,27 @@ const MAX_DIMS: usize = 64;
 /// # Errors
 /// [`ParseError`] for anything the format forbids, and for shards that contradict the index.
 pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError> {
-    let mut metadata = Metadata::new();
+    let (mut metadata, mut keys, mut json_bytes) = (Metadata::new(), HashSet::new(), 0);
     let mut tensors = Vec::new();
     for &file_no in data_files {
         let (pairs, found) = parse_file(files.source(file_no), file_no)?;
-        for (key, value) in pairs {
-            if !metadata.iter().any(|(name, _)| *name == key) {
-                metadata.push((key, value));
+        for (key, text) in pairs {
+            if !keys.insert(key.clone()) {
+                continue;
             }
+            json_bytes += json_string_bytes(&key) + json_string_bytes(&text) + 2;
+            if json_bytes > MAX_JSON_BYTES as u64 {
+                return Err(too_large!(
+                    "the metadata of all files are too large for one jsonb, from key \"{key}\" on"
+                ));
+            }
+            metadata.push((key, Value::Text(text)));
         }
         check_tensor_count((tensors.len() + found.len()) as u64)?;
         tensors.extend(found);
     }
     if let Some(index) = files.index() {
-        check_index(&index, files, &tensors)?;
+        check_index(index, files, &tensors)?;
     }
     let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
     Ok(Model { format: Format::SafeTensors, architecture: architecture.to_owned(), metadata, tensors })
@@ -63,7 +70,10 @@ fn check_index(index: &[(String, String)], files: &FileSet, tensors: &[Tensor]) 
     Ok(())
 }
 
-fn parse_file(source: &dyn Source, file_no: usize) -> Result<(Metadata, Vec<Tensor>), ParseError> {
+/// Pairs of metadata, and the tensors, of one file.
+type Parsed = (Vec<(String, String)>, Vec<Tensor>);
+
+fn parse_file(source: &dyn Source, file_no: usize) -> Result<Parsed, ParseError> {
     let mut reader = HeaderReader::new(source);
     let header_length = reader.u64("the header's length")?;
     if header_length > reader.remaining() {
@@ -98,8 +108,7 @@ fn parse_file(source: &dyn Source, file_no: usize) -> Result<(Metadata, Vec<Tens
             header.data_len()
         ));
     }
-    let metadata = entries.metadata.into_iter().map(|(key, text)| (key, Value::Text(text))).collect();
-    Ok((metadata, tensors))
+    Ok((entries.metadata, tensors))
 }
 
 fn tensor(

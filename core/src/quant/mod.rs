@@ -1,6 +1,8 @@
 //! Data types of tensors: one table of names and sizes, which the parsers, the decoders, the SQL
 //! enum and the docs share; and the decoders of block-quantized types.
 
+pub mod codes;
+pub mod half_float;
 pub mod legacy;
 pub mod small_float;
 

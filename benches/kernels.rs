@@ -1,0 +1,123 @@
+//! Kernels of the engine on real weights: `cargo bench -p atomizer-core --bench kernels`.
+//! The data are the tensors of the models under target/models (tools/fetch-models); a group whose
+//! model is absent is left out, and says so.
+
+use atomizer_core::census::{Census, Choice, Feed};
+use atomizer_core::codec::{Decoder, Encoder, SEGMENT_BYTES};
+use atomizer_core::formats::{self, Detail, FileSet, open_path};
+use atomizer_core::model::Model;
+use atomizer_core::parallel;
+use atomizer_core::quant::Dtype;
+use atomizer_core::weights::{self, AtomicValue, Width};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::path::PathBuf;
+
+/// Bytes of tensors that a kernel goes through at a time.
+const SAMPLE_BYTES: usize = 8 << 20;
+
+fn models() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/models")
+}
+
+fn open(name: &str) -> Option<(FileSet<'static>, Model)> {
+    let path = models().join(name);
+    if !path.exists() {
+        eprintln!("{name} is absent: run tools/fetch-models");
+        return None;
+    }
+    let files = open_path(&path).expect("a model file opens");
+    let model = formats::parse(&files, None, Detail::Summary).expect("a model file parses");
+    Some((files, model))
+}
+
+/// The first bytes of a model's tensors of one type, in whole blocks.
+fn sample(name: &str, dtype: Dtype) -> Option<Vec<u8>> {
+    let (files, model) = open(name)?;
+    let mut bytes = Vec::new();
+    for tensor in model.tensors.iter().filter(|tensor| tensor.dtype == dtype) {
+        let mut part = vec![0; tensor.byte_length as usize];
+        files.source(tensor.file_no).read_at(tensor.offset, &mut part).expect("a tensor's bytes are there");
+        bytes.extend(part);
+        if bytes.len() >= SAMPLE_BYTES {
+            break;
+        }
+    }
+    let block = dtype.info().block_bytes as usize;
+    bytes.truncate(SAMPLE_BYTES.min(bytes.len()) / block * block);
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+fn samples() -> Vec<(&'static str, Dtype, Vec<u8>)> {
+    [
+        ("minilm-l6-v2.safetensors", Dtype::F32),
+        ("minilm-bf16.safetensors", Dtype::BF16),
+        ("minilm-f16.safetensors", Dtype::F16),
+        ("smollm2-135m-q4_1.gguf", Dtype::Q4_1),
+        ("smollm2-135m-q4_1.gguf", Dtype::Q8_0),
+    ]
+    .into_iter()
+    .filter_map(|(name, dtype)| Some((dtype.name(), dtype, sample(name, dtype)?)))
+    .collect()
+}
+
+fn segments(c: &mut Criterion) {
+    let mut group = c.benchmark_group("segments");
+    for (name, dtype, bytes) in samples() {
+        let stride = dtype.info().block_bytes as usize;
+        let mut encoder = Encoder::default();
+        let encoded: Vec<Vec<u8>> =
+            bytes.chunks(SEGMENT_BYTES).map(|raw| encoder.encode(raw, stride)).collect();
+        let size: usize = encoded.iter().map(Vec::len).sum();
+        println!("{name}: {} bytes become {size}, {:.4}", bytes.len(), size as f64 / bytes.len() as f64);
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        group.bench_function(format!("encode {name}"), |b| {
+            b.iter(|| bytes.chunks(SEGMENT_BYTES).map(|raw| encoder.encode(raw, stride).len()).sum::<usize>())
+        });
+        let mut decoder = Decoder::default();
+        group.bench_function(format!("decode {name}"), |b| {
+            b.iter(|| {
+                encoded.iter().map(|bytes| decoder.decode(bytes).expect("it decodes").len()).sum::<usize>()
+            })
+        });
+    }
+}
+
+fn decoding(c: &mut Criterion) {
+    let mut group = c.benchmark_group("weights");
+    for (name, dtype, bytes) in samples() {
+        let count = weights::decode(dtype, &bytes).expect("it decodes").len() as u64;
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(format!("decode {name}"), |b| {
+            b.iter(|| black_box(weights::decode(dtype, &bytes).expect("it decodes")).len())
+        });
+        group.bench_function(format!("count {name}, {} threads", parallel::threads()), |b| {
+            b.iter(|| {
+                let mut census = Census::new(Choice::Everything, [(dtype, count)]);
+                census.add(dtype, &mut Feed::default(), &bytes).expect("it decodes").len()
+            })
+        });
+    }
+    group.throughput(Throughput::Elements(1024));
+    group.bench_function("hash of a weight", |b| {
+        b.iter(|| {
+            (0..1024u64).map(|bits| AtomicValue::from_bits(Width::F32, bits).hash()[0] as u64).sum::<u64>()
+        })
+    });
+}
+
+fn opening(c: &mut Criterion) {
+    let mut group = c.benchmark_group("open and list");
+    for name in ["smollm2-135m-q4_1.gguf", "minilm-l6-v2.safetensors"] {
+        if open(name).is_some() {
+            group.bench_function(name, |b| b.iter(|| open(name).expect("it was there").1.tensors.len()));
+        }
+    }
+}
+
+criterion_group! {
+    name = kernels;
+    config = Criterion::default().sample_size(10);
+    targets = segments, decoding, opening
+}
+criterion_main!(kernels);
