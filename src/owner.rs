@@ -76,7 +76,22 @@ pub fn execute<'c>(
     statement: &str,
     args: &[pgrx::datum::DatumWithOid],
 ) -> SpiTupleTable<'c> {
-    client.update(statement, None, args).unwrap_or_else(|error| error!("{error}"))
+    let rows = client.update(statement, None, args).unwrap_or_else(|error| error!("{error}"));
+    // pgrx copies what is read from a row to the parent of the current context. SPI leaves its own
+    // current, whose parent lives as long as the transaction: a child of it makes the parent SPI's,
+    // which ends with these statements.
+    // SAFETY: SPI deletes the child with its own context, and puts the caller's back.
+    unsafe {
+        let child = pg_sys::AllocSetContextCreateInternal(
+            pg_sys::CurrentMemoryContext,
+            c"atomizer rows".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
+        pg_sys::MemoryContextSwitchTo(child);
+    }
+    rows
 }
 
 /// The one value of a statement's only row; none for no row or null.
