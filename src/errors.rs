@@ -1,6 +1,5 @@
 //! The one place where errors of the engine become SQLSTATE, message and hint.
 
-use atomizer_core::codec::CodecError;
 use atomizer_core::formats::ParseError;
 use atomizer_core::source::SourceError;
 use atomizer_core::weights::DecodeError;
@@ -87,15 +86,5 @@ impl Raise for DecodeError {
                 raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), "")
             }
         }
-    }
-}
-
-impl Raise for CodecError {
-    fn raise(self) -> ! {
-        raise(
-            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-            self.to_string(),
-            "Run check_integrity() to find every damaged content.",
-        )
     }
 }

@@ -1,11 +1,12 @@
 //! Contents in `tensor_segment`: writing encoded segments, and reading ranges of bytes back.
 
-use crate::errors::{OrRaise, raise};
+use crate::errors::raise;
 use crate::{access, owner};
-use atomizer_core::codec::SEGMENT_BYTES;
+use atomizer_core::codec::{CodecError, SEGMENT_BYTES};
 use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::parallel;
 use atomizer_core::rebuild::{self, Part};
+use atomizer_core::scan::Piece;
 use atomizer_core::source::{Source, SourceError, check_range};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -36,8 +37,9 @@ pub struct Encoded {
 
 /// Writes encoded segments. Nobody else may be writing the same contents: see `ingestion::chunk`.
 pub fn write(client: &mut SpiClient, segments: &[Encoded]) {
+    // In the select list unnest streams; in FROM, Postgres would write all rows to a file first.
     let statement = "INSERT INTO atomizer.tensor_segment (content_hash, segment_no, part_no, payload) \
-                     SELECT * FROM unnest($1::bytea[], $2::int[], $3::int[], $4::bytea[])";
+                     SELECT unnest($1::bytea[]), unnest($2::int[]), unnest($3::int[]), unnest($4::bytea[])";
     let (mut hashes, mut numbers, mut parts, mut payloads) = (vec![], vec![], vec![], vec![]);
     for segment in segments {
         for (part_no, payload) in segment.bytes.chunks(PART_BYTES).enumerate() {
@@ -52,63 +54,105 @@ pub fn write(client: &mut SpiClient, segments: &[Encoded]) {
     }
 }
 
-/// Reads encoded segments `from..to` of a content.
-fn read_encoded(hash: &Hash, from: u64, to: u64) -> Vec<Vec<u8>> {
+/// The pieces of bytes `from..to` of a content.
+fn pieces(hash: Hash, from: u64, to: u64, tensor: Option<usize>) -> impl Iterator<Item = Piece> {
+    let segment = SEGMENT_BYTES as u64;
+    let numbers = if from < to { from / segment..to.div_ceil(segment) } else { 0..0 };
+    numbers.map(move |segment_no| {
+        let start = segment_no * segment;
+        let skip = from.saturating_sub(start);
+        Piece {
+            hash,
+            segment_no,
+            skip: skip as usize,
+            length: ((to - start).min(segment) - skip) as usize,
+            tensor,
+        }
+    })
+}
+
+/// The pieces of one file of a stored model, in order.
+pub fn file_pieces(model: &access::StoredModel, file_no: i32) -> Vec<Piece> {
+    let parts = file_parts(model, file_no);
+    parts
+        .into_iter()
+        .flat_map(|part| pieces(part.hash, part.start, part.start + part.length, part.tensor))
+        .collect()
+}
+
+/// The pieces of one stored tensor, in order.
+pub fn tensor_pieces(tensor: &access::StoredTensor, no: usize) -> impl Iterator<Item = Piece> {
+    pieces(tensor.content_hash, 0, tensor.byte_length as u64, Some(no))
+}
+
+/// Reads the encoded segments of pieces; a missing one is empty.
+fn read_encoded(pieces: &[Piece]) -> Vec<Vec<u8>> {
     let statement = "SELECT segment_no, payload FROM atomizer.tensor_segment \
-                     WHERE content_hash = $1 AND segment_no >= $2 AND segment_no < $3 \
+                     WHERE content_hash = $1 AND segment_no >= $2 AND segment_no <= $3 \
                      ORDER BY segment_no, part_no";
-    let mut segments: Vec<Vec<u8>> = vec![Vec::new(); (to - from) as usize];
+    let mut segments = Vec::with_capacity(pieces.len());
     owner::run(|client| {
-        let args: [DatumWithOid; 3] = [(&hash[..]).into(), (from as i32).into(), (to as i32).into()];
-        for row in owner::execute(client, statement, &args) {
-            let number: i32 = row.get(1).ok().flatten().expect("segment_no is not null");
-            let payload: &[u8] = row.get(2).ok().flatten().expect("payload is not null");
-            segments[number as usize - from as usize].extend_from_slice(payload);
+        for run in pieces.chunk_by(|a, b| a.hash == b.hash && a.segment_no + 1 == b.segment_no) {
+            let (first, last) = (run[0].segment_no, run[run.len() - 1].segment_no);
+            let begin = segments.len();
+            segments.resize_with(begin + run.len(), Vec::new);
+            let args: [DatumWithOid; 3] =
+                [(&run[0].hash[..]).into(), (first as i32).into(), (last as i32).into()];
+            for row in owner::execute(client, statement, &args) {
+                let number: i32 = access::field(&row, 1);
+                let payload: &[u8] = access::field(&row, 2);
+                segments[begin + (number as u64 - first) as usize].extend_from_slice(payload);
+            }
         }
     });
     segments
 }
 
-/// Reads and decodes segments `from..to` of a content. `meanwhile` runs while they are decoded.
-pub fn read_segments<T>(hash: &Hash, from: u64, to: u64, meanwhile: impl FnOnce() -> T) -> (Vec<Vec<u8>>, T) {
-    let encoded = read_encoded(hash, from, to);
-    if let Some(missing) = encoded.iter().position(Vec::is_empty) {
-        raise(
-            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-            format!("segment {} of content {} is missing", from + missing as u64, hex(hash)),
-            "Run check_integrity() to find every damaged content.",
-        );
+/// Goes through pieces in batches: worker threads do `work` on one batch of encoded segments while
+/// the main thread reads the next one from the table; `consume` takes what the work made.
+pub fn for_each_batch<T: Send>(
+    pieces: &[Piece],
+    mut work: impl FnMut(&[Piece], &[Vec<u8>]) -> Result<T, (usize, CodecError)> + Send,
+    mut consume: impl FnMut(&[Piece], T),
+) {
+    let mut batches = pieces.chunks(BATCH_SEGMENTS);
+    let Some(mut batch) = batches.next() else { return };
+    let mut encoded = read_encoded(batch);
+    loop {
+        pgrx::check_for_interrupts!();
+        let next = batches.next();
+        let (result, read) = parallel::overlap(|| work(batch, &encoded), || next.map(read_encoded));
+        match result {
+            Ok(result) => consume(batch, result),
+            Err((no, error)) => {
+                let piece = &batch[no];
+                raise(
+                    PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+                    format!("segment {} of content {}: {error}", piece.segment_no, hex(&piece.hash)),
+                    "Run check_integrity() to find every damaged content.",
+                )
+            }
+        }
+        let (Some(next), Some(read)) = (next, read) else { return };
+        (batch, encoded) = (next, read);
     }
-    let (decoded, result) = parallel::overlap(|| parallel::decode_all(&encoded), meanwhile);
-    (decoded.or_raise(), result)
 }
 
-/// Goes through bytes `from..to` of a content, piece by piece.
-pub fn for_each_piece(hash: &Hash, from: u64, to: u64, mut piece: impl FnMut(&[u8])) {
-    if from >= to {
-        return;
-    }
-    let segment = SEGMENT_BYTES as u64;
-    let last = to.div_ceil(segment);
-    let mut first = from / segment;
-    while first < last {
-        pgrx::check_for_interrupts!();
-        let end = last.min(first + BATCH_SEGMENTS as u64);
-        let (decoded, ()) = read_segments(hash, first, end, || ());
-        for (no, bytes) in (first..end).zip(&decoded) {
-            let start = no * segment;
-            let low = from.saturating_sub(start) as usize;
-            let high = ((to - start).min(segment) as usize).min(bytes.len());
-            piece(bytes.get(low..high).unwrap_or_default());
-        }
-        first = end;
-    }
+/// Goes through the bytes of pieces in order.
+pub fn for_each_bytes(pieces: &[Piece], mut each: impl FnMut(&[u8])) {
+    for_each_batch(
+        pieces,
+        |_, encoded| parallel::decode_all(encoded),
+        |pieces, segments| pieces.iter().zip(&segments).for_each(|(piece, segment)| each(piece.of(segment))),
+    );
 }
 
 /// Bytes `from..to` of a content.
 pub fn read_range(hash: &Hash, from: u64, to: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for_each_piece(hash, from, to, |piece| bytes.extend_from_slice(piece));
+    for_each_bytes(&pieces(*hash, from, to, None).collect::<Vec<_>>(), |piece| {
+        bytes.extend_from_slice(piece)
+    });
     if bytes.len() as u64 != to.saturating_sub(from) {
         raise(
             PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
@@ -125,22 +169,21 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A content and the part of it that fills a range of a file.
-#[derive(Clone, Copy)]
-pub struct FilePart {
+struct FilePart {
     /// First byte in the file.
-    pub offset: u64,
+    offset: u64,
     /// Number of bytes.
-    pub length: u64,
+    length: u64,
     /// The content that fills it.
-    pub hash: Hash,
+    hash: Hash,
     /// First byte within the content.
-    pub start: u64,
+    start: u64,
     /// The tensor's place in [`access::StoredModel::tensors`]; none for the file's other bytes.
-    pub tensor: Option<usize>,
+    tensor: Option<usize>,
 }
 
 /// The parts of one file of a stored model, in order.
-pub fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
+fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
     let file = &model.files[file_no as usize];
     let tensors: Vec<usize> =
         (0..model.tensors.len()).filter(|no| model.tensors[*no].file_no == file_no).collect();
@@ -202,8 +245,9 @@ impl Source for StoredFile {
             let at = part.start + (offset - part.offset);
             let segment_no = at / SEGMENT_BYTES as u64;
             if last.as_ref().is_none_or(|(hash, no, _)| (*hash, *no) != (part.hash, segment_no)) {
-                let (mut decoded, ()) = read_segments(&part.hash, segment_no, segment_no + 1, || ());
-                *last = Some((part.hash, segment_no, decoded.remove(0)));
+                let end = ((segment_no + 1) * SEGMENT_BYTES as u64).min(part.start + part.length);
+                let start = segment_no * SEGMENT_BYTES as u64;
+                *last = Some((part.hash, segment_no, read_range(&part.hash, start, end)));
             }
             let (_, _, segment) = last.as_ref().expect("was just read");
             let available = segment.get((at % SEGMENT_BYTES as u64) as usize..).unwrap_or_default();
@@ -223,16 +267,18 @@ impl Source for StoredFile {
 }
 
 /// The SHA-256 of a stored content; none when segments are missing or damaged.
-pub fn sha256_of(hash: &Hash, byte_length: u64) -> Option<Hash> {
+pub fn sha256_of(hash: Hash, byte_length: u64) -> Option<Hash> {
     let mut hasher = Hasher::default();
-    let (mut first, count) = (0, segment_count(byte_length));
-    while first < count {
-        pgrx::check_for_interrupts!();
-        let end = count.min(first + BATCH_SEGMENTS as u64);
-        let encoded = read_encoded(hash, first, end);
-        let (decoded, ()) = parallel::overlap(|| parallel::decode_all(&encoded), || ());
-        decoded.ok()?.iter().for_each(|bytes| hasher.update(bytes));
-        first = end;
-    }
-    Some(hasher.finish())
+    let mut whole = true;
+    for_each_batch(
+        &pieces(hash, 0, byte_length, None).collect::<Vec<_>>(),
+        |_, encoded| Ok(parallel::decode_all(encoded).ok()),
+        |pieces, segments| match segments {
+            Some(segments) => {
+                pieces.iter().zip(&segments).for_each(|(piece, bytes)| hasher.update(piece.of(bytes)))
+            }
+            None => whole = false,
+        },
+    );
+    whole.then(|| hasher.finish())
 }

@@ -14,6 +14,7 @@ pub mod model;
 pub mod parallel;
 pub mod quant;
 pub mod rebuild;
+pub mod scan;
 pub mod source;
 pub mod tally;
 pub mod weights;

@@ -55,7 +55,8 @@ pub fn encode_all(raw: &[(Vec<u8>, usize)]) -> Vec<Vec<u8>> {
 /// Decodes segments on all threads. Call it within [`overlap`].
 ///
 /// # Errors
-/// [`CodecError`] for the first damaged segment.
-pub fn decode_all(encoded: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, CodecError> {
-    encoded.par_iter().map(|encoded| DECODER.with_borrow_mut(|decoder| decoder.decode(encoded))).collect()
+/// The number of the first damaged segment, and what is wrong with it.
+pub fn decode_all(encoded: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, (usize, CodecError)> {
+    let decode = |encoded: &[u8]| DECODER.with_borrow_mut(|decoder| decoder.decode(encoded));
+    encoded.par_iter().enumerate().map(|(no, encoded)| decode(encoded).map_err(|error| (no, error))).collect()
 }

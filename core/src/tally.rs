@@ -19,8 +19,6 @@ pub struct Tally {
 
 /// Slots of an empty table, a power of two.
 const FIRST_SLOTS: usize = 1 << 10;
-/// A slot that has counted this far is emptied into `spilled`, down to one.
-const SPILL: u32 = 1 << 31;
 
 impl Default for Tally {
     fn default() -> Self {
@@ -32,19 +30,27 @@ impl Tally {
     /// Counts one occurrence.
     #[inline]
     pub fn add(&mut self, bits: u32) {
+        self.add_many(bits, 1);
+    }
+
+    /// Counts `count` occurrences, one at least.
+    #[inline]
+    pub fn add_many(&mut self, bits: u32, count: u32) {
         let at = self.find(bits);
         let slot = &mut self.slots[at];
-        slot.count += 1;
-        if slot.count == 1 {
+        let before = slot.count;
+        // A sum that no longer fits starts again: what was there before is kept aside.
+        slot.count = before.checked_add(count).unwrap_or_else(|| {
+            self.spilled.push((bits, before));
+            count
+        });
+        if before == 0 {
             slot.bits = bits;
             self.distinct += 1;
             // Half full at most: runs of occupied slots stay short.
             if self.distinct * 2 > self.slots.len() {
                 self.grow();
             }
-        } else if slot.count == SPILL {
-            slot.count = 1;
-            self.spilled.push((bits, SPILL - 1));
         }
     }
 
@@ -114,10 +120,9 @@ mod tests {
     fn a_full_slot_spills() {
         let mut tally = Tally::default();
         tally.add(7);
-        let at = tally.find(7);
-        tally.slots[at].count = SPILL - 1;
+        tally.add_many(7, u32::MAX - 1);
         tally.add(7);
         tally.add(7);
-        assert_eq!(tally.drain().map(|(_, count)| count).sum::<u64>(), u64::from(SPILL) + 1);
+        assert_eq!(tally.drain().map(|(_, count)| count).sum::<u64>(), u64::from(u32::MAX) + 2);
     }
 }

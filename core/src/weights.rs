@@ -225,7 +225,7 @@ impl Counter {
         Self {
             dtype,
             patterns: if narrow { vec![0; 1 << (8 * row.block_bytes)] } else { Vec::new() },
-            codes: Coding::of(dtype).map(CodeTally::new),
+            codes: Coding::of(dtype).filter(|coding| coding.has_few_scales()).map(CodeTally::new),
             tally: Tally::default(),
             wide: HashMap::new(),
             most,
@@ -253,7 +253,12 @@ impl Counter {
         } else if counting && self.patterns.is_empty() {
             let mut count = |bits: u64| *self.wide.entry(bits).or_insert(0) += 1;
             match &weights {
-                Weights::F32(values) => values.iter().for_each(|value| self.tally.add(value.to_bits())),
+                Weights::F32(values) => match Coding::of(dtype) {
+                    Some(coding) => coding.for_each_distinct(bytes, values, |value, count| {
+                        self.tally.add_many(value.to_bits(), count);
+                    }),
+                    None => values.iter().for_each(|value| self.tally.add(value.to_bits())),
+                },
                 Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
                 Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
             }
@@ -274,14 +279,15 @@ impl Counter {
     /// come more than once.
     pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
         let width = self.dtype.width();
+        for (block, times) in self.codes.iter_mut().flat_map(CodeTally::drain) {
+            let weights = decode(self.dtype, &block).expect("a block decodes");
+            for (i, count) in times.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+                self.tally.add_many(weights.f32(i).to_bits(), count);
+            }
+        }
         let narrow = self.tally.drain().map(|(bits, count)| (u64::from(bits), count));
         let mut counts: Vec<(Width, u64, u64)> =
             narrow.chain(std::mem::take(&mut self.wide)).map(|(bits, count)| (width, bits, count)).collect();
-        for (block, times) in self.codes.iter_mut().flat_map(CodeTally::drain) {
-            let weights = decode(self.dtype, &block).expect("a block decodes");
-            let counted = times.into_iter().enumerate().filter(|(_, count)| *count > 0);
-            counts.extend(counted.map(|(i, count)| (width, weights.f32(i).to_bits().into(), count.into())));
-        }
         for (code, count) in self.patterns.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             let bytes = (code as u16).to_le_bytes();
             let weights = decode(self.dtype, &bytes[..self.dtype.info().block_bytes as usize])

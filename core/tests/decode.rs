@@ -21,7 +21,7 @@ fn f32s(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
 fn assert_same(what: &str, found: &[f32], expected: &[f32], loose: bool) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let same = found.to_bits() == expected.to_bits() || loose && found.is_nan() && expected.is_nan();
+        let same = found.to_bits() == expected.to_bits() || (loose && found.is_nan() && expected.is_nan());
         assert!(
             same,
             "{what}, weight {i}: {found:e} ({:08x}), not {expected:e} ({:08x})",
@@ -37,9 +37,9 @@ fn ieee(bits: u32, exponent_bits: u32, mantissa_bits: u32) -> f32 {
     let bias = (1 << (exponent_bits - 1)) - 1;
     let mantissa = bits & ((1 << mantissa_bits) - 1);
     let exponent = (bits >> mantissa_bits) & ((1 << exponent_bits) - 1);
-    let negative = bits >> (mantissa_bits + exponent_bits) & 1;
+    let negative = (bits >> (mantissa_bits + exponent_bits)) & 1;
     if exponent == (1 << exponent_bits) - 1 {
-        return f32::from_bits(negative << 31 | 0xff << 23 | mantissa << (23 - mantissa_bits));
+        return f32::from_bits((negative << 31) | (0xff << 23) | (mantissa << (23 - mantissa_bits)));
     }
     finite(negative == 1, exponent as i32, mantissa, bias, mantissa_bits)
 }
@@ -155,13 +155,13 @@ const LEGACY: [Layout; 5] = [
 
 /// One weight of a block: `(quant − zero) · scale + minimum` in f64, where it is exact, rounded once.
 fn legacy_weight(layout: &Layout, block: &[u8], i: usize) -> f32 {
-    let half = |at: usize| f64::from(ieee(u32::from(block[at]) | u32::from(block[at + 1]) << 8, 5, 10));
+    let half = |at: usize| f64::from(ieee(u32::from(block[at]) + 256 * u32::from(block[at + 1]), 5, 10));
     let quant = if layout.dtype == Dtype::Q8_0 {
         i32::from(block[layout.quants + i] as i8)
     } else {
         let byte = block[layout.quants + i % 16];
         let nibble = if i < 16 { byte % 16 } else { byte / 16 };
-        let high = layout.high_bits.map_or(0, |at| block[at + i / 8] >> (i % 8) & 1);
+        let high = layout.high_bits.map_or(0, |at| (block[at + i / 8] >> (i % 8)) & 1);
         i32::from(nibble) + 16 * i32::from(high) - layout.zero
     };
     let product = f64::from(quant) * half(0);

@@ -1,21 +1,13 @@
-//! safetensors headers and indexes of shards: what is accepted is read exactly, what the format
-//! forbids is refused, and nothing in a file makes the parser panic or allocate without measure.
+//! safetensors headers: what is accepted is read exactly, and what the format forbids is refused.
 
 mod common;
 
-use atomizer_core::formats::{self, Detail, ParseError};
-use atomizer_core::metadata::{MAX_JSON_BYTES, Value, to_json};
-use atomizer_core::model::{Format, Model};
-use common::safetensors::{entry, file, header, index, one};
-use common::{Kind, accepted, assert_refused, assert_sane, malformed, open, open_files, peak};
+use atomizer_core::formats::{self, Detail};
+use atomizer_core::metadata::{Value, to_json};
+use atomizer_core::model::Format;
+use common::safetensors::{entry, file, header, one, rich, with};
+use common::{Kind, accepted, assert_refused, malformed, open};
 use proptest::prelude::*;
-use std::path::Path;
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
-
-/// What opening may allocate besides the file's own length.
-const ALLOWANCE: usize = 4 << 20;
 
 /// Every type, with weights and bytes of the smallest number of them that fills whole bytes.
 const DTYPES: [(&str, u64, u64); 22] = [
@@ -48,25 +40,6 @@ fn with_info(info: &str) -> Vec<u8> {
     file(format!(r#"{{"t":{info}}}"#), &[7; 16])
 }
 
-/// A file of these entries over so many bytes of data.
-fn with(entries: &[String], data: usize) -> Vec<u8> {
-    file(header(entries), &vec![7; data])
-}
-
-/// A file with something of everything, short enough to be damaged byte by byte.
-fn rich() -> (String, Vec<u8>) {
-    let header = header(&[
-        r#""__metadata__":{"format":"pt","note":"gr\u00fc\u00dfe\n"}"#.into(),
-        entry("model.layers.1.b", "F16", "[2,3]", 16, 28),
-        entry("model.layers.0.a", "F32", "[4]", 0, 16),
-        entry("none", "I64", "[0,5]", 28, 28),
-        entry("scalar", "U8", "[]", 28, 29),
-        entry("nibbles", "F4", "[3,2]", 29, 32),
-    ]);
-    let bytes = file(&header, &common::noise(2, 32));
-    (header, bytes)
-}
-
 #[test]
 fn a_header_is_read() {
     let (header, bytes) = rich();
@@ -79,7 +52,7 @@ fn a_header_is_read() {
                 tensor.name.as_str(),
                 tensor.dtype.name(),
                 &tensor.shape[..],
-                tensor.offset - 8 - header.len() as u64,
+                tensor.offset - header as u64,
                 tensor.byte_length,
             )
         })
@@ -196,31 +169,11 @@ fn offsets_are_whole_numbers_of_this_file() {
 }
 
 #[test]
-fn the_header_lies_within_the_file_and_its_cap() {
+fn the_header_lies_within_the_file() {
     for length in [87, 1 << 20, 100_000_001, 1 << 40, 1 << 63, u64::MAX - 7, u64::MAX] {
         let mut bytes = one("t");
         bytes[..8].copy_from_slice(&u64::to_le_bytes(length));
         malformed(&bytes, "but the file ends after");
-    }
-    // A sparse source of one zero after another: what the length says is there, but too much.
-    struct Zeros(Vec<u8>);
-    impl atomizer_core::source::Source for Zeros {
-        fn len(&self) -> u64 {
-            1 << 40
-        }
-        fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), atomizer_core::source::SourceError> {
-            for (byte, at) in buf.iter_mut().zip(offset as usize..) {
-                *byte = self.0.get(at).copied().unwrap_or(0);
-            }
-            Ok(())
-        }
-    }
-    for length in [100_000_001u64, 1 << 39] {
-        let zeros = Zeros([&length.to_le_bytes()[..], b"{"].concat());
-        let files = formats::FileSet::single("model", Box::new(zeros));
-        let (result, peak) = peak::measure(|| formats::parse(&files, None, Detail::Summary));
-        assert_refused(result, Kind::TooLarge, "at most 100000000");
-        assert!(peak < ALLOWANCE, "{peak}");
     }
 }
 
@@ -325,145 +278,6 @@ fn what_is_no_safetensors() {
     );
 }
 
-#[test]
-fn every_truncation_is_refused() {
-    let (_, bytes) = rich();
-    for length in 0..bytes.len() {
-        let (result, peak) = peak::measure(|| open(&bytes[..length], Detail::Full));
-        assert!(result.is_err(), "{length} of {} bytes", bytes.len());
-        assert!(peak <= length + ALLOWANCE, "{length} bytes cost {peak}");
-    }
-}
-
-#[test]
-fn no_corruption_panics_or_costs_memory() {
-    let (header, bytes) = rich();
-    for (at, head) in common::corruptions(&bytes[..8 + header.len()]) {
-        let bytes = [&head, &bytes[head.len()..]].concat();
-        let (result, peak) = peak::measure(|| open(&bytes, Detail::Full));
-        assert!(peak <= bytes.len() + ALLOWANCE, "byte {at}: {peak}");
-        match result {
-            Ok(model) => assert_sane(&model, bytes.len()),
-            Err(error) => assert!(common::fits_a_log(&error.to_string()), "{error:?}"),
-        }
-    }
-}
-
-/// A header of so many pairs of metadata.
-fn many_pairs(prefix: &str, count: usize) -> Vec<u8> {
-    let pairs: Vec<String> = (0..count).map(|i| format!(r#""{prefix}{i}":"""#)).collect();
-    file(format!(r#"{{"__metadata__":{{{}}}}}"#, pairs.join(",")), &[])
-}
-
-#[test]
-fn many_names_take_no_longer_each() {
-    // 300,000 names compared with each other would take minutes.
-    let start = std::time::Instant::now();
-    let count = 300_000;
-    let metadata = many_pairs("k", count);
-    assert_eq!(open(&metadata, Detail::Full).unwrap().metadata.len(), count);
-    let tensors: Vec<String> =
-        (0..count as u64).map(|i| entry(&format!("t{i}"), "U8", "[1]", i, i + 1)).collect();
-    assert_eq!(open(&with(&tensors, count), Detail::Full).unwrap().tensors.len(), count);
-    let (a, b) = (many_pairs("a", count), many_pairs("b", count));
-    let shards = [("a", &a[..]), ("b", &b[..])];
-    assert_eq!(open_files(&shards).unwrap().metadata.len(), 2 * count);
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
-}
-
-#[test]
-fn the_metadata_of_all_shards_fit_one_jsonb() {
-    let text = "x".repeat(80_000_000);
-    let shard = |key: &str| file(format!(r#"{{"__metadata__":{{"{key}":"{text}"}}}}"#), &[]);
-    let (a, b, c) = (shard("a"), shard("b"), shard("c"));
-    let two = open_files(&[("a", &a), ("b", &b)]).unwrap();
-    assert!(to_json(&two.metadata).len() < MAX_JSON_BYTES);
-    assert_refused(open_files(&[("a", &a), ("b", &b), ("c", &c)]), Kind::TooLarge, "one jsonb");
-}
-
-fn open_index(index: &[u8], shards: &[(&str, &[u8])]) -> Result<Model, ParseError> {
-    let files: Vec<_> =
-        [("model.safetensors.index.json", index)].into_iter().chain(shards.iter().copied()).collect();
-    open_files(&files)
-}
-
-#[test]
-fn shards_agree_with_their_index() {
-    let (a, b) = (one("t1"), one("t2"));
-    let shards = [("a", &a[..]), ("b", &b[..])];
-    let model = open_index(&index(&[("t2", "b"), ("t1", "a")]), &shards).unwrap();
-    let found: Vec<_> = model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
-    // The index is file 0.
-    assert_eq!(found, [("t1", 1), ("t2", 2)]);
-
-    let refused = |index: &[u8], words: &str| {
-        assert_refused(open_index(index, &shards), Kind::Malformed, words);
-    };
-    refused(&index(&[("t1", "b"), ("t2", "b")]), "but it is in \"a\"");
-    refused(&index(&[("t1", "a"), ("t2", "b"), ("t3", "b")]), "but it is in no file");
-    refused(&index(&[("t1", "a"), ("t1", "a")]), "listed twice");
-    refused(&index(&[]), "names 0 files");
-    for json in [
-        "",
-        "{}",
-        "[]",
-        "null",
-        "{\"weight_map\":{}",
-        "{\"weight_map\":[]}",
-        "{\"weight_map\":{\"t1\":7}}",
-        "{\"weight_map\":{\"t1\":{}}}",
-        "{\"weight_map\":{},\"weight_map\":{}}",
-        "\u{feff}{}",
-    ] {
-        refused(json.as_bytes(), "the index of shards is not valid");
-    }
-    refused(b"{\"weight_map\":{\"t\xff\":\"a\"}}", "not valid");
-    let deep = format!("{{\"weight_map\":{}", "{\"a\":".repeat(100_000));
-    refused(deep.as_bytes(), "not valid");
-    let same = [("a", &a[..]), ("b", &a[..])];
-    assert_refused(open_index(&index(&[("t1", "b")]), &same), Kind::Malformed, "\"t1\" is listed twice");
-}
-
-#[test]
-fn an_index_leads_to_files_beside_it() {
-    let folder = common::Folder::new("index");
-    let open = |path: &Path| -> Result<Model, ParseError> {
-        formats::parse(&formats::open_path(path)?, None, Detail::Summary)
-    };
-    folder.write("a", &one("t1"));
-    folder.write("b", &one("t2"));
-    let write_index = |bytes: &[u8]| folder.write("model.safetensors.index.json", bytes);
-    let path = write_index(&index(&[("t1", "a"), ("t2", "b")]));
-    assert_eq!(open(&path).unwrap().tensors.len(), 2);
-
-    // A true file, only by a way that an index must not take.
-    std::fs::create_dir(folder.path().join("sub")).unwrap();
-    folder.write("sub/c", &one("t1"));
-    let absolute = folder.path().join("a");
-    for name in [
-        "sub/c",
-        "./a",
-        "sub/../a",
-        "..",
-        ".",
-        "",
-        "a/",
-        "sub\\\\c",
-        "..\\\\a",
-        "a\\u0000",
-        "model.safetensors.index.json",
-        absolute.to_str().unwrap(),
-    ] {
-        let path = write_index(&index(&[("t1", name)]));
-        assert_refused(open(&path), Kind::Malformed, "no plain file name");
-    }
-    assert_refused(open(&write_index(&index(&[("t1", "gone")]))), Kind::Source, "gone");
-    assert_refused(open(&write_index(&index(&[("t1", "sub")]))), Kind::Source, "not a regular file");
-    let many: Vec<_> = (0..600).map(|i| (format!("t{i}"), format!("f{i}"))).collect();
-    let many: Vec<_> = many.iter().map(|(tensor, file)| (&tensor[..], &file[..])).collect();
-    assert_refused(open(&write_index(&index(&many))), Kind::Malformed, "names 600 files");
-}
-
 proptest! {
     #[test]
     fn what_was_written_is_read(
@@ -499,20 +313,5 @@ proptest! {
         prop_assert_eq!(found, expected);
         let pairs: Vec<_> = metadata.into_iter().map(|(key, text)| (key, Value::Text(text))).collect();
         prop_assert_eq!(model.metadata, pairs);
-    }
-
-    #[test]
-    fn no_damage_panics_or_costs_memory(
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-    ) {
-        let (header, mut bytes) = rich();
-        for (at, value) in damage {
-            bytes[at.index(8 + header.len())] = value;
-        }
-        let (result, peak) = peak::measure(|| open(&bytes, Detail::Full));
-        prop_assert!(peak <= bytes.len() + ALLOWANCE);
-        if let Ok(model) = result {
-            assert_sane(&model, bytes.len());
-        }
     }
 }

@@ -3,14 +3,12 @@
 
 use super::Job;
 use crate::access::{self, StoredModel};
-use crate::errors::{OrRaise, raise};
+use crate::errors::raise;
 use crate::owner;
-use crate::store::{self, BATCH_SEGMENTS};
-use atomizer_core::census::{Census, Choice, Counts, Feed};
-use atomizer_core::codec::SEGMENT_BYTES;
-use atomizer_core::hash::Hasher;
-use atomizer_core::parallel;
+use crate::store;
+use atomizer_core::census::{Choice, Counts};
 use atomizer_core::quant::Dtype;
+use atomizer_core::scan::Scan;
 use atomizer_core::weights::AtomicValue;
 use pgrx::prelude::*;
 
@@ -25,45 +23,15 @@ pub fn fold(job: &Job) {
         "tensor" => Choice::Nothing,
         _ => Choice::Sharing,
     };
-    let mut census = Census::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
-    let zeros = scan(&model, &mut census, |counts| add_references(&counts, 1));
-    let (chosen, counts) = census.finish();
-    add_references(&counts, 1);
-    publish(job, &model, &chosen, &zeros);
-}
-
-/// Goes through the stored bytes of every file in order, checks each file's SHA-256, and feeds every
-/// tensor to the census. Returns the zeros of each tensor. `overflow` takes counts that the census
-/// hands over when its memory is full.
-fn scan(model: &StoredModel, census: &mut Census, mut overflow: impl FnMut(Counts)) -> Vec<u64> {
-    let mut feeds: Vec<Feed> = model.tensors.iter().map(|_| Feed::default()).collect();
+    let mut scan = Scan::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     for (no, file) in model.files.iter().enumerate() {
-        let mut hasher = Hasher::default();
-        for part in store::file_parts(model, no as i32) {
-            let segment = SEGMENT_BYTES as u64;
-            let (from, to) = (part.start, part.start + part.length);
-            let mut first = from / segment;
-            while first < to.div_ceil(segment) {
-                pgrx::check_for_interrupts!();
-                let end = to.div_ceil(segment).min(first + BATCH_SEGMENTS as u64);
-                let (decoded, ()) = store::read_segments(&part.hash, first, end, || ());
-                let bytes = decoded.concat();
-                let low = from.saturating_sub(first * segment) as usize;
-                let high = ((to - first * segment) as usize).min(bytes.len());
-                let bytes = bytes.get(low..high).unwrap_or_default();
-                let mut count = || match part.tensor {
-                    Some(no) => census.add(model.tensors[no].dtype, &mut feeds[no], bytes),
-                    None => Ok(Counts::new()),
-                };
-                let (counts, ()) = parallel::overlap(&mut count, || hasher.update(bytes));
-                let counts = counts.or_raise();
-                if !counts.is_empty() {
-                    overflow(counts);
-                }
-                first = end;
-            }
-        }
-        if hasher.finish() != file.sha256 {
+        let pieces = store::file_pieces(&model, no as i32);
+        store::for_each_batch(
+            &pieces,
+            |pieces, encoded| scan.add(pieces, encoded),
+            |_, counts| add_references(&counts, 1),
+        );
+        if scan.finish_file() != file.sha256 {
             raise(
                 PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
                 format!(
@@ -74,7 +42,9 @@ fn scan(model: &StoredModel, census: &mut Census, mut overflow: impl FnMut(Count
             );
         }
     }
-    feeds.into_iter().map(|feed| feed.zeros).collect()
+    let (chosen, counts, zeros) = scan.finish();
+    add_references(&counts, 1);
+    publish(job, &model, &chosen, &zeros);
 }
 
 /// Adds occurrences to weight atoms, `sign` times: 1 when a model comes, −1 when it goes.
@@ -101,7 +71,8 @@ fn add_references(counts: &Counts, sign: i64) {
             let counts: Vec<i64> = slice.iter().map(|(_, _, count)| *count).collect();
             let statement = if sign > 0 {
                 "INSERT INTO atomizer.atom AS a (content_hash, kind, byte_length, atomic_value, reference_count) \
-                 SELECT h, 'weight', length(v), v, n FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS u(h, v, n) \
+                 SELECT h, 'weight', length(v), v, n \
+                 FROM (SELECT unnest($1::bytea[]) AS h, unnest($2::bytea[]) AS v, unnest($3::bigint[]) AS n) u \
                  ON CONFLICT (content_hash, kind) DO UPDATE SET reference_count = a.reference_count + excluded.reference_count"
             } else {
                 "UPDATE atomizer.atom a SET reference_count = a.reference_count + u.n \
@@ -150,23 +121,17 @@ fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
 /// Occurrences of the weights of a complete model's tensors that have weight atoms; a weight may come
 /// more than once, with a part of its count each time.
 pub fn weight_counts(model: &StoredModel) -> Counts {
-    let counted = StoredModel {
-        tensors: model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).cloned().collect(),
-        files: Vec::new(),
-        model_name: model.model_name.clone(),
-        ..*model
-    };
-    let totals = counted.tensors.iter().map(|tensor| (tensor.dtype, tensor.weight_count as u64));
-    let mut census = Census::new(Choice::Everything, totals);
+    let tensors: Vec<_> = model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).collect();
+    let pieces: Vec<_> =
+        tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_pieces(tensor, no)).collect();
+    let mut scan = Scan::new(Choice::Everything, tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     let mut all = Counts::new();
-    for tensor in &counted.tensors {
-        let mut feed = Feed::default();
-        store::for_each_piece(&tensor.content_hash, 0, tensor.byte_length as u64, |piece| {
-            let (counts, ()) = parallel::overlap(|| census.add(tensor.dtype, &mut feed, piece), || ());
-            all.extend(counts.or_raise());
-        });
-    }
-    all.extend(census.finish().1);
+    store::for_each_batch(
+        &pieces,
+        |pieces, encoded| scan.add(pieces, encoded),
+        |_, counts| all.extend(counts),
+    );
+    all.extend(scan.finish().1);
     all
 }
 

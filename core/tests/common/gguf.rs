@@ -137,3 +137,41 @@ impl Gguf {
         out
     }
 }
+
+/// One tensor of 16 bytes at offset 0: a file in which one thing at a time is made wrong.
+pub fn plain() -> Gguf {
+    Gguf::new().tensor(entry("t", &[4], 0, 0)).data([7; 16])
+}
+
+/// A plain file with one key more.
+pub fn with_key(value: Val) -> Vec<u8> {
+    plain().key("k", value).build()
+}
+
+/// A file with something of everything; its last byte belongs to a tensor.
+pub fn rich() -> Gguf {
+    let words: Vec<_> = (0..40).map(|i| text(format!("word {i}"))).collect();
+    let inner = [array(0, &[val(0, [1]), val(0, [2])]), array(0, &[])];
+    Gguf::new()
+        .key("general.architecture", text("llama"))
+        .aligned(64)
+        .key("u8", val(0, [255]))
+        .key("i8", val(1, [255]))
+        .key("u16", u16(65_535))
+        .key("i16", val(3, (-2i16).to_le_bytes()))
+        .key("i32", val(5, (-3i32).to_le_bytes()))
+        .key("f32", val(6, 0.1f32.to_le_bytes()))
+        .key("bool", val(7, [1]))
+        .key("text", text("grüße"))
+        .key("u64", val(10, u64::MAX.to_le_bytes()))
+        .key("i64", val(11, i64::MIN.to_le_bytes()))
+        .key("f64", val(12, 1e300f64.to_le_bytes()))
+        .key("words", array(8, &words))
+        .key("scores", array_of(6, 50, &[0; 200]))
+        .key("nested", array(9, &inner))
+        .tensor(entry("blk.0.attn_q.weight", &[64, 3], 2, 128))
+        .tensor(entry("empty", &[0, 7], 0, 64))
+        .tensor(entry("scalar", &[], 0, 0))
+        .tensor(entry("cube", &[2, 3, 4, 5], 1, 256))
+        .data(super::noise(1, 256 + 240))
+}

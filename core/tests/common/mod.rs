@@ -103,20 +103,6 @@ pub fn assert_sane(model: &Model, file_length: usize) {
     assert!(!model.architecture.is_empty() && !model.architecture.contains('\0'));
 }
 
-/// Every byte of a file, set to values that turn lengths, counts and types into other ones.
-pub fn corruptions(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
-    (0..bytes.len()).flat_map(move |at| {
-        let old = bytes[at];
-        let values: HashSet<u8> =
-            [0, 1, 9, 0x7f, 0x80, 0xff, old ^ 1, old ^ 0x20, old.wrapping_add(1), b'"', b'{'].into();
-        values.into_iter().filter(move |value| *value != old).map(move |value| {
-            let mut bytes = bytes.to_vec();
-            bytes[at] = value;
-            (at, bytes)
-        })
-    })
-}
-
 /// Bytes that look random and are the same in every run.
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

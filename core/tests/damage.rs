@@ -1,0 +1,116 @@
+//! Damaged files: cut short, changed byte by byte, filled with lies about lengths. None makes a
+//! parser panic, or allocate more than the file is worth.
+
+mod common;
+
+use atomizer_core::formats::{Detail, ParseError};
+use atomizer_core::model::Model;
+use common::{assert_sane, fits_a_log, gguf, open, peak, safetensors};
+use proptest::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: peak::Counting = peak::Counting;
+
+/// What opening may allocate besides the file's own length.
+const ALLOWANCE: usize = 4 << 20;
+
+/// Opens bytes that may be anything: the answer is a sane model or a tidy message, at a fair price.
+#[track_caller]
+fn survives(bytes: &[u8], detail: Detail) -> Result<Model, ParseError> {
+    let (result, peak) = peak::measure(|| open(bytes, detail));
+    assert!(peak <= bytes.len() + ALLOWANCE, "{} bytes cost {peak}", bytes.len());
+    match &result {
+        Ok(model) => assert_sane(model, bytes.len()),
+        Err(error) => assert!(fits_a_log(&error.to_string()), "{error:?}"),
+    }
+    result
+}
+
+/// A rich file of each format, and where its header ends.
+fn files() -> [(usize, Vec<u8>); 2] {
+    let gguf = gguf::rich();
+    [(gguf.header().len(), gguf.build()), safetensors::rich()]
+}
+
+#[test]
+fn the_whole_files_are_accepted() {
+    for (_, bytes) in files() {
+        assert!(survives(&bytes, Detail::Full).unwrap().tensors.len() > 3);
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for (_, bytes) in files() {
+        for length in 0..bytes.len() {
+            for detail in [Detail::Summary, Detail::Full] {
+                let result = survives(&bytes[..length], detail);
+                assert!(result.is_err(), "{length} of {} bytes", bytes.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_byte_of_a_header_may_be_another() {
+    for (header, bytes) in files() {
+        let mut damaged = bytes.clone();
+        for at in 0..header {
+            let old = bytes[at];
+            let near = [old ^ 1, old ^ 0x20, old.wrapping_add(1)];
+            for value in [0, 1, 9, 0x7f, 0x80, 0xff, b'"', b'{'].into_iter().chain(near) {
+                damaged[at] = value;
+                for detail in [Detail::Summary, Detail::Full] {
+                    let _ = survives(&damaged, detail);
+                }
+            }
+            damaged[at] = old;
+        }
+    }
+}
+
+#[test]
+fn every_number_of_a_gguf_may_be_a_large_one() {
+    // Sizes that an allocation would be granted, over a file with room for some of them.
+    let header = gguf::rich().header();
+    let mut bytes = header.clone();
+    bytes.resize(2 << 20, 0);
+    for length in [1u64 << 20, 1 << 24, 1 << 28, 1 << 31, 1 << 33, 1 << 63, u64::MAX] {
+        for (at, width) in (4..header.len() - 8).flat_map(|at| [(at, 4), (at, 8)]) {
+            bytes[at..at + width].copy_from_slice(&length.to_le_bytes()[..width]);
+            let _ = survives(&bytes, Detail::Summary);
+            bytes[at..at + width].copy_from_slice(&header[at..at + width]);
+        }
+    }
+}
+
+#[test]
+fn every_number_of_a_safetensors_may_be_another() {
+    let (header, bytes) = safetensors::rich();
+    let text = std::str::from_utf8(&bytes[8..header]).unwrap();
+    for (at, _) in text.match_indices(|c: char| c.is_ascii_digit()) {
+        for number in ["4294967296", "9223372036854775808", "18446744073709551615", "1e9", "-1", "0.5"] {
+            let text = [&text[..at], number, &text[at + 1..]].concat();
+            let _ = survives(&safetensors::file(text, &bytes[header..]), Detail::Full);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_damage_is_survived(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        for (header, mut bytes) in files() {
+            for (at, value) in &damage {
+                bytes[at.index(header)] = *value;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let result = survives(&bytes, Detail::Full);
+            prop_assert!(cut.is_none() || result.is_err() || bytes.len() > header);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Models of several files: the parts of a split GGUF, and the shards that an index names.
+
+mod common;
+
+use atomizer_core::formats::{self, Detail, ParseError};
+use atomizer_core::model::Model;
+use common::gguf::{Gguf, entry, plain, u16, val};
+use common::safetensors::{index, one};
+use common::{Folder, Kind, assert_refused, open_files};
+use std::path::Path;
+
+fn open(path: &Path) -> Result<Model, ParseError> {
+    formats::parse(&formats::open_path(path)?, None, Detail::Summary)
+}
+
+/// Every tensor's name with the number of its file.
+fn places(model: &Model) -> Vec<(&str, usize)> {
+    model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect()
+}
+
+/// The parts of a split model, with one tensor each.
+fn parts(claims: &[(u16, u16)], total: i32) -> Vec<Vec<u8>> {
+    claims
+        .iter()
+        .enumerate()
+        .map(|(part, (no, count))| {
+            Gguf::new()
+                .key("split.no", u16(*no))
+                .key("split.count", u16(*count))
+                .key("split.tensors.count", val(5, total.to_le_bytes()))
+                .tensor(entry(format!("t{part}"), &[4], 0, 0))
+                .data([part as u8; 16])
+                .build()
+        })
+        .collect()
+}
+
+fn open_parts(parts: &[Vec<u8>]) -> Result<Model, ParseError> {
+    let files: Vec<_> = parts.iter().map(|bytes| ("part.gguf", &bytes[..])).collect();
+    open_files(&files)
+}
+
+#[test]
+fn the_parts_of_a_split_model_fit_together() {
+    let good = parts(&[(0, 3), (1, 3), (2, 3)], 3);
+    let model = open_parts(&good).unwrap();
+    assert_eq!(places(&model), [("t0", 0), ("t1", 1), ("t2", 2)]);
+
+    let refused = |files: &[Vec<u8>], words: &str| {
+        assert_refused(open_parts(files), Kind::Malformed, words);
+    };
+    refused(&parts(&[(0, 3), (2, 3), (1, 3)], 3), "split.no 2");
+    refused(&parts(&[(1, 2), (2, 2)], 2), "split.no 1");
+    refused(&parts(&[(0, 2), (1, 3)], 2), "split.count 3");
+    refused(&parts(&[(0, 2), (1, 2)], 3), "3 tensors");
+    refused(&good[..2], "split.count 3");
+    refused(&[parts(&[(0, 2)], 2), vec![plain().build()]].concat(), "split.no nothing");
+    let mut same = parts(&[(0, 2), (1, 2)], 2);
+    let name = same[1].windows(2).position(|bytes| bytes == b"t1").unwrap();
+    same[1][name + 1] = b'0';
+    refused(&same, "\"t0\" is listed twice");
+    let other = vec![one("x")];
+    refused(&[parts(&[(0, 2)], 2), other].concat(), "starts with \"GGUF\"");
+}
+
+#[test]
+fn a_split_model_is_opened_by_any_of_its_parts() {
+    let folder = Folder::new("split");
+    let paths: Vec<_> = (1..)
+        .zip(parts(&[(0, 3), (1, 3), (2, 3)], 3))
+        .map(|(no, bytes)| folder.write(&format!("m-{no:05}-of-00003.gguf"), &bytes))
+        .collect();
+    for path in &paths {
+        assert_eq!(open(path).unwrap().tensors.len(), 3);
+    }
+    std::fs::remove_file(&paths[1]).unwrap();
+    assert_refused(open(&paths[0]), Kind::Source, "m-00002-of-00003.gguf");
+}
+
+fn open_index(index: &[u8], shards: &[(&str, &[u8])]) -> Result<Model, ParseError> {
+    let files: Vec<_> =
+        [("model.safetensors.index.json", index)].into_iter().chain(shards.iter().copied()).collect();
+    open_files(&files)
+}
+
+#[test]
+fn shards_agree_with_their_index() {
+    let (a, b) = (one("t1"), one("t2"));
+    let shards = [("a", &a[..]), ("b", &b[..])];
+    let model = open_index(&index(&[("t2", "b"), ("t1", "a")]), &shards).unwrap();
+    // The index is file 0.
+    assert_eq!(places(&model), [("t1", 1), ("t2", 2)]);
+
+    let refused = |index: &[u8], words: &str| {
+        assert_refused(open_index(index, &shards), Kind::Malformed, words);
+    };
+    refused(&index(&[("t1", "b"), ("t2", "b")]), "but it is in \"a\"");
+    refused(&index(&[("t1", "a"), ("t2", "b"), ("t3", "b")]), "but it is in no file");
+    refused(&index(&[("t1", "a"), ("t1", "a")]), "listed twice");
+    refused(&index(&[]), "names 0 files");
+    for json in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "{\"weight_map\":{}",
+        "{\"weight_map\":[]}",
+        "{\"weight_map\":{\"t1\":7}}",
+        "{\"weight_map\":{\"t1\":{}}}",
+        "{\"weight_map\":{},\"weight_map\":{}}",
+        "\u{feff}{}",
+    ] {
+        refused(json.as_bytes(), "the index of shards is not valid");
+    }
+    refused(b"{\"weight_map\":{\"t\xff\":\"a\"}}", "not valid");
+    let deep = format!("{{\"weight_map\":{}", "{\"a\":".repeat(100_000));
+    refused(deep.as_bytes(), "not valid");
+    let same = [("a", &a[..]), ("b", &a[..])];
+    assert_refused(open_index(&index(&[("t1", "b")]), &same), Kind::Malformed, "\"t1\" is listed twice");
+}
+
+#[test]
+fn an_index_leads_to_files_beside_it() {
+    let folder = Folder::new("index");
+    folder.write("a", &one("t1"));
+    folder.write("b", &one("t2"));
+    let write_index = |bytes: &[u8]| folder.write("model.safetensors.index.json", bytes);
+    let path = write_index(&index(&[("t1", "a"), ("t2", "b")]));
+    assert_eq!(open(&path).unwrap().tensors.len(), 2);
+
+    // A true file, only by a way that an index must not take.
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    folder.write("sub/c", &one("t1"));
+    let absolute = folder.path().join("a");
+    for name in [
+        "sub/c",
+        "./a",
+        "sub/../a",
+        "..",
+        ".",
+        "",
+        "a/",
+        "sub\\\\c",
+        "..\\\\a",
+        "a\\u0000",
+        "model.safetensors.index.json",
+        absolute.to_str().unwrap(),
+    ] {
+        let path = write_index(&index(&[("t1", name)]));
+        assert_refused(open(&path), Kind::Malformed, "no plain file name");
+    }
+    assert_refused(open(&write_index(&index(&[("t1", "gone")]))), Kind::Source, "gone");
+    assert_refused(open(&write_index(&index(&[("t1", "sub")]))), Kind::Source, "not a regular file");
+    let many: Vec<_> = (0..600).map(|i| (format!("t{i}"), format!("f{i}"))).collect();
+    let many: Vec<_> = many.iter().map(|(tensor, file)| (&tensor[..], &file[..])).collect();
+    assert_refused(open(&write_index(&index(&many))), Kind::Malformed, "names 600 files");
+}
