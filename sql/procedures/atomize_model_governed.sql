@@ -34,6 +34,14 @@ BEGIN
             PERFORM atomizer._release_ingestion_job(ingestion_job_id, token,
                 CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message);
             COMMIT;
+            -- An empty detail or hint would be shown as an empty line, and null is refused.
+            IF detail OPERATOR(pg_catalog.=) '' AND hint OPERATOR(pg_catalog.=) '' THEN
+                RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message;
+            ELSIF detail OPERATOR(pg_catalog.=) '' THEN
+                RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, HINT = hint;
+            ELSIF hint OPERATOR(pg_catalog.=) '' THEN
+                RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail;
+            END IF;
             RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = hint;
         END IF;
         IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
