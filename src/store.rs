@@ -17,8 +17,9 @@ use std::cell::RefCell;
 /// 4 to align), the row's header (24), content_hash (4 + 32), two integers (8) and payload's length (4).
 const PART_BYTES: usize = pg_sys::BLCKSZ as usize - 104;
 
-/// Segments read or written at a time: 16 MiB of raw bytes, which bounds the memory used.
-pub const BATCH_SEGMENTS: usize = 64;
+/// Segments read or written at a time: 4 MiB of raw bytes. It bounds the memory used, and is small
+/// enough that a chunk has several batches, so that computing and writing overlap.
+pub const BATCH_SEGMENTS: usize = 16;
 
 /// Number of segments of a content.
 pub fn segment_count(byte_length: u64) -> u64 {

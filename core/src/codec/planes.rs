@@ -13,6 +13,9 @@ pub fn gather(raw: &[u8], stride: usize, no: usize, plane: &mut Vec<u8>) {
         2 => gather_fixed::<2>(raw, no, plane),
         4 => gather_fixed::<4>(raw, no, plane),
         8 => gather_fixed::<8>(raw, no, plane),
+        18 => gather_fixed::<18>(raw, no, plane),
+        20 => gather_fixed::<20>(raw, no, plane),
+        34 => gather_fixed::<34>(raw, no, plane),
         _ => plane.extend(raw.iter().skip(no).step_by(stride)),
     }
 }
@@ -31,6 +34,9 @@ pub fn scatter(plane: &[u8], stride: usize, no: usize, raw: &mut [u8]) {
         2 => scatter_fixed::<2>(plane, no, raw),
         4 => scatter_fixed::<4>(plane, no, raw),
         8 => scatter_fixed::<8>(plane, no, raw),
+        18 => scatter_fixed::<18>(plane, no, raw),
+        20 => scatter_fixed::<20>(plane, no, raw),
+        34 => scatter_fixed::<34>(plane, no, raw),
         _ => raw.iter_mut().skip(no).step_by(stride).zip(plane).for_each(|(to, from)| *to = *from),
     }
 }
@@ -50,10 +56,17 @@ pub fn looks_compressible(plane: &[u8]) -> bool {
     if plane.len() < 64 {
         return false;
     }
-    let mut counts = [0u32; 256];
-    for &byte in plane {
-        counts[usize::from(byte)] += 1;
+    // Four tables: equal bytes in a row would wait for each other in one.
+    let mut tables = [[0u32; 256]; 4];
+    let (quads, rest) = plane.as_chunks::<4>();
+    for quad in quads {
+        for (table, &byte) in tables.iter_mut().zip(quad) {
+            table[usize::from(byte)] += 1;
+        }
     }
+    rest.iter().for_each(|&byte| tables[0][usize::from(byte)] += 1);
+    let [a, b, c, d] = tables;
+    let counts: [u32; 256] = std::array::from_fn(|i| a[i] + b[i] + c[i] + d[i]);
     let total = plane.len() as f32;
     let bits: f32 = counts
         .iter()
