@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_part_has_its_own_digest() {
-        let bytes: Vec<u8> = (0..300_000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..300_000u32).map(|i| ((i * i) >> 3) as u8).collect();
         let source = &bytes[..];
         let tensors = [(10, 100_000), (100_010, 0), (150_000, 70_000)];
         let mut seen = 0;

@@ -187,7 +187,7 @@ pub fn classify(name: &str) -> LayerType {
     let fits = |entry: &&str| {
         if entry.contains('.') { name.contains(*entry) } else { words.contains(entry) }
     };
-    let rule = RULES.iter().find(|(_, entries)| entries.iter().any(|entry| fits(&entry)));
+    let rule = RULES.iter().find(|(_, entries)| entries.iter().any(fits));
     match rule {
         // An output within a numbered layer is the second half of its feed-forward network.
         Some((LayerType::Output, _)) if index(&name).is_some() => LayerType::FeedForward,
