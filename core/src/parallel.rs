@@ -45,11 +45,15 @@ thread_local! {
     static DECODER: RefCell<Decoder> = RefCell::default();
 }
 
-/// Encodes segments, each with its stride, on all threads. Call it within [`overlap`].
-pub fn encode_all(raw: &[(Vec<u8>, usize)]) -> Vec<Vec<u8>> {
-    raw.par_iter()
-        .map(|(raw, stride)| ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, *stride)))
-        .collect()
+/// Encodes segments, each with its stride, on all threads, while one of them also goes through the
+/// raw bytes in order. Call it within [`overlap`].
+pub fn encode_all(raw: &[(Vec<u8>, usize)], mut each: impl FnMut(usize, &[u8]) + Send) -> Vec<Vec<u8>> {
+    let encode = |raw: &[u8], stride| ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, stride));
+    let (encoded, ()) = rayon::join(
+        || raw.par_iter().map(|(raw, stride)| encode(raw, *stride)).collect(),
+        || raw.iter().enumerate().for_each(|(no, (raw, _))| each(no, raw)),
+    );
+    encoded
 }
 
 /// Decodes segments on all threads. Call it within [`overlap`].

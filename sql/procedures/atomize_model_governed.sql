@@ -47,7 +47,14 @@ BEGIN
         IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
             PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Cancelled');
         END IF;
+        IF step.problem IS NOT NULL THEN
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem);
+        END IF;
         COMMIT;
+        IF step.problem IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = step.problem,
+                HINT = 'Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().';
+        END IF;
         IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
             RAISE NOTICE 'ingestion job % was cancelled after % of % atoms; CALL atomize_model_governed(%) resumes it',
                 ingestion_job_id, step.atoms_processed, step.total_atoms, ingestion_job_id;

@@ -7,7 +7,7 @@ use crate::owner;
 use crate::store::{self, BATCH_SEGMENTS, Encoded};
 use atomizer_core::codec::SEGMENT_BYTES;
 use atomizer_core::formats::FileSet;
-use atomizer_core::hash::Hash;
+use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::parallel;
 use atomizer_core::quant::Dtype;
 use atomizer_core::rebuild::{Range, Ranges, gaps};
@@ -145,7 +145,19 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
         );
     }
     let stored = store_segments(&files, &chunk.segments);
-    let bytes = job.bytes_processed + chunk.bytes as i64;
+    if let Some(no) = contents.iter().position(|content| stored.damaged.contains(&content.hash)) {
+        return go_back(job, &model, &contents, no);
+    }
+    let progress = Progress {
+        bytes_processed: job.bytes_processed + chunk.bytes as i64,
+        atoms_processed: atoms,
+        ..Progress::of(job, "stored")
+    };
+    save_checkpoint(job, &progress, stored.bytes, chunk.content_no, chunk.segment_no);
+    progress
+}
+
+fn save_checkpoint(job: &Job, progress: &Progress, stored: u64, content_no: usize, segment_no: u64) {
     owner::run(|client| {
         owner::execute(
             client,
@@ -154,15 +166,31 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
              chunks_committed = chunks_committed + 1 WHERE ingestion_job_id = $1",
             &[
                 job.ingestion_job_id.into(),
-                atoms.into(),
-                bytes.into(),
+                progress.atoms_processed.into(),
+                progress.bytes_processed.into(),
                 (stored as i64).into(),
-                (chunk.content_no as i32).into(),
-                (chunk.segment_no as i32).into(),
+                (content_no as i32).into(),
+                (segment_no as i32).into(),
             ],
         );
     });
-    Progress { bytes_processed: bytes, atoms_processed: atoms, ..Progress::of(job, "stored") }
+}
+
+/// The source gave other bytes than when it was planned. Those bytes are not kept, or everybody who
+/// has the real content would be given them; the job goes back to the content's start and fails.
+fn go_back(job: &Job, model: &StoredModel, contents: &[Content], no: usize) -> Progress {
+    let content = &contents[no];
+    let weights: u64 = contents[..no].iter().map(|content| content.weights_below(content.length)).sum();
+    let bytes: u64 = contents[..no].iter().map(|content| content.length).sum();
+    let file = &model.files[content.file_no].file_name;
+    let progress = Progress {
+        bytes_processed: bytes as i64,
+        atoms_processed: weights as i64,
+        problem: Some(format!("file \"{file}\" changed during the ingestion")),
+        ..Progress::of(job, "changed")
+    };
+    save_checkpoint(job, &progress, 0, no, 0);
+    progress
 }
 
 /// The source must still be the one that was planned.
@@ -207,16 +235,31 @@ fn lock_contents(segments: &[Segment]) -> BTreeMap<Hash, u64> {
     stored
 }
 
-/// Encodes and writes the segments that are not stored yet; returns the encoded bytes written.
-/// Workers encode one batch while the main thread writes the one before.
-fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
+/// What became of a chunk's segments.
+struct Stored {
+    /// Encoded bytes written.
+    bytes: u64,
+    /// Contents whose stored bytes were not those of their hash, and are stored no more.
+    damaged: Vec<Hash>,
+}
+
+/// Encodes and writes the segments that are not stored yet. Workers encode and hash one batch while
+/// the main thread writes the one before. A content is only complete when its SHA-256 is right.
+fn store_segments(files: &FileSet, segments: &[Segment]) -> Stored {
     let mut stored = lock_contents(segments);
-    let mut new = Vec::new();
+    let (mut new, mut hashers, mut completed) = (Vec::new(), BTreeMap::new(), Vec::new());
     for segment in segments {
-        let count = stored.get_mut(&segment.content.hash).expect("a planned content has its atom");
+        let content = segment.content;
+        let count = stored.get_mut(&content.hash).expect("a planned content has its atom");
         if segment.segment_no >= *count {
+            if segment.segment_no == 0 {
+                hashers.insert(content.hash, Hasher::default());
+            }
             new.push(segment);
             *count = segment.segment_no + 1;
+            if *count == store::segment_count(content.length) {
+                completed.push(content);
+            }
         }
     }
     let mut written = 0;
@@ -224,8 +267,13 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
     for batch in new.chunks(BATCH_SEGMENTS) {
         pgrx::check_for_interrupts!();
         let raw: Vec<(Vec<u8>, usize)> = batch.iter().map(|segment| read(files, segment)).collect();
+        let hash = |no: usize, raw: &[u8]| {
+            if let Some(hasher) = hashers.get_mut(&batch[no].content.hash) {
+                hasher.update(raw);
+            }
+        };
         let (encoded, ()) =
-            parallel::overlap(|| parallel::encode_all(&raw), || write(&mut written, &pending));
+            parallel::overlap(|| parallel::encode_all(&raw, hash), || write(&mut written, &pending));
         pending = batch
             .iter()
             .zip(encoded)
@@ -237,8 +285,27 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
             .collect();
     }
     write(&mut written, &pending);
+    let mut damaged = Vec::new();
+    for content in completed {
+        // What earlier chunks stored is read back; what this one stored was hashed on its way.
+        let found = match hashers.remove(&content.hash) {
+            Some(hasher) => Some(hasher.finish()),
+            None => store::sha256_of(content.hash, content.length),
+        };
+        if found != Some(content.hash) {
+            damaged.push(content.hash);
+            stored.insert(content.hash, 0);
+        }
+    }
+    count_segments(&stored, &damaged);
+    Stored { bytes: written, damaged }
+}
+
+/// Writes down how many segments of each content are stored, and deletes those of damaged ones.
+fn count_segments(stored: &BTreeMap<Hash, u64>, damaged: &[Hash]) {
     let (hashes, counts): (Vec<&[u8]>, Vec<i32>) =
         stored.iter().map(|(hash, count)| (&hash[..], *count as i32)).unzip();
+    let damaged: Vec<&[u8]> = damaged.iter().map(|hash| &hash[..]).collect();
     owner::run(|client| {
         owner::execute(
             client,
@@ -246,8 +313,12 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> u64 {
              WHERE a.content_hash = u.h AND a.kind <> 'weight' AND a.segment_count <> u.n",
             &[hashes.into(), counts.into()],
         );
+        owner::execute(
+            client,
+            "DELETE FROM atomizer.tensor_segment WHERE content_hash = ANY($1)",
+            &[damaged.into()],
+        );
     });
-    written
 }
 
 fn write(written: &mut u64, segments: &[Encoded]) {

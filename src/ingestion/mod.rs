@@ -106,6 +106,7 @@ fn _ingestion_step(
         name!(total_atoms, i64),
         name!(bytes_processed, i64),
         name!(total_bytes, i64),
+        name!(problem, Option<String>),
     ),
 > {
     crate::threads::start();
@@ -126,6 +127,7 @@ fn _ingestion_step(
         progress.total_atoms,
         progress.bytes_processed,
         progress.total_bytes,
+        progress.problem,
     ))
 }
 
@@ -136,6 +138,8 @@ struct Progress {
     total_atoms: i64,
     bytes_processed: i64,
     total_bytes: i64,
+    /// Why the job must stop after this step is committed.
+    problem: Option<String>,
 }
 
 impl Progress {
@@ -146,6 +150,7 @@ impl Progress {
             total_atoms: job.total_atoms.unwrap_or(0),
             bytes_processed: job.bytes_processed,
             total_bytes: job.total_bytes.unwrap_or(0),
+            problem: None,
         }
     }
 }

@@ -58,6 +58,7 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
         total_atoms: model.parameter_count() as i64,
         bytes_processed: 0,
         total_bytes: total_bytes as i64,
+        problem: None,
     }
 }
 
