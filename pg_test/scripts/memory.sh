@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# A file of more than a gigabyte is ingested, verified and exported in little memory of the backend's own.
+# shellcheck source=pg_test/scripts/lib.bash
+source "$(dirname "$0")/lib.bash"
+limit=400 # MB
+
+(($(df --output=avail -k "$EXPORTS" | tail -n 1) > 5000000)) || skip "needs 5 GB of disk"
+file=$EXPORTS/gigabyte.safetensors
+trap 'rm -f "$file" "$EXPORTS/pid" "$EXPORTS/out"' EXIT
+write_safetensors "$file" 600000000 524288000 26214400
+check_below "bytes of the file, a gigabyte at least" 1100000000 "$(stat -c %s "$file")"
+
+# measure WHAT STATEMENT: the peak of what the backend has in memory that is not shared, above what it had before.
+measure() {
+    local what=$1 pid before peak=0 now
+    : >"$EXPORTS/pid"
+    sql 'SELECT pg_backend_pid()' 'SELECT pg_sleep(0.5)' "$2" >"$EXPORTS/pid" 2>"$EXPORTS/out" &
+    until read -r pid <"$EXPORTS/pid"; do sleep 0.01; done
+    before=$(awk '/^RssAnon/ { print $2 }' "/proc/$pid/status")
+    while now=$(awk '/^RssAnon/ { print $2 }' "/proc/$pid/status" 2>/dev/null) && [[ -n $now ]]; do
+        if ((now > peak)); then peak=$now; fi
+        sleep 0.02
+    done
+    wait $! || { cat "$EXPORTS/out"; check "$what" failed fine; }
+    check_below "$what: peak MB of the backend's own memory" "$(((peak - before) / 1024))" $limit
+}
+
+measure 'ingestion' "CALL atomizer.ingest_model('gigabyte', '$file')"
+check "complete" "$(sql 'SELECT job_status, total_bytes = bytes_processed FROM atomizer.ingestion_job')" 'Complete|t'
+measure 'verification' "SELECT count(*) FROM atomizer.verify_model((SELECT model_id FROM atomizer.model))"
+measure 'statistics' "SELECT atomizer.tensor_stats(tensor_atom_id) FROM atomizer.tensor_atom"
+measure 'export' "SELECT atomizer.export_model_file((SELECT model_id FROM atomizer.model), '$EXPORTS/gigabyte.out')"
+check "the export is the file" "$(sha256 "$EXPORTS/gigabyte.out")" "$(sha256 "$file")"
+rm -f "$EXPORTS/gigabyte.out"
+measure 'single weights, 3,000 of them in one statement' \
+    "SELECT sum(atomizer.tensor_weight(t.tensor_atom_id, i * 13, 0)) FROM atomizer.tensor_atom t, generate_series(1, 3000) i WHERE tensor_no = 2"
+measure 'reading the view, a million weights' "SELECT count(*) FROM (SELECT weight FROM atomizer.tensor_atom_coefficient LIMIT 1000000) x"
+measure 'twenty statistics in one statement' \
+    "SELECT max(s.max) FROM generate_series(1, 20) i, atomizer.tensor_atom t, atomizer.tensor_stats(t.tensor_atom_id + 0 * i) s WHERE tensor_no = 2"
+measure 'ingestion of what is there already' "CALL atomizer.ingest_model('again', '$file')"
+check "nothing new but the name" "$(sql "SELECT bytes_stored FROM atomizer.ingestion_job ORDER BY ingestion_job_id DESC LIMIT 1")" 0
+finish
