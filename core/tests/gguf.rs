@@ -302,6 +302,9 @@ fn lengths_are_checked_against_the_file() {
         let lie = |bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
         malformed(&with_key(val(8, lie(b"x"))), "the file ends after");
         malformed(&with_key(array_of(8, 1, &lie(b"x"))), "the file ends after");
+        // Behind the elements that a summary shows.
+        let late = [text("x").bytes.repeat(10), lie(b"x"), vec![0; 99]].concat();
+        malformed(&with_key(array_of(8, 20, &late)), "the file ends after");
         // The key's own length, and a tensor's name's.
         for at in [24, plain().header().len() - 33] {
             let mut file = if at == 24 { plain().key("k", u32(0)) } else { plain() }.build();
