@@ -182,6 +182,7 @@ fn stats_of(tensor: &StoredTensor) -> Stats {
         Weights::F32(values) => stats.add(values.iter().map(|value| f64::from(*value))),
         Weights::F64(values) => stats.add(values.iter().copied()),
         Weights::I64(values) => stats.add(values.iter().map(|value| *value as f64)),
+        Weights::U64(values) => stats.add(values.iter().map(|value| *value as f64)),
     });
     stats
 }
@@ -255,6 +256,7 @@ fn tensor_histogram(
         Weights::F32(values) => histogram.add(values.iter().map(|value| f64::from(*value))),
         Weights::F64(values) => histogram.add(values.iter().copied()),
         Weights::I64(values) => histogram.add(values.iter().map(|value| *value as f64)),
+        Weights::U64(values) => histogram.add(values.iter().map(|value| *value as f64)),
     });
     let rows: Vec<_> = histogram
         .bins()

@@ -29,8 +29,10 @@ pub enum Weights {
     F32(Vec<f32>),
     /// F64.
     F64(Vec<f64>),
-    /// Integers of 32 and 64 bits. U64 keeps its bits: values from 2⁶³ on are negative here.
+    /// Integers of 32 bits, and I64.
     I64(Vec<i64>),
+    /// U64.
+    U64(Vec<u64>),
 }
 
 /// How the weights of a data type are written as atoms.
@@ -40,7 +42,7 @@ pub enum Width {
     F32,
     /// `float8send(value)`, 8 bytes.
     F64,
-    /// `int8send(value)`, 8 bytes.
+    /// `int8send(value)`, 8 bytes; for U64 the same bits.
     I64,
 }
 
@@ -93,6 +95,7 @@ impl Weights {
             Self::F32(values) => values.len(),
             Self::F64(values) => values.len(),
             Self::I64(values) => values.len(),
+            Self::U64(values) => values.len(),
         }
     }
 
@@ -107,6 +110,7 @@ impl Weights {
             Self::F32(values) => AtomicValue::from_bits(Width::F32, values[i].to_bits().into()),
             Self::F64(values) => AtomicValue::from_bits(Width::F64, values[i].to_bits()),
             Self::I64(values) => AtomicValue::from_bits(Width::I64, values[i] as u64),
+            Self::U64(values) => AtomicValue::from_bits(Width::I64, values[i]),
         }
     }
 
@@ -116,6 +120,7 @@ impl Weights {
             Self::F32(values) => values[i],
             Self::F64(values) => values[i] as f32,
             Self::I64(values) => values[i] as f32,
+            Self::U64(values) => values[i] as f32,
         }
     }
 
@@ -125,6 +130,7 @@ impl Weights {
             Self::F32(values) => values[i].into(),
             Self::F64(values) => values[i],
             Self::I64(values) => values[i] as f64,
+            Self::U64(values) => values[i] as f64,
         }
     }
 
@@ -138,6 +144,7 @@ impl Weights {
             Self::F32(values) => keep(values, from, count),
             Self::F64(values) => keep(values, from, count),
             Self::I64(values) => keep(values, from, count),
+            Self::U64(values) => keep(values, from, count),
         }
     }
 }
@@ -172,7 +179,7 @@ pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
         Dtype::I32 => Weights::I64(words(bytes, |word| i32::from_le_bytes(word).into())),
         Dtype::U32 => Weights::I64(words(bytes, |word| u32::from_le_bytes(word).into())),
         Dtype::I64 => Weights::I64(words(bytes, i64::from_le_bytes)),
-        Dtype::U64 => Weights::I64(words(bytes, |word| u64::from_le_bytes(word) as i64)),
+        Dtype::U64 => Weights::U64(words(bytes, u64::from_le_bytes)),
         Dtype::Q4_0 => Weights::F32(blocks(bytes, legacy::q4_0)),
         Dtype::Q4_1 => Weights::F32(blocks(bytes, legacy::q4_1)),
         Dtype::Q5_0 => Weights::F32(blocks(bytes, legacy::q5_0)),
@@ -261,12 +268,14 @@ impl Counter {
                 },
                 Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
                 Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
+                Weights::U64(values) => values.iter().for_each(|value| count(*value)),
             }
         }
         Ok(match weights {
             Weights::F32(values) => values.iter().filter(|value| **value == 0.0).count(),
             Weights::F64(values) => values.iter().filter(|value| **value == 0.0).count(),
             Weights::I64(values) => values.iter().filter(|value| **value == 0).count(),
+            Weights::U64(values) => values.iter().filter(|value| **value == 0).count(),
         } as u64)
     }
 

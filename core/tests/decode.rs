@@ -115,9 +115,11 @@ fn integers_are_exact() {
     assert_eq!(decode(Dtype::U32, &bytes).unwrap(), Weights::I64(words.map(i64::from).into()));
     let words = [0, 1, i64::MAX, i64::MIN, -2];
     let bytes: Vec<u8> = words.into_iter().flat_map(i64::to_le_bytes).collect();
-    for dtype in [Dtype::I64, Dtype::U64] {
-        assert_eq!(decode(dtype, &bytes).unwrap(), Weights::I64(words.into()));
-    }
+    assert_eq!(decode(Dtype::I64, &bytes).unwrap(), Weights::I64(words.into()));
+    let unsigned = decode(Dtype::U64, &bytes).unwrap();
+    assert_eq!(unsigned, Weights::U64(vec![0, 1, (1 << 63) - 1, 1 << 63, u64::MAX - 1]));
+    assert_eq!((unsigned.f64(3), unsigned.f32(3)), (2f64.powi(63), 2f32.powi(63)));
+    assert_eq!(unsigned.atomic_value(3).as_bytes(), i64::MIN.to_be_bytes());
 }
 
 #[test]
@@ -244,7 +246,7 @@ fn every_type_decodes_or_says_that_it_does_not() {
                 let width = match weights {
                     Weights::F32(_) => Width::F32,
                     Weights::F64(_) => Width::F64,
-                    Weights::I64(_) => Width::I64,
+                    Weights::I64(_) | Weights::U64(_) => Width::I64,
                 };
                 assert_eq!(row.dtype.width(), width, "{}", row.name);
             }
