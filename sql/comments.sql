@@ -43,9 +43,11 @@ COMMENT ON FUNCTION atomizer.verify_model(bigint) IS
     'Rebuilds every file of a stored model and compares its SHA-256 with the recorded one.';
 COMMENT ON FUNCTION atomizer.my_tenant_ids() IS 'The tenants the caller acts for.';
 
-COMMENT ON FUNCTION atomizer._ingestion_step(bigint, uuid, bytea) IS
+COMMENT ON FUNCTION atomizer._prepare_ingestion(text, text, oid, text, text, text, bigint, bigint) IS
+    'The job ingest_model() works on.';
+COMMENT ON FUNCTION atomizer._ingestion_step(bigint, uuid, bytea, text) IS
     'One step of an ingestion, for the holder of its lease: plan, chunk or fold.';
-COMMENT ON FUNCTION atomizer._claim_ingestion_job(bigint, text) IS 'Takes the lease on a job; null when it is complete.';
+COMMENT ON FUNCTION atomizer._claim_ingestion_job(bigint) IS 'Takes the lease on a job; null when it is complete.';
 COMMENT ON FUNCTION atomizer._release_ingestion_job(bigint, uuid, text, text, text) IS
     'Gives the lease on a job back before it is complete.';
 COMMENT ON FUNCTION atomizer._unfold_model(bigint) IS 'Takes a model''s weights out of the counts of weight atoms.';

@@ -128,8 +128,10 @@ pub fn tensor(tensor_atom_id: i64) -> StoredTensor {
         "{TENSOR} t WHERE tensor_atom_id = $1 AND atomizer._may_act_for($2, t.tenant_id) \
          AND t.valid_from IS NOT NULL"
     );
+    // Before the change of user: within, the caller would be the owner.
+    let caller = owner::caller_name();
     let found = owner::run(|client| {
-        let args = [tensor_atom_id.into(), owner::caller_name().into()];
+        let args = [tensor_atom_id.into(), caller.as_str().into()];
         owner::execute(client, &statement, &args).map(|row| tensor_of(&row)).next()
     });
     found.unwrap_or_else(|| {

@@ -54,16 +54,43 @@ fn create_ingestion_job(
     .expect("a new job has a number")
 }
 
-/// Takes the lease on a job; null when the job is complete already.
+/// The job `ingest_model` works on.
+#[allow(clippy::too_many_arguments)]
 #[pg_extern(volatile, parallel_unsafe)]
-fn _claim_ingestion_job(
-    ingestion_job_id: i64,
-    model_format: default!(Option<&str>, "NULL"),
-) -> Option<pgrx::Uuid> {
+fn _prepare_ingestion(
+    model_name: &str,
+    model_path: Option<&str>,
+    model_lo: Option<pg_sys::Oid>,
+    model_format: Option<&str>,
+    tenant: Option<&str>,
+    granularity: &str,
+    atom_chunk_size: i64,
+    atom_quota: Option<i64>,
+) -> i64 {
     let format = model_format.map(|name| crate::sources::format_of_name(name).name());
     owner::value(
-        "SELECT atomizer._claim_ingestion_job($1, $2, $3)",
-        &[owner::caller_name().into(), ingestion_job_id.into(), format.into()],
+        "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            owner::caller_name().into(),
+            model_name.into(),
+            model_path.into(),
+            model_lo.into(),
+            format.into(),
+            tenant.into(),
+            granularity.into(),
+            atom_chunk_size.into(),
+            atom_quota.into(),
+        ],
+    )
+    .expect("a prepared job has a number")
+}
+
+/// Takes the lease on a job; null when the job is complete already.
+#[pg_extern(volatile, parallel_unsafe)]
+fn _claim_ingestion_job(ingestion_job_id: i64) -> Option<pgrx::Uuid> {
+    owner::value(
+        "SELECT atomizer._claim_ingestion_job($1, $2)",
+        &[owner::caller_name().into(), ingestion_job_id.into()],
     )
 }
 

@@ -66,13 +66,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/procedures/ingest_model.sql",
     name = "ingest_model",
-    requires = [
-        "atomize_model_governed",
-        governance::register_model,
-        governance::create_ingestion_job,
-        governance::drop_model,
-        reading::detect_model_format
-    ]
+    requires = ["atomize_model_governed", governance::_prepare_ingestion, reading::detect_model_format]
 );
 extension_sql_file!(
     "../sql/views/views.sql",

@@ -55,7 +55,7 @@ fn owner() -> pg_sys::Oid {
     }
 }
 
-/// The name of the role that calls.
+/// The name of the role that calls. Ask before [`run`], never within.
 pub fn caller_name() -> String {
     // SAFETY: the current user exists, and the name is copied at once.
     unsafe {

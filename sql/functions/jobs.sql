@@ -81,7 +81,7 @@ END $$;
 COMMENT ON FUNCTION atomizer._create_ingestion_job(name, bigint, text, oid, text, text, bigint, bigint) IS
     'What create_ingestion_job() does.';
 
-CREATE FUNCTION atomizer._claim_ingestion_job(role_name name, job bigint, model_format text) RETURNS uuid
+CREATE FUNCTION atomizer._claim_ingestion_job(role_name name, job bigint) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_row atomizer.ingestion_job := atomizer._require_job(role_name, job);
@@ -89,7 +89,8 @@ DECLARE
 BEGIN
     IF found_row.job_status = 'Complete' THEN
         RETURN NULL;
-    ELSIF atomizer._is_held(found_row) THEN
+    -- A backend that asks for its own job was interrupted before it could give the lease back.
+    ELSIF atomizer._is_held(found_row) AND found_row.lease_pid <> pg_backend_pid() THEN
         RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
             MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
             DETAIL = format('Its last sign of life was %s ago.',
@@ -101,12 +102,11 @@ BEGIN
         lease_expires_at = clock_timestamp() + atomizer._lease_duration(),
         lease_backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
         cancel_requested = false, error_code = NULL, error_message = NULL,
-        model_format = coalesce(_claim_ingestion_job.model_format::atomizer.model_format, j.model_format),
         started_at = coalesce(j.started_at, clock_timestamp()), last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN token;
 END $$;
-COMMENT ON FUNCTION atomizer._claim_ingestion_job(name, bigint, text) IS
+COMMENT ON FUNCTION atomizer._claim_ingestion_job(name, bigint) IS
     'Gives the lease on a job to this backend, or raises an error if a living one holds it; null for a complete job.';
 
 CREATE FUNCTION atomizer._release_ingestion_job(
@@ -184,3 +184,36 @@ BEGIN
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION atomizer._set_atom_quota(name, bigint, bigint) IS 'What set_atom_quota() does.';
+
+CREATE FUNCTION atomizer._prepare_ingestion(
+    role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text,
+    granularity text, atom_chunk_size bigint, atom_quota bigint)
+RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_row record;
+    model bigint;
+BEGIN
+    SELECT m.model_id, j.ingestion_job_id,
+           j.model_path IS NOT DISTINCT FROM _prepare_ingestion.model_path
+           AND j.model_lo IS NOT DISTINCT FROM _prepare_ingestion.model_lo AS same_source
+    INTO found_row
+    FROM atomizer.model m JOIN atomizer.ingestion_job j ON j.model_id = m.model_id
+    WHERE m.model_name = _prepare_ingestion.model_name AND NOT m.is_complete
+      AND m.tenant_id = atomizer._tenant_of(role_name, tenant);
+    IF found_row.same_source THEN
+        RAISE NOTICE 'resuming ingestion job %', found_row.ingestion_job_id;
+        IF atom_quota IS NOT NULL THEN
+            PERFORM atomizer._set_atom_quota(role_name, found_row.ingestion_job_id, atom_quota);
+        END IF;
+        RETURN found_row.ingestion_job_id;
+    ELSIF found_row.model_id IS NOT NULL THEN
+        RAISE NOTICE 'beginning model "%" anew from another source', model_name;
+        PERFORM atomizer._drop_model(role_name, found_row.model_id);
+    END IF;
+    model := atomizer._register_model(role_name, model_name, tenant, NULL, NULL, '{}');
+    RETURN atomizer._create_ingestion_job(role_name, model, model_path, model_lo, model_format, granularity,
+                                          atom_chunk_size, atom_quota);
+END $$;
+COMMENT ON FUNCTION atomizer._prepare_ingestion(name, text, text, oid, text, text, text, bigint, bigint) IS
+    'The job ingest_model() works on: the one of the tenant''s incomplete model of that name and source, or a new one.';

@@ -8,6 +8,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     new_id bigint;
 BEGIN
+    IF model_name = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
+    END IF;
     INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
     VALUES (atomizer._tenant_of(role_name, tenant), _register_model.model_name, _register_model.model_type,
             _register_model.provider, _register_model.properties)

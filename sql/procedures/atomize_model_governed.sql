@@ -15,7 +15,7 @@ DECLARE
     detail    text;
     hint      text;
 BEGIN
-    token := atomizer._claim_ingestion_job(ingestion_job_id, model_format);
+    token := atomizer._claim_ingestion_job(ingestion_job_id);
     COMMIT;
     IF token IS NULL THEN
         RAISE NOTICE 'ingestion job % is complete already', ingestion_job_id;
@@ -23,7 +23,7 @@ BEGIN
     END IF;
     LOOP
         BEGIN
-            SELECT s.* INTO step FROM atomizer._ingestion_step(ingestion_job_id, token, model_data) AS s;
+            SELECT s.* INTO step FROM atomizer._ingestion_step(ingestion_job_id, token, model_data, model_format) AS s;
         EXCEPTION
             -- OTHERS does not include a cancelled query: Ctrl-C must give the lease back, too.
             WHEN query_canceled OR OTHERS THEN

@@ -18,8 +18,8 @@ BEGIN
                              'check_integrity', 'keep_tensor_atom_history')
                -- Names with an underscore are internal, except those that the procedures call as their caller.
                OR p.proname LIKE '\_%'
-                  AND NOT (p.proname IN ('_ingestion_step', '_prepare_ingestion', '_plan_line', '_progress_line', '_completion_line')
-                           OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job') AND p.prolang =
+                  AND NOT (p.proname IN ('_ingestion_step', '_plan_line', '_progress_line', '_completion_line')
+                           OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job', '_prepare_ingestion') AND p.prolang =
                               (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname = 'c')))
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.signature);

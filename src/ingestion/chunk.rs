@@ -146,7 +146,7 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
     }
     let stored = store_segments(&files, &chunk.segments);
     if let Some(no) = contents.iter().position(|content| stored.damaged.contains(&content.hash)) {
-        return go_back(job, &model, &contents, no);
+        return go_back(job, &model, &files, &contents, no);
     }
     let progress = Progress {
         bytes_processed: job.bytes_processed + chunk.bytes as i64,
@@ -176,18 +176,25 @@ fn save_checkpoint(job: &Job, progress: &Progress, stored: u64, content_no: usiz
     });
 }
 
-/// The source gave other bytes than when it was planned. Those bytes are not kept, or everybody who
-/// has the real content would be given them; the job goes back to the content's start and fails.
-fn go_back(job: &Job, model: &StoredModel, contents: &[Content], no: usize) -> Progress {
+/// Wrong bytes were stored for a content, and are stored no more, or everybody who has the real one
+/// would be given them. The job goes back to the content's start. It fails if the bytes were its own:
+/// the source changed since it was planned. Else another job's source did, and this one goes on.
+fn go_back(job: &Job, model: &StoredModel, files: &FileSet, contents: &[Content], no: usize) -> Progress {
     let content = &contents[no];
     let weights: u64 = contents[..no].iter().map(|content| content.weights_below(content.length)).sum();
     let bytes: u64 = contents[..no].iter().map(|content| content.length).sum();
+    let mut hasher = Hasher::default();
+    for segment_no in 0..store::segment_count(content.length) {
+        pgrx::check_for_interrupts!();
+        hasher.update(&read(files, &Segment { content, segment_no }).0);
+    }
+    let changed = hasher.finish() != content.hash;
     let file = &model.files[content.file_no].file_name;
     let progress = Progress {
         bytes_processed: bytes as i64,
         atoms_processed: weights as i64,
-        problem: Some(format!("file \"{file}\" changed during the ingestion")),
-        ..Progress::of(job, "changed")
+        problem: changed.then(|| format!("file \"{file}\" changed during the ingestion")),
+        ..Progress::of(job, "stored")
     };
     save_checkpoint(job, &progress, 0, no, 0);
     progress
@@ -217,22 +224,20 @@ fn lock_contents(segments: &[Segment]) -> BTreeMap<Hash, u64> {
     hashes.sort_unstable();
     hashes.dedup();
     let hashes: Vec<&[u8]> = hashes.iter().map(|hash| &hash[..]).collect();
-    let mut stored = BTreeMap::new();
     owner::run(|client| {
-        let rows = owner::execute(
+        owner::execute(
             client,
-            "SELECT content_hash, segment_count FROM atomizer.atom \
-             WHERE content_hash = ANY($1) AND kind <> 'weight' ORDER BY content_hash, kind FOR UPDATE",
-            &[hashes.into()],
+            "SELECT FROM atomizer.atom WHERE content_hash = ANY($1) AND kind <> 'weight' \
+             ORDER BY content_hash, kind FOR UPDATE",
+            &[hashes.clone().into()],
         );
-        for row in rows {
-            let count: i32 = field(&row, 2);
-            // A blob may have the same content as a tensor: both rows then tell of the same segments.
-            let known = stored.entry(hash(&row, 1)).or_insert(0);
-            *known = (count as u64).max(*known);
-        }
-    });
-    stored
+        // A second statement, whose snapshot comes after the locks. The segments themselves tell: a
+        // blob and a tensor of the same bytes are two atoms, and one may be new beside the other.
+        let statement = "SELECT h, (SELECT coalesce(max(s.segment_no) + 1, 0) FROM atomizer.tensor_segment s \
+                         WHERE s.content_hash = h) FROM unnest($1::bytea[]) AS u(h)";
+        let counted = owner::execute(client, statement, &[hashes.into()]);
+        counted.map(|row| (hash(&row, 1), field::<i32>(&row, 2) as u64)).collect()
+    })
 }
 
 /// What became of a chunk's segments.

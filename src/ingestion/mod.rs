@@ -44,8 +44,10 @@ impl Job {
              RETURNING model_id, tenant_id, model_path, model_lo, model_format::text, granularity::text, \
                  atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
                  content_no, segment_no, cancel_requested";
+        // Before the change of user: within, the caller would be the owner.
+        let caller = owner::caller_name();
         let job = owner::run(|client| {
-            let args = [ingestion_job_id.into(), lease_token.into(), owner::caller_name().into()];
+            let args = [ingestion_job_id.into(), lease_token.into(), caller.as_str().into()];
             owner::execute(client, statement, &args)
                 .map(|row| Self {
                     ingestion_job_id,
@@ -98,6 +100,7 @@ fn _ingestion_step(
     ingestion_job_id: i64,
     lease_token: pgrx::Uuid,
     model_data: default!(Option<&[u8]>, "NULL"),
+    model_format: default!(Option<&str>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -110,7 +113,8 @@ fn _ingestion_step(
     ),
 > {
     crate::threads::start();
-    let job = Job::take(ingestion_job_id, lease_token);
+    let mut job = Job::take(ingestion_job_id, lease_token);
+    job.model_format = model_format.map(str::to_owned).or(job.model_format);
     let progress = if job.cancel_requested {
         Progress::of(&job, "cancelled")
     } else if job.total_atoms.is_none() {
