@@ -1,0 +1,172 @@
+-- Every error tells its SQLSTATE, what is wrong with both values, and what to do next.
+-- needs: tinycoder.gguf
+\getenv root ATOMIZER_ROOT
+\set helpers :root '/pg_test/helpers.psql'
+\i :helpers
+SET search_path = atomizer, public;
+SET client_min_messages = warning;
+\set tiny :models '/tinycoder.gguf'
+\pset format unaligned
+\pset tuples_only on
+\pset fieldsep ', '
+CREATE FUNCTION pg_temp.read_error(file bytea) RETURNS text LANGUAGE sql AS $$
+    SELECT test.error(format('SELECT atomizer.list_tensors(%L::bytea)', file)) $$;
+CREATE FUNCTION pg_temp.header_error(header text, data bytea DEFAULT '\x00000000') RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.read_error(test.safetensors(header, data)) $$;
+
+-- 22P03, malformed files: safetensors.
+SELECT pg_temp.header_error('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}');
+SELECT pg_temp.header_error('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}');
+SELECT pg_temp.header_error('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}');
+SELECT pg_temp.header_error('{"w":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}');
+SELECT pg_temp.header_error('{"w":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}');
+SELECT pg_temp.header_error('{"w":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"v":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}');
+SELECT pg_temp.header_error('{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}');
+SELECT pg_temp.header_error('{"w":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,4]}}');
+SELECT pg_temp.header_error('{"":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}');
+SELECT pg_temp.read_error(test.le(1000, 8) || '{}'::bytea);
+-- GGUF.
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(3, 4) || test.le(1::bigint << 60, 8) || test.le(0, 8));
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(3, 4) || test.le(0, 8) || test.le(-1, 8));
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(3, 4) || test.le(0, 8) || test.le(1, 8) || test.le(-1, 8) || 'key and more'::bytea);
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(3, 4) || test.le(0, 8) || test.le(1, 8) || test.le(17, 8)
+                          || 'general.alignment'::bytea || test.le(4, 4) || test.le(3, 4));
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(3, 4) || test.le(0, 8) || test.le(1, 8) || test.le(1, 8) || 'k'::bytea || test.le(99, 4) || test.le(0, 32));
+SELECT pg_temp.read_error(test.gguf(0, 5, 16));
+SELECT pg_temp.read_error(test.gguf(2, 31, 18));
+SELECT pg_temp.read_error('GGUF'::bytea);
+-- The content is another format than the one named.
+SELECT test.error($$SELECT atomizer.list_tensors(test.weights_file(1), 'GGUF')$$);
+
+-- 0A000, well formed but not supported.
+SELECT pg_temp.read_error('');
+SELECT pg_temp.read_error('PK and more');
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(1, 4) || test.le(0, 16));
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(4, 4) || test.le(0, 16));
+SELECT pg_temp.read_error('GGUF\000\000\000\003'::bytea || test.le(0, 16));
+SELECT pg_temp.read_error(test.gguf(4, 32, 32));
+SELECT pg_temp.header_error('{"w":{"dtype":"F2","shape":[4],"data_offsets":[0,4]}}');
+SELECT test.error('SELECT count(*) FROM atomizer.stream_atomic_weights_chunked(test.gguf(12, 256, 144))');
+CALL ingest_model('undecodable', model_bytes => test.gguf(12, 256, 144), granularity => 'weight');
+\echo :LAST_ERROR_SQLSTATE
+
+-- 54000, larger than a named cap.
+SELECT pg_temp.read_error('GGUF'::bytea || test.le(3, 4) || test.le(0, 8) || test.le(1, 8) || test.le(1, 8) || 'k'::bytea
+                          || test.le(9, 4) || decode(repeat('090000000100000000000000', 100), 'hex'));
+SELECT test.error($$SELECT atomizer.list_tensors(model_path => '/models/huge-00001-of-09999.gguf')$$);
+
+-- 22023, arguments.
+SELECT test.error('SELECT atomizer.detect_model_format()');
+SELECT test.error($$SELECT atomizer.list_tensors(test.weights_file(1), 'Excel')$$);
+SELECT test.error($$SELECT atomizer.create_ingestion_job(1, '/a', 1)$$);
+SELECT test.error($$SELECT atomizer.create_ingestion_job(atomizer.register_model('n'), granularity => 'fine')$$);
+SELECT test.error($$SELECT atomizer.create_ingestion_job(atomizer.register_model('n'), '/a', 1)$$);
+SELECT test.error($$SELECT atomizer.create_ingestion_job(atomizer.register_model('n'), atom_chunk_size => 0)$$);
+SELECT test.error($$SELECT atomizer.create_ingestion_job(atomizer.register_model('n'), atom_quota => -1)$$);
+SELECT test.error($$SELECT atomizer.register_model('')$$);
+
+-- Server files: 58P01, 42602, 42809.
+SELECT test.error($$SELECT atomizer.list_tensors(model_path => '/nowhere/model.gguf')$$);
+SELECT test.error($$SELECT atomizer.list_tensors(model_path => 'model.gguf')$$);
+SELECT test.error($$SELECT atomizer.list_tensors(model_path => '/dev/zero')$$);
+SELECT test.error($$SELECT atomizer.list_tensors(model_path => '/usr')$$);
+SELECT test.error($$SELECT atomizer.list_tensors(model_lo => 1)$$);
+-- A wrong path leaves nothing behind.
+CALL ingest_model('wrong path', model_path => '/nowhere/model.gguf');
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) FROM model WHERE model_name = 'wrong path';
+
+-- 42704, nothing by this number or name.
+SELECT test.error('SELECT atomizer.list_tensors(model_id => 777)');
+SELECT test.error('SELECT atomizer.verify_model(777)');
+SELECT test.error('SELECT atomizer.export_model_file(777)');
+SELECT test.error('SELECT atomizer.drop_model(777)');
+SELECT test.error('SELECT atomizer.create_ingestion_job(777)');
+SELECT test.error('SELECT atomizer.cancel_ingestion_job(777)');
+SELECT test.error('SELECT atomizer.reset_ingestion_job(777)');
+SELECT test.error('SELECT atomizer.set_atom_quota(777, 1)');
+SELECT test.error('SELECT atomizer.tensor_weights(777)');
+SELECT test.error('SELECT atomizer.tensor_stats(777)');
+SELECT test.error($$SELECT atomizer.register_model('n', 'no such tenant')$$);
+SELECT test.error($$SELECT atomizer.add_tenant_member('no such tenant', 'postgres')$$);
+SELECT test.error($$SELECT atomizer.add_tenant_member('default', 'no such role')$$);
+CALL atomize_model_governed(777);
+\echo :LAST_ERROR_SQLSTATE
+
+-- 23505, a name that is taken.
+CALL ingest_model('one', model_bytes => test.weights_file(1, 2, 3, 4));
+SELECT test.error($$SELECT atomizer.register_model('one')$$);
+CALL ingest_model('one', model_bytes => test.weights_file(1, 2, 3, 4));
+\echo :LAST_ERROR_SQLSTATE
+SELECT test.error($$SELECT atomizer.create_tenant('default')$$);
+
+-- 53400, the quota.
+SELECT create_ingestion_job(register_model('two'), atom_quota => 3) AS job \gset
+CALL atomize_model_governed(:job, test.weights_file(1, 2, 3, 4));
+\echo :LAST_ERROR_SQLSTATE
+UPDATE tenant SET atom_quota = 100;
+SELECT test.error(format('SELECT atomizer.set_atom_quota(%s, 101)', :job));
+SELECT test.error($$SELECT atomizer.create_ingestion_job(atomizer.register_model('n'), atom_quota => 101)$$);
+UPDATE tenant SET atom_quota = NULL;
+
+-- 55000, not in this state.
+SELECT test.error('SELECT atomizer.verify_model(model_id) FROM atomizer.model WHERE model_name = ''two''');
+SELECT test.error('SELECT atomizer.export_model_file(model_id) FROM atomizer.model WHERE model_name = ''two''');
+SELECT test.error('SELECT atomizer.list_tensors(model_id => model_id) FROM atomizer.model WHERE model_name = ''two''');
+SELECT test.error('SELECT atomizer.create_ingestion_job(model_id) FROM atomizer.model WHERE model_name = ''two''');
+SELECT test.error('SELECT atomizer.cancel_ingestion_job(ingestion_job_id) FROM atomizer.ingestion_job WHERE job_status = ''Complete''');
+SELECT test.error('SELECT atomizer.reset_ingestion_job(ingestion_job_id) FROM atomizer.ingestion_job WHERE job_status = ''Complete''');
+-- A job without a path or large object wants the bytes, and the same bytes each time.
+CALL atomize_model_governed(:job);
+\echo :LAST_ERROR_SQLSTATE
+SELECT set_atom_quota(:job, 4);
+CALL atomize_model_governed(:job, test.weights_file(1, 2, 3, 4, 5));
+\echo :LAST_ERROR_SQLSTATE
+
+-- 55P03, 55006: a job that a living worker holds.
+SELECT _claim_ingestion_job(:job) AS token \gset
+SELECT test.lend(:job);
+SELECT test.error(format('SELECT atomizer._claim_ingestion_job(%s)', :job));
+SELECT test.error('SELECT atomizer.drop_model(model_id) FROM atomizer.model WHERE model_name = ''two''');
+SELECT test.error(format('SELECT atomizer.reset_ingestion_job(%s)', :job));
+SELECT test.error(format('SELECT atomizer._ingestion_step(%s, %L)', :job, gen_random_uuid()));
+SELECT _release_ingestion_job(:job, :'token', 'Pending');
+
+-- Tensors: positions and ranges that are not there, histograms that cannot be.
+SELECT tensor_atom_id AS w FROM tensor_atom JOIN model USING (model_id) WHERE model_name = 'one' \gset
+SELECT test.error(format('SELECT atomizer.tensor_weight(%s, 4)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_weight(%s, 0, -1)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_weights(%s, 5)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_weights(%s, 0, -1)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_histogram(%s, 0)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_histogram(%s, 2000000)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_histogram(%s, 2, ''NaN'', 1)', :w));
+SELECT test.error(format('SELECT atomizer.tensor_histogram(%s, 2, 3, 1)', :w));
+
+-- Exports: a file number that is not there, a file that is (58P02), a relative path.
+SELECT model_id AS one FROM model WHERE model_name = 'one' \gset
+SELECT test.error(format('SELECT atomizer.export_model_file(%s, NULL, 1)', :one));
+SELECT test.error(format('SELECT atomizer.export_model_file(%s, NULL, -1)', :one));
+SELECT test.error(format('SELECT atomizer.export_model_file(%s, %L)', :one, :'tiny'));
+SELECT test.error(format('SELECT atomizer.export_model_file(%s, ''out.bin'')', :one));
+SELECT test.error(format('SELECT atomizer.export_model_file(%s, ''/nowhere/out.bin'')', :one));
+
+-- Inside a transaction block a governed ingestion cannot commit.
+BEGIN;
+CALL ingest_model('in a block', model_bytes => test.weights_file(1));
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK;
+SELECT count(*) FROM model WHERE model_name = 'in a block';
+
+-- XX001, damage is found and named.
+BEGIN;
+UPDATE tensor_segment SET payload = set_byte(payload, 0, get_byte(payload, 0) # 1)
+WHERE content_hash = (SELECT content_hash FROM tensor_atom WHERE tensor_atom_id = :w);
+SELECT test.error(format('SELECT atomizer.tensor_weights(%s)', :w));
+SELECT test.error(format('SELECT atomizer.export_model_file(%s)', :one));
+SELECT invariant, regexp_replace(object, '[0-9a-f]{64}', 'HASH'), regexp_replace(problem, '[0-9a-f]{64}', 'HASH') FROM check_integrity();
+DELETE FROM tensor_segment WHERE content_hash = (SELECT content_hash FROM tensor_atom WHERE tensor_atom_id = :w);
+SELECT test.error(format('SELECT atomizer.tensor_weights(%s)', :w));
+SELECT invariant, regexp_replace(object, '[0-9a-f]{64}', 'HASH'), regexp_replace(problem, '[0-9a-f]{64}', 'HASH') FROM check_integrity();
+ROLLBACK;
+SELECT count(*) FROM check_integrity();
