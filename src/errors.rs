@@ -14,6 +14,16 @@ pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! 
     unreachable!("an error does not return")
 }
 
+/// Raises an error when this much memory can't be had: where Postgres reports that, Rust would abort
+/// the process, and with it the server. For sizes that follow from a caller's file or arguments.
+pub fn check_memory(bytes: u64) {
+    let enough = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    if !enough {
+        let message = format!("{bytes} bytes of memory can't be had");
+        raise(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, message, "");
+    }
+}
+
 /// Turns an engine's error into a Postgres error.
 pub trait OrRaise<T> {
     /// The value, or the error raised.

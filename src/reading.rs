@@ -1,6 +1,6 @@
 //! Functions on model files: nothing is stored, and only what is asked for is read.
 
-use crate::errors::{OrRaise, raise};
+use crate::errors::{OrRaise, check_memory, raise};
 use crate::sources::{self, Given};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::formats::{self, Detail, FileSet};
@@ -157,6 +157,8 @@ fn extract_model_weights(
                 "Read it in pieces with stream_atomic_weights_chunked, or ingest the model and use tensor_weights.",
             );
         }
+        // The bytes, and their copy for Postgres.
+        check_memory(2 * tensor.byte_length);
         let mut bytes = vec![0; tensor.byte_length as usize];
         files.source(tensor.file_no).read_at(tensor.offset, &mut bytes).or_raise();
         // Both formats quantize by blocks, which carry their own scales.

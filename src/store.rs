@@ -21,6 +21,9 @@ const PART_BYTES: usize = pg_sys::BLCKSZ as usize - 104;
 /// enough that a chunk has several batches, so that computing and writing overlap.
 pub const BATCH_SEGMENTS: usize = 16;
 
+/// Longest content: its segments are numbered by an integer.
+pub const MAX_CONTENT_BYTES: i64 = i32::MAX as i64 * SEGMENT_BYTES as i64;
+
 /// Number of segments of a content.
 pub fn segment_count(byte_length: u64) -> u64 {
     byte_length.div_ceil(SEGMENT_BYTES as u64)
@@ -73,12 +76,9 @@ fn pieces(hash: Hash, from: u64, to: u64, tensor: Option<usize>) -> impl Iterato
 }
 
 /// The pieces of one file of a stored model, in order.
-pub fn file_pieces(model: &access::StoredModel, file_no: i32) -> Vec<Piece> {
+pub fn file_pieces(model: &access::StoredModel, file_no: i32) -> impl Iterator<Item = Piece> {
     let parts = file_parts(model, file_no);
-    parts
-        .into_iter()
-        .flat_map(|part| pieces(part.hash, part.start, part.start + part.length, part.tensor))
-        .collect()
+    parts.into_iter().flat_map(|part| pieces(part.hash, part.start, part.start + part.length, part.tensor))
 }
 
 /// The pieces of one stored tensor, in order.
@@ -112,19 +112,19 @@ fn read_encoded(pieces: &[Piece]) -> Vec<Vec<u8>> {
 /// Goes through pieces in batches: worker threads do `work` on one batch of encoded segments while
 /// the main thread reads the next one from the table; `consume` takes what the work made.
 pub fn for_each_batch<T: Send>(
-    pieces: &[Piece],
+    mut pieces: impl Iterator<Item = Piece>,
     mut work: impl FnMut(&[Piece], &[Vec<u8>]) -> Result<T, (usize, CodecError)> + Send,
     mut consume: impl FnMut(&[Piece], T),
 ) {
-    let mut batches = pieces.chunks(BATCH_SEGMENTS);
-    let Some(mut batch) = batches.next() else { return };
-    let mut encoded = read_encoded(batch);
-    loop {
+    let mut next_batch = || -> Vec<Piece> { pieces.by_ref().take(BATCH_SEGMENTS).collect() };
+    let mut batch = next_batch();
+    let mut encoded = read_encoded(&batch);
+    while !batch.is_empty() {
         pgrx::check_for_interrupts!();
-        let next = batches.next();
-        let (result, read) = parallel::overlap(|| work(batch, &encoded), || next.map(read_encoded));
+        let next = next_batch();
+        let (result, read) = parallel::overlap(|| work(&batch, &encoded), || read_encoded(&next));
         match result {
-            Ok(result) => consume(batch, result),
+            Ok(result) => consume(&batch, result),
             Err((no, error)) => {
                 let piece = &batch[no];
                 raise(
@@ -134,13 +134,12 @@ pub fn for_each_batch<T: Send>(
                 )
             }
         }
-        let (Some(next), Some(read)) = (next, read) else { return };
         (batch, encoded) = (next, read);
     }
 }
 
 /// Goes through the bytes of pieces in order.
-pub fn for_each_bytes(pieces: &[Piece], mut each: impl FnMut(&[u8])) {
+pub fn for_each_bytes(pieces: impl Iterator<Item = Piece>, mut each: impl FnMut(&[u8])) {
     for_each_batch(
         pieces,
         |_, encoded| parallel::decode_all(encoded),
@@ -151,9 +150,7 @@ pub fn for_each_bytes(pieces: &[Piece], mut each: impl FnMut(&[u8])) {
 /// Bytes `from..to` of a content.
 pub fn read_range(hash: &Hash, from: u64, to: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for_each_bytes(&pieces(*hash, from, to, None).collect::<Vec<_>>(), |piece| {
-        bytes.extend_from_slice(piece)
-    });
+    for_each_bytes(pieces(*hash, from, to, None), |piece| bytes.extend_from_slice(piece));
     if bytes.len() as u64 != to.saturating_sub(from) {
         raise(
             PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
@@ -272,7 +269,7 @@ pub fn sha256_of(hash: Hash, byte_length: u64) -> Option<Hash> {
     let mut hasher = Hasher::default();
     let mut whole = true;
     for_each_batch(
-        &pieces(hash, 0, byte_length, None).collect::<Vec<_>>(),
+        pieces(hash, 0, byte_length, None),
         |_, encoded| Ok(parallel::decode_all(encoded).ok()),
         |pieces, segments| match segments {
             Some(segments) => {

@@ -1,7 +1,7 @@
 //! Functions on stored tensors: weights, one weight, statistics, histogram.
 
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, raise};
+use crate::errors::{OrRaise, check_memory, raise};
 use crate::store;
 use atomizer_core::analytics::{Histogram, Stats};
 use atomizer_core::model::position;
@@ -71,6 +71,8 @@ fn open_range(tensor_atom_id: i64, from: i64, count: Option<i64>) -> (StoredTens
             "Ask for a range: the arguments \"from\" and count.",
         );
     }
+    // The stored bytes, the decoded weights, and the array: 8 bytes a weight at most.
+    check_memory(3 * 8 * count as u64);
     (tensor, from as u64, count as u64)
 }
 

@@ -71,9 +71,10 @@ begin
 wait_until "$planning"
 begun=$(now)
 sql "SELECT atomizer.cancel_ingestion_job(ingestion_job_id) FROM atomizer.ingestion_job" >/dev/null
-check_below "plan: seconds until cancel_ingestion_job() returns" "$(since "$begun")" $limit
+# A plan is one transaction that holds the job: to cancel waits for its end, which takes longer the larger the file.
+check_below "plan: seconds until cancel_ingestion_job() returns" "$(since "$begun")" 5
 wait "$session" || true
-check_below "plan: seconds until the ingestion ends" "$(since "$begun")" $limit
+check_below "plan: seconds until the ingestion ends" "$(since "$begun")" 5
 check "plan: it is cancelled" "$(state)" 'Cancelled||t'
 
 # Interrupted again and again in one session, at every moment, also between two chunks: the next call always gets the job.

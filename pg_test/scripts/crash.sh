@@ -54,7 +54,7 @@ while ((kills < wanted)); do
     # The first kill comes early, when the files are read to plan; later ones anywhere in what is left to do.
     while killed "$(awk -v w="$whole" -v n="$resumed" 'BEGIN { print (n ? 0.6 : 0.12) * w }')" "CALL atomizer.atomize_model_governed($job)"; do
         kills=$((kills + 1)) resumed=$((resumed + 1))
-        IFS='|' read -r now_atoms phase sound chunks no_error < <(state)
+        IFS='|' read -r now_atoms phase sound _ no_error < <(state)
         [[ $phase == complete ]] || in_phase[$phase]=$((in_phase[$phase] + 1))
         if ((now_atoms < atoms)) || [[ $sound != t || $no_error != t ]]; then
             check "round $rounds, kill $kills: after $atoms atoms" "$now_atoms, $sound, $no_error" "as many or more, t, t"

@@ -25,9 +25,8 @@ pub fn fold(job: &Job) {
     };
     let mut scan = Scan::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     for (no, file) in model.files.iter().enumerate() {
-        let pieces = store::file_pieces(&model, no as i32);
         store::for_each_batch(
-            &pieces,
+            store::file_pieces(&model, no as i32),
             |pieces, encoded| scan.add(pieces, encoded),
             |_, counts| add_references(&counts, 1),
         );
@@ -122,12 +121,11 @@ fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
 /// more than once, with a part of its count each time.
 pub fn weight_counts(model: &StoredModel) -> Counts {
     let tensors: Vec<_> = model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).collect();
-    let pieces: Vec<_> =
-        tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_pieces(tensor, no)).collect();
+    let pieces = tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_pieces(tensor, no));
     let mut scan = Scan::new(Choice::Everything, tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     let mut all = Counts::new();
     store::for_each_batch(
-        &pieces,
+        pieces,
         |pieces, encoded| scan.add(pieces, encoded),
         |_, counts| all.extend(counts),
     );
