@@ -56,6 +56,7 @@ impl Raise for SourceError {
             Self::NotAFile(_) => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
             Self::Truncated { .. } => PgSqlErrorCode::ERRCODE_IO_ERROR,
             Self::OutOfRange { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            Self::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
             Self::Other(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
         };
         let hint = match &self {

@@ -34,7 +34,7 @@ fn create_ingestion_job(
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_format: default!(Option<&str>, "NULL"),
     granularity: default!(&str, "'auto'"),
-    atom_chunk_size: default!(i64, "16000000"),
+    atom_chunk_size: default!(i64, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
 ) -> i64 {
     let format = model_format.map(|name| crate::sources::format_of_name(name).name());

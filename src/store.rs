@@ -1,21 +1,16 @@
 //! Contents in `tensor_segment`: writing encoded segments, and reading ranges of bytes back.
 
 use crate::errors::raise;
-use crate::{access, owner};
+use crate::{access, segment_rows};
 use atomizer_core::codec::{CodecError, SEGMENT_BYTES};
 use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::parallel;
 use atomizer_core::rebuild::{self, Part};
 use atomizer_core::scan::Piece;
 use atomizer_core::source::{Source, SourceError, check_range};
-use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 use std::cell::RefCell;
-
-/// Payload of a row that just fills a page: the page less its header (24), one line pointer (4, and
-/// 4 to align), the row's header (24), content_hash (4 + 32), two integers (8) and payload's length (4).
-const PART_BYTES: usize = pg_sys::BLCKSZ as usize - 104;
+use std::sync::{Mutex, PoisonError};
 
 /// Segments read or written at a time: 4 MiB of raw bytes. It bounds the memory used, and is small
 /// enough that a chunk has several batches, so that computing and writing overlap.
@@ -27,35 +22,6 @@ pub const MAX_CONTENT_BYTES: i64 = i32::MAX as i64 * SEGMENT_BYTES as i64;
 /// Number of segments of a content.
 pub fn segment_count(byte_length: u64) -> u64 {
     byte_length.div_ceil(SEGMENT_BYTES as u64)
-}
-
-/// One encoded segment, ready to be written.
-pub struct Encoded {
-    /// Its content.
-    pub hash: Hash,
-    /// Its place in the content.
-    pub segment_no: u64,
-    /// What [`atomizer_core::codec::Encoder`] made of it.
-    pub bytes: Vec<u8>,
-}
-
-/// Writes encoded segments. Nobody else may be writing the same contents: see `ingestion::chunk`.
-pub fn write(client: &mut SpiClient, segments: &[Encoded]) {
-    // In the select list unnest streams; in FROM, Postgres would write all rows to a file first.
-    let statement = "INSERT INTO atomizer.tensor_segment (content_hash, segment_no, part_no, payload) \
-                     SELECT unnest($1::bytea[]), unnest($2::int[]), unnest($3::int[]), unnest($4::bytea[])";
-    let (mut hashes, mut numbers, mut parts, mut payloads) = (vec![], vec![], vec![], vec![]);
-    for segment in segments {
-        for (part_no, payload) in segment.bytes.chunks(PART_BYTES).enumerate() {
-            hashes.push(&segment.hash[..]);
-            numbers.push(segment.segment_no as i32);
-            parts.push(part_no as i32);
-            payloads.push(payload);
-        }
-    }
-    if !payloads.is_empty() {
-        owner::execute(client, statement, &[hashes.into(), numbers.into(), parts.into(), payloads.into()]);
-    }
 }
 
 /// The pieces of bytes `from..to` of a content.
@@ -86,64 +52,71 @@ pub fn tensor_pieces(tensor: &access::StoredTensor, no: usize) -> impl Iterator<
     pieces(tensor.content_hash, 0, tensor.byte_length as u64, Some(no))
 }
 
-/// Reads the encoded segments of pieces; a missing one is empty.
-fn read_encoded(pieces: &[Piece]) -> Vec<Vec<u8>> {
-    let statement = "SELECT segment_no, payload FROM atomizer.tensor_segment \
-                     WHERE content_hash = $1 AND segment_no >= $2 AND segment_no <= $3 \
-                     ORDER BY segment_no, part_no";
-    let mut segments = Vec::with_capacity(pieces.len());
-    owner::run(|client| {
-        for run in pieces.chunk_by(|a, b| a.hash == b.hash && a.segment_no + 1 == b.segment_no) {
-            let (first, last) = (run[0].segment_no, run[run.len() - 1].segment_no);
-            let begin = segments.len();
-            segments.resize_with(begin + run.len(), Vec::new);
-            let args: [DatumWithOid; 3] =
-                [(&run[0].hash[..]).into(), (first as i32).into(), (last as i32).into()];
-            for row in owner::execute(client, statement, &args) {
-                let number: i32 = access::field(&row, 1);
-                let payload: &[u8] = access::field(&row, 2);
-                segments[begin + (number as u64 - first) as usize].extend_from_slice(payload);
-            }
-        }
-    });
-    segments
+/// Reads the encoded segments of pieces, in place of what `segments` held; a missing one is empty.
+fn read_encoded(pieces: &[Piece], segments: &mut Vec<Vec<u8>>) {
+    segments.resize_with(pieces.len(), Vec::new);
+    segments.iter_mut().for_each(Vec::clear);
+    let mut rest = &mut segments[..];
+    for run in pieces.chunk_by(|a, b| a.hash == b.hash && a.segment_no + 1 == b.segment_no) {
+        let (segments, others) = std::mem::take(&mut rest).split_at_mut(run.len());
+        segment_rows::scan(&run[0].hash, run[0].segment_no, segments);
+        rest = others;
+    }
 }
 
 /// Goes through pieces in batches: worker threads do `work` on one batch of encoded segments while
-/// the main thread reads the next one from the table; `consume` takes what the work made.
+/// the main thread consumes what they made of the batch before, and reads the next one.
 pub fn for_each_batch<T: Send>(
     mut pieces: impl Iterator<Item = Piece>,
     mut work: impl FnMut(&[Piece], &[Vec<u8>]) -> Result<T, (usize, CodecError)> + Send,
     mut consume: impl FnMut(&[Piece], T),
 ) {
     let mut next_batch = || -> Vec<Piece> { pieces.by_ref().take(BATCH_SEGMENTS).collect() };
-    let mut batch = next_batch();
-    let mut encoded = read_encoded(&batch);
+    let (mut batch, mut encoded, mut next_encoded) = (next_batch(), Vec::new(), Vec::new());
+    read_encoded(&batch, &mut encoded);
+    let mut done: Option<(Vec<Piece>, T)> = None;
     while !batch.is_empty() {
         pgrx::check_for_interrupts!();
         let next = next_batch();
-        let (result, read) = parallel::overlap(|| work(&batch, &encoded), || read_encoded(&next));
-        match result {
-            Ok(result) => consume(&batch, result),
-            Err((no, error)) => {
-                let piece = &batch[no];
-                raise(
-                    PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-                    format!("segment {} of content {}: {error}", piece.segment_no, hex(&piece.hash)),
-                    "Run check_integrity() to find every damaged content.",
-                )
+        let work = || work(&batch, &encoded);
+        let (result, ()) = parallel::overlap(work, || {
+            if let Some((pieces, made)) = done.take() {
+                consume(&pieces, made);
             }
-        }
-        (batch, encoded) = (next, read);
+            read_encoded(&next, &mut next_encoded);
+        });
+        let made = result.unwrap_or_else(|(no, error)| {
+            let piece = &batch[no];
+            raise(
+                PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+                format!("segment {} of content {}: {error}", piece.segment_no, hex(&piece.hash)),
+                "Run check_integrity() to find every damaged content.",
+            )
+        });
+        done = Some((std::mem::replace(&mut batch, next), made));
+        std::mem::swap(&mut encoded, &mut next_encoded);
+    }
+    if let Some((pieces, made)) = done {
+        consume(&pieces, made);
     }
 }
 
 /// Goes through the bytes of pieces in order.
 pub fn for_each_bytes(pieces: impl Iterator<Item = Piece>, mut each: impl FnMut(&[u8])) {
+    // Decoded segments go from the workers to the main thread; their memory goes back.
+    let spare = Mutex::new(Vec::new());
+    let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
     for_each_batch(
         pieces,
-        |_, encoded| parallel::decode_all(encoded),
-        |pieces, segments| pieces.iter().zip(&segments).for_each(|(piece, segment)| each(piece.of(segment))),
+        |_, encoded| {
+            let mut segments = spare().pop().unwrap_or_default();
+            parallel::decode_all(encoded, &mut segments)?;
+            Ok(segments)
+        },
+        |pieces, segments: Vec<Vec<u8>>| {
+            pieces.iter().zip(&segments).for_each(|(piece, segment)| each(piece.of(segment)));
+            spare().push(segments);
+        },
     );
 }
 
@@ -267,16 +240,17 @@ impl Source for StoredFile {
 /// The SHA-256 of a stored content; none when segments are missing or damaged.
 pub fn sha256_of(hash: Hash, byte_length: u64) -> Option<Hash> {
     let mut hasher = Hasher::default();
-    let mut whole = true;
+    let (mut whole, mut segments) = (true, Vec::new());
     for_each_batch(
         pieces(hash, 0, byte_length, None),
-        |_, encoded| Ok(parallel::decode_all(encoded).ok()),
-        |pieces, segments| match segments {
-            Some(segments) => {
-                pieces.iter().zip(&segments).for_each(|(piece, bytes)| hasher.update(piece.of(bytes)))
+        |pieces, encoded| {
+            let decoded = parallel::decode_all(encoded, &mut segments).is_ok();
+            if decoded {
+                pieces.iter().zip(&segments).for_each(|(piece, bytes)| hasher.update(piece.of(bytes)));
             }
-            None => whole = false,
+            Ok(decoded)
         },
+        |_, decoded| whole &= decoded,
     );
     whole.then(|| hasher.finish())
 }

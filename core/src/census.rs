@@ -124,14 +124,15 @@ impl Census {
         }
     }
 
-    /// The data types whose weights become atoms, and all that was not handed over before.
+    /// The data types whose weights become atoms, and all that was not handed over before. Call it
+    /// within [`parallel::overlap`].
     pub fn finish(self) -> (Vec<Dtype>, Counts) {
         let (mut chosen, mut counts) = (Vec::new(), Counts::new());
         for (dtype, mut of_type) in self.types {
             if !of_type.counting {
                 continue;
             }
-            let all = join(of_type.counters.iter_mut().flat_map(Counter::drain).collect());
+            let all = join(of_type.counters.par_iter_mut().flat_map_iter(Counter::drain).collect());
             if self.choice == Choice::Everything || all.len() as u64 * MIN_SHARING <= of_type.weights {
                 chosen.push(dtype);
                 counts.extend(all);
@@ -143,7 +144,7 @@ impl Census {
 
 /// Adds up the counts of equal weights, which several types or threads may have met.
 fn join(mut counts: Counts) -> Counts {
-    counts.sort_unstable();
+    counts.par_sort_unstable();
     counts.dedup_by(|next, kept| {
         let same = (next.0, next.1) == (kept.0, kept.1);
         if same {

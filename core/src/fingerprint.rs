@@ -4,8 +4,8 @@ use crate::hash::{Hash, Hasher};
 use crate::rebuild::{Part, Range, parts};
 use crate::source::{Source, SourceError};
 
-/// Bytes read at a time.
-const SLICE_BYTES: u64 = 8 << 20;
+/// Bytes read at a time: few enough to be in the cache still when they are hashed.
+const SLICE_BYTES: u64 = 2 << 20;
 
 /// The digests of one file.
 pub struct Fingerprint {
@@ -30,27 +30,32 @@ pub fn fingerprint<E: From<SourceError>>(
     let mut file = Hasher::default();
     let mut hashers = vec![Hasher::default(); tensors.len()];
     let mut blob = Hasher::default();
-    let mut buffer = Vec::new();
-    for ((start, length), part) in parts(source.len(), tensors) {
-        let mut at = 0;
-        while at < length {
-            let n = SLICE_BYTES.min(length - at);
-            buffer.resize(n as usize, 0);
-            source.read_at(start + at, &mut buffer)?;
-            let content = match part {
-                Part::Tensor(no, _) => &mut hashers[no],
-                Part::Blob(_) => &mut blob,
-            };
-            // Each digest is a chain of its own, so two threads are all that can help.
-            if n < 64 << 10 {
-                file.update(&buffer);
-                content.update(&buffer);
-            } else {
-                crate::parallel::overlap(|| file.update(&buffer), || content.update(&buffer));
-            }
-            at += n;
-            progress(start + at)?;
-        }
+    let mut slices = parts(source.len(), tensors).into_iter().flat_map(|((start, length), part)| {
+        (0..length.div_ceil(SLICE_BYTES)).map(move |no| {
+            let at = no * SLICE_BYTES;
+            (start + at, SLICE_BYTES.min(length - at), part)
+        })
+    });
+    // Two threads hash one slice while the caller's own reads the next. Each digest is a chain of its
+    // own, so two are all that can help.
+    let (mut slice, mut next) = (Vec::new(), Vec::new());
+    let mut read = |buffer: &mut Vec<u8>| -> Result<_, SourceError> {
+        let Some((start, length, part)) = slices.next() else { return Ok(None) };
+        buffer.resize(length as usize, 0);
+        source.read_at(start, buffer)?;
+        Ok(Some((start + length, part)))
+    };
+    let mut current = read(&mut slice)?;
+    while let Some((end, part)) = current {
+        let content = match part {
+            Part::Tensor(no, _) => &mut hashers[no],
+            Part::Blob(_) => &mut blob,
+        };
+        let hash = || rayon::join(|| file.update(&slice), || content.update(&slice));
+        let (_, following) = crate::parallel::overlap(hash, || read(&mut next));
+        current = following?;
+        std::mem::swap(&mut slice, &mut next);
+        progress(end)?;
     }
     Ok(Fingerprint {
         file: file.finish(),

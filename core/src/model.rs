@@ -3,6 +3,10 @@
 use crate::layers;
 use crate::metadata::Metadata;
 use crate::quant::Dtype;
+use crate::rebuild::Ranges;
+use crate::source::{Source, SourceError};
+use std::fmt::Debug;
+use std::sync::Arc;
 
 /// A model file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +15,27 @@ pub enum Format {
     Gguf,
     /// Hugging Face's safetensors, single or sharded.
     SafeTensors,
+}
+
+/// A tensor's bytes that do not stand in its file as they are: compressed, strided, in another byte
+/// order, or written as text or variable-length numbers.
+pub trait Derived: Debug + Send + Sync {
+    /// The tensor's bytes, row-major and little-endian, computed from its file when they are read.
+    /// Reading from front to back is what it must do well. No more memory than a small buffer or one
+    /// compressed chunk may be held, and never more than the file and the tensor have together.
+    ///
+    /// # Errors
+    /// [`SourceError`], as for any source.
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError>;
+}
+
+/// The scale and zero point of a tensor that is quantized as a whole: `(code − zero_point) · scale`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine {
+    /// Distance of two neighbouring values.
+    pub scale: f64,
+    /// The code of zero.
+    pub zero_point: i32,
 }
 
 impl Format {
@@ -32,7 +57,7 @@ impl Format {
 }
 
 /// One tensor of a model, as its file's header describes it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Tensor {
     /// The name in the file.
     pub name: String,
@@ -42,15 +67,30 @@ pub struct Tensor {
     pub dtype: Dtype,
     /// Which file of the model holds the bytes, from 0.
     pub file_no: usize,
-    /// First byte within that file.
+    /// First byte within that file; without a meaning when `derived` says how to get the bytes.
     pub offset: u64,
     /// Number of bytes.
     pub byte_length: u64,
     /// Number of weights: the product of the shape.
     pub weight_count: u64,
+    /// How the bytes are computed, where they do not stand in the file in one piece as they are.
+    pub derived: Option<Arc<dyn Derived>>,
+    /// Scale and zero point, where the whole tensor has one.
+    pub affine: Option<Affine>,
 }
 
 impl Tensor {
+    /// The tensor's bytes, as a source of their own.
+    ///
+    /// # Errors
+    /// [`SourceError`] when they cannot be computed.
+    pub fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        match &self.derived {
+            Some(derived) => derived.open(file),
+            None => Ok(Box::new(Ranges::new(file, [(self.offset, self.byte_length)]))),
+        }
+    }
+
     /// The kind of layer the tensor's name tells.
     pub fn layer_type(&self) -> layers::LayerType {
         layers::classify(&self.name)

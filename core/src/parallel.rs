@@ -46,21 +46,31 @@ thread_local! {
 }
 
 /// Encodes segments, each with its stride, on all threads, while one of them also goes through the
-/// raw bytes in order. Call it within [`overlap`].
-pub fn encode_all(raw: &[(Vec<u8>, usize)], mut each: impl FnMut(usize, &[u8]) + Send) -> Vec<Vec<u8>> {
-    let encode = |raw: &[u8], stride| ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, stride));
-    let (encoded, ()) = rayon::join(
-        || raw.par_iter().map(|(raw, stride)| encode(raw, *stride)).collect(),
+/// raw bytes in order. `encoded` keeps its memory from one call to the next. Call it within [`overlap`].
+pub fn encode_all(
+    raw: &[(Vec<u8>, usize)],
+    encoded: &mut Vec<Vec<u8>>,
+    mut each: impl FnMut(usize, &[u8]) + Send,
+) {
+    encoded.resize_with(raw.len(), Vec::new);
+    rayon::join(
+        || {
+            raw.par_iter().zip(encoded).for_each(|((raw, stride), encoded)| {
+                ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, *stride, encoded));
+            });
+        },
         || raw.iter().enumerate().for_each(|(no, (raw, _))| each(no, raw)),
     );
-    encoded
 }
 
-/// Decodes segments on all threads. Call it within [`overlap`].
+/// Decodes segments on all threads. `raw` keeps its memory from one call to the next. Call it
+/// within [`overlap`].
 ///
 /// # Errors
-/// The number of the first damaged segment, and what is wrong with it.
-pub fn decode_all(encoded: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, (usize, CodecError)> {
-    let decode = |encoded: &[u8]| DECODER.with_borrow_mut(|decoder| decoder.decode(encoded));
-    encoded.par_iter().enumerate().map(|(no, encoded)| decode(encoded).map_err(|error| (no, error))).collect()
+/// The number of a damaged segment, and what is wrong with it.
+pub fn decode_all(encoded: &[Vec<u8>], raw: &mut Vec<Vec<u8>>) -> Result<(), (usize, CodecError)> {
+    raw.resize_with(encoded.len(), Vec::new);
+    encoded.par_iter().zip(raw).enumerate().try_for_each(|(no, (encoded, raw))| {
+        DECODER.with_borrow_mut(|decoder| decoder.decode(encoded, raw)).map_err(|error| (no, error))
+    })
 }

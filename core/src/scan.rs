@@ -35,6 +35,8 @@ pub struct Scan {
     dtypes: Vec<Dtype>,
     feeds: Vec<Feed>,
     file: Hasher,
+    /// Decoded segments; kept for their memory.
+    segments: Vec<Vec<u8>>,
 }
 
 impl Scan {
@@ -45,6 +47,7 @@ impl Scan {
             feeds: tensors.clone().map(|_| Feed::default()).collect(),
             dtypes: tensors.map(|(dtype, _)| dtype).collect(),
             file: Hasher::default(),
+            segments: Vec::new(),
         }
     }
 
@@ -54,9 +57,10 @@ impl Scan {
     /// # Errors
     /// The number of a damaged segment among `encoded`, and what is wrong with it.
     pub fn add(&mut self, pieces: &[Piece], encoded: &[Vec<u8>]) -> Result<Counts, (usize, CodecError)> {
-        let segments = parallel::decode_all(encoded)?;
-        let bytes = || pieces.iter().zip(&segments).map(|(piece, segment)| (piece.tensor, piece.of(segment)));
-        let Self { census, dtypes, feeds, file } = self;
+        let Self { census, dtypes, feeds, file, segments } = self;
+        parallel::decode_all(encoded, segments)?;
+        let bytes =
+            || pieces.iter().zip(&*segments).map(|(piece, segment)| (piece.tensor, piece.of(segment)));
         let ((), counts) = rayon::join(
             || bytes().for_each(|(_, bytes)| file.update(bytes)),
             || {
@@ -81,7 +85,8 @@ impl Scan {
     /// The data types whose weights become atoms, all counts not yet handed over, and the number of
     /// zeros in each tensor.
     pub fn finish(self) -> (Vec<Dtype>, Counts, Vec<u64>) {
-        let (chosen, counts) = self.census.finish();
-        (chosen, counts, self.feeds.into_iter().map(|feed| feed.zeros).collect())
+        let Self { census, feeds, .. } = self;
+        let ((chosen, counts), ()) = parallel::overlap(|| census.finish(), || ());
+        (chosen, counts, feeds.into_iter().map(|feed| feed.zeros).collect())
     }
 }

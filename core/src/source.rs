@@ -41,6 +41,10 @@ pub enum SourceError {
         /// Number of bytes asked for.
         wanted: u64,
     },
+    /// The bytes contradict their format, which shows only when they are read: a compressed stream
+    /// that does not expand to its recorded length, say.
+    #[error("{0}")]
+    Malformed(String),
     /// A source of the caller's own failed.
     #[error("{0}")]
     Other(String),

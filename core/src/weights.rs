@@ -232,7 +232,7 @@ impl Counter {
         Self {
             dtype,
             patterns: if narrow { vec![0; 1 << (8 * row.block_bytes)] } else { Vec::new() },
-            codes: Coding::of(dtype).filter(|coding| coding.has_few_scales()).map(CodeTally::new),
+            codes: Coding::of(dtype).map(CodeTally::new),
             tally: Tally::default(),
             wide: HashMap::new(),
             most,
@@ -257,15 +257,13 @@ impl Counter {
         let weights = decode(dtype, bytes)?;
         if let Some(codes) = self.codes.as_mut().filter(|_| counting) {
             codes.add(bytes);
+            if codes.is_full() {
+                self.empty_codes();
+            }
         } else if counting && self.patterns.is_empty() {
             let mut count = |bits: u64| *self.wide.entry(bits).or_insert(0) += 1;
             match &weights {
-                Weights::F32(values) => match Coding::of(dtype) {
-                    Some(coding) => coding.for_each_distinct(bytes, values, |value, count| {
-                        self.tally.add_many(value.to_bits(), count);
-                    }),
-                    None => values.iter().for_each(|value| self.tally.add(value.to_bits())),
-                },
+                Weights::F32(values) => values.iter().for_each(|value| self.tally.add(value.to_bits())),
                 Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
                 Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
                 Weights::U64(values) => values.iter().for_each(|value| count(*value)),
@@ -281,19 +279,24 @@ impl Counter {
 
     /// True while there are no more distinct values than the counter is for.
     pub fn fits(&self) -> bool {
-        self.tally.len() + self.wide.len() <= self.most && self.codes.as_ref().is_none_or(CodeTally::fits)
+        self.tally.len() + self.wide.len() <= self.most
     }
 
-    /// Empties the counter: distinct weights' bits with their numbers of occurrences. A weight may
-    /// come more than once.
-    pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
-        let width = self.dtype.width();
+    /// Brings the counts of codes to the tally of weights.
+    fn empty_codes(&mut self) {
         for (block, times) in self.codes.iter_mut().flat_map(CodeTally::drain) {
             let weights = decode(self.dtype, &block).expect("a block decodes");
             for (i, count) in times.into_iter().enumerate().filter(|(_, count)| *count > 0) {
                 self.tally.add_many(weights.f32(i).to_bits(), count);
             }
         }
+    }
+
+    /// Empties the counter: distinct weights' bits with their numbers of occurrences. A weight may
+    /// come more than once.
+    pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
+        let width = self.dtype.width();
+        self.empty_codes();
         let narrow = self.tally.drain().map(|(bits, count)| (u64::from(bits), count));
         let mut counts: Vec<(Width, u64, u64)> =
             narrow.chain(std::mem::take(&mut self.wide)).map(|(bits, count)| (width, bits, count)).collect();

@@ -93,7 +93,7 @@ fn a_summary_counts_what_it_does_not_show() {
     let long_text = "x".repeat(5000);
     let file = rich().key("texts", array(8, &vec![text(&long_text); 17])).build();
     let (full, summary) = (accepted(&file), open(&file, Detail::Summary).unwrap());
-    assert_eq!(summary.tensors, full.tensors);
+    assert_eq!(format!("{:?}", summary.tensors), format!("{:?}", full.tensors));
     for (key, count) in [("words", 40), ("scores", 50), ("texts", 17)] {
         let (Value::Array(all), Value::Array(some)) = (find(&full, key), find(&summary, key)) else {
             panic!("{key} is no array");
@@ -177,7 +177,10 @@ fn versions_2_and_3_read_alike() {
     let three = rich();
     let two = Gguf { version: 2, ..three.clone() };
     let (two, three) = (accepted(&two.build()), accepted(&three.build()));
-    assert_eq!((two.metadata, two.tensors), (three.metadata, three.tensors));
+    assert_eq!(
+        (two.metadata, format!("{:?}", two.tensors)),
+        (three.metadata, format!("{:?}", three.tensors))
+    );
 }
 
 #[test]

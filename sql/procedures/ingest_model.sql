@@ -8,7 +8,7 @@ CREATE PROCEDURE atomizer.ingest_model(
     model_format    text DEFAULT NULL,
     tenant          text DEFAULT NULL,
     granularity     text DEFAULT 'auto',
-    atom_chunk_size bigint DEFAULT 16000000,
+    atom_chunk_size bigint DEFAULT 64000000,
     atom_quota      bigint DEFAULT NULL)
 LANGUAGE plpgsql AS $procedure$
 DECLARE

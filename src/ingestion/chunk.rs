@@ -4,7 +4,8 @@ use super::{Job, Progress};
 use crate::access::{self, StoredModel, field, hash};
 use crate::errors::{OrRaise, raise};
 use crate::owner;
-use crate::store::{self, BATCH_SEGMENTS, Encoded};
+use crate::segment_rows;
+use crate::store::{self, BATCH_SEGMENTS};
 use atomizer_core::codec::SEGMENT_BYTES;
 use atomizer_core::formats::FileSet;
 use atomizer_core::hash::{Hash, Hasher};
@@ -16,7 +17,7 @@ use pgrx::prelude::*;
 use std::collections::BTreeMap;
 
 /// Most bytes of one chunk: what a kill throws away. Contents without weights have only this limit.
-const MAX_CHUNK_BYTES: u64 = 256 << 20;
+const MAX_CHUNK_BYTES: u64 = 64 << 20;
 
 /// One content of the model: the bytes outside of tensors of one file, or a tensor.
 struct Content {
@@ -183,10 +184,11 @@ fn go_back(job: &Job, model: &StoredModel, files: &FileSet, contents: &[Content]
     let content = &contents[no];
     let weights: u64 = contents[..no].iter().map(|content| content.weights_below(content.length)).sum();
     let bytes: u64 = contents[..no].iter().map(|content| content.length).sum();
-    let mut hasher = Hasher::default();
+    let (mut hasher, mut raw) = (Hasher::default(), Vec::new());
     for segment_no in 0..store::segment_count(content.length) {
         pgrx::check_for_interrupts!();
-        hasher.update(&read(files, &Segment { content, segment_no }).0);
+        read(files, &[&Segment { content, segment_no }], &mut raw);
+        hasher.update(&raw[0].0);
     }
     let changed = hasher.finish() != content.hash;
     let file = &model.files[content.file_no].file_name;
@@ -249,7 +251,7 @@ struct Stored {
 }
 
 /// Encodes and writes the segments that are not stored yet. Workers encode and hash one batch while
-/// the main thread writes the one before. A content is only complete when its SHA-256 is right.
+/// the main thread writes the one before and reads the next. A content is only complete when its SHA-256 is right.
 fn store_segments(files: &FileSet, segments: &[Segment]) -> Stored {
     let mut stored = lock_contents(segments);
     let (mut new, mut hashers, mut completed) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -268,28 +270,32 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> Stored {
         }
     }
     let mut written = 0;
-    let mut pending: Vec<Encoded> = Vec::new();
-    for batch in new.chunks(BATCH_SEGMENTS) {
+    let mut batches = new.chunks(BATCH_SEGMENTS);
+    let (mut raw, mut next_raw) = (Vec::new(), Vec::new());
+    let (mut encoded, mut pending_encoded) = (Vec::new(), Vec::new());
+    let mut pending: &[&Segment] = &[];
+    let mut batch = batches.next().unwrap_or_default();
+    read(files, batch, &mut raw);
+    while !batch.is_empty() {
         pgrx::check_for_interrupts!();
-        let raw: Vec<(Vec<u8>, usize)> = batch.iter().map(|segment| read(files, segment)).collect();
+        let next = batches.next().unwrap_or_default();
         let hash = |no: usize, raw: &[u8]| {
             if let Some(hasher) = hashers.get_mut(&batch[no].content.hash) {
                 hasher.update(raw);
             }
         };
-        let (encoded, ()) =
-            parallel::overlap(|| parallel::encode_all(&raw, hash), || write(&mut written, &pending));
-        pending = batch
-            .iter()
-            .zip(encoded)
-            .map(|(segment, bytes)| Encoded {
-                hash: segment.content.hash,
-                segment_no: segment.segment_no,
-                bytes,
-            })
-            .collect();
+        parallel::overlap(
+            || parallel::encode_all(&raw, &mut encoded, hash),
+            || {
+                written += write(pending, &pending_encoded);
+                read(files, next, &mut next_raw);
+            },
+        );
+        (pending, batch) = (batch, next);
+        std::mem::swap(&mut encoded, &mut pending_encoded);
+        std::mem::swap(&mut raw, &mut next_raw);
     }
-    write(&mut written, &pending);
+    written += write(pending, &pending_encoded);
     let mut damaged = Vec::new();
     for content in completed {
         // What earlier chunks stored is read back; what this one stored was hashed on its way.
@@ -326,16 +332,24 @@ fn count_segments(stored: &BTreeMap<Hash, u64>, damaged: &[Hash]) {
     });
 }
 
-fn write(written: &mut u64, segments: &[Encoded]) {
-    *written += segments.iter().map(|segment| segment.bytes.len() as u64).sum::<u64>();
-    owner::run(|client| store::write(client, segments));
+/// Writes encoded segments; returns their number of bytes.
+fn write(segments: &[&Segment], encoded: &[Vec<u8>]) -> u64 {
+    let parts = segments.iter().zip(encoded);
+    segment_rows::insert(
+        parts.map(|(segment, bytes)| (&segment.content.hash, segment.segment_no, &bytes[..])),
+    );
+    encoded.iter().take(segments.len()).map(|bytes| bytes.len() as u64).sum()
 }
 
-fn read(files: &FileSet, segment: &Segment) -> (Vec<u8>, usize) {
-    let content = segment.content;
-    let (start, length) = segment.range();
-    let mut bytes = vec![0; length as usize];
-    let source = Ranges::new(files.source(content.file_no), content.ranges.iter().copied());
-    source.read_at(start, &mut bytes).or_raise();
-    (bytes, content.stride())
+/// Reads segments' raw bytes, with their strides, in place of what `raw` held.
+fn read(files: &FileSet, segments: &[&Segment], raw: &mut Vec<(Vec<u8>, usize)>) {
+    raw.resize_with(segments.len(), Default::default);
+    for (segment, (bytes, stride)) in segments.iter().zip(raw) {
+        let content = segment.content;
+        let (start, length) = segment.range();
+        bytes.resize(length as usize, 0);
+        *stride = content.stride();
+        let source = Ranges::new(files.source(content.file_no), content.ranges.iter().copied());
+        source.read_at(start, bytes).or_raise();
+    }
 }

@@ -4,13 +4,17 @@
 use super::Job;
 use crate::access::{self, StoredModel};
 use crate::errors::raise;
+use crate::heap::{Table, bytea};
 use crate::owner;
 use crate::store;
 use atomizer_core::census::{Choice, Counts};
+use atomizer_core::hash::Hash;
 use atomizer_core::quant::Dtype;
 use atomizer_core::scan::Scan;
 use atomizer_core::weights::AtomicValue;
+use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::prelude::*;
+use std::collections::HashSet;
 
 /// Weight atoms written by one statement, so that its arrays stay small.
 const UPSERT_ROWS: usize = 100_000;
@@ -66,21 +70,46 @@ fn add_references(counts: &Counts, sign: i64) {
         for slice in rows.chunks(UPSERT_ROWS) {
             pgrx::check_for_interrupts!();
             let hashes: Vec<&[u8]> = slice.iter().map(|(hash, _, _)| &hash[..]).collect();
-            let values: Vec<&[u8]> = slice.iter().map(|(_, value, _)| value.as_bytes()).collect();
             let counts: Vec<i64> = slice.iter().map(|(_, _, count)| *count).collect();
-            let statement = if sign > 0 {
-                "INSERT INTO atomizer.atom AS a (content_hash, kind, byte_length, atomic_value, reference_count) \
-                 SELECT h, 'weight', length(v), v, n \
-                 FROM (SELECT unnest($1::bytea[]) AS h, unnest($2::bytea[]) AS v, unnest($3::bigint[]) AS n) u \
-                 ON CONFLICT (content_hash, kind) DO UPDATE SET reference_count = a.reference_count + excluded.reference_count"
-            } else {
+            // Nobody else adds weight atoms under the lock. An atom that is being collected as garbage
+            // is waited for, and made anew.
+            let known: HashSet<Hash> = owner::execute(
+                client,
                 "UPDATE atomizer.atom a SET reference_count = a.reference_count + u.n \
-                 FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS u(h, v, n) \
-                 WHERE a.content_hash = u.h AND a.kind = 'weight'"
-            };
-            owner::execute(client, statement, &[hashes.into(), values.into(), counts.into()]);
+                 FROM (SELECT unnest($1::bytea[]) AS h, unnest($2::bigint[]) AS n) u \
+                 WHERE a.content_hash = u.h AND a.kind = 'weight' RETURNING a.content_hash",
+                &[hashes.into(), counts.into()],
+            )
+            .map(|row| access::hash(&row, 1))
+            .collect();
+            if sign > 0 {
+                insert_weights(slice.iter().filter(|(hash, _, _)| !known.contains(hash)));
+            }
         }
     });
+}
+
+/// Inserts new weight atoms, in the order of their keys: hash, value, count.
+fn insert_weights<'a>(mut rows: impl Iterator<Item = &'a (Hash, AtomicValue, i64)>) {
+    let table = Table::open(c"atom", pg_sys::RowExclusiveLock);
+    let kind = lookup_enum_by_label("atomizer.atom_kind", "weight");
+    // SAFETY: a plain call within a transaction.
+    let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+    table.insert(|| {
+        let (hash, value, count) = rows.next()?;
+        let value = value.as_bytes();
+        Some([
+            bytea(hash),
+            kind,
+            (value.len() as i64).into(),
+            (*count).into(),
+            0.into(),
+            bytea(value),
+            "model".into_datum().expect("text is not null"),
+            now.into(),
+        ])
+    });
+    table.close();
 }
 
 fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {

@@ -33,52 +33,45 @@ pub struct CodecError(&'static str);
 pub struct Encoder {
     zstd: Compressor<'static>,
     plane: Vec<u8>,
+    compressed: Vec<u8>,
 }
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self { zstd: Compressor::new(LEVEL).expect("zstd knows its level"), plane: Vec::new() }
+        let zstd = Compressor::new(LEVEL).expect("zstd knows its level");
+        Self { zstd, plane: Vec::new(), compressed: Vec::new() }
     }
 }
 
 impl Encoder {
-    /// Encodes one segment of at most [`SEGMENT_BYTES`]. `stride` is the width in bytes of a weight,
-    /// or of a block; any stride is right, a fitting one compresses.
-    pub fn encode(&mut self, raw: &[u8], stride: usize) -> Vec<u8> {
+    /// Encodes one segment of at most [`SEGMENT_BYTES`] to `out`, in place of what it held. `stride`
+    /// is the width in bytes of a weight, or of a block; any stride is right, a fitting one compresses.
+    pub fn encode(&mut self, raw: &[u8], stride: usize, out: &mut Vec<u8>) {
         assert!(raw.len() <= SEGMENT_BYTES, "a segment of {} bytes", raw.len());
         let stride = stride.clamp(1, raw.len().max(1)).min(usize::from(u16::MAX));
-        let mut out = Vec::with_capacity(HEADER_BYTES + raw.len() + stride * PLANE_HEADER_BYTES);
+        out.clear();
+        out.reserve(HEADER_BYTES + raw.len() + stride * PLANE_HEADER_BYTES);
         out.push(LAYOUT);
         out.extend((stride as u16).to_le_bytes());
         out.extend((raw.len() as u32).to_le_bytes());
         for no in 0..stride {
             planes::gather(raw, stride, no, &mut self.plane);
-            self.push_plane(&mut out);
+            self.push_plane(out);
         }
-        out
     }
 
     fn push_plane(&mut self, out: &mut Vec<u8>) {
-        let header = out.len();
-        out.extend([0; PLANE_HEADER_BYTES]);
-        let body = out.len();
-        let mut flag = 0;
         if planes::looks_compressible(&self.plane) {
-            out.resize(body + self.plane.len(), 0);
+            self.compressed.resize(self.plane.len(), 0);
             // An error says that the result would not be shorter.
-            match self.zstd.compress_to_buffer(&self.plane, &mut out[body..]) {
-                Ok(length) => {
-                    out.truncate(body + length);
-                    flag = COMPRESSED;
-                }
-                Err(_) => out.truncate(body),
+            if let Ok(length) = self.zstd.compress_to_buffer(&self.plane, &mut self.compressed[..]) {
+                out.extend((length as u32 | COMPRESSED).to_le_bytes());
+                out.extend(&self.compressed[..length]);
+                return;
             }
         }
-        if flag == 0 {
-            out.extend(&self.plane);
-        }
-        let length = (out.len() - body) as u32;
-        out[header..body].copy_from_slice(&(length | flag).to_le_bytes());
+        out.extend((self.plane.len() as u32).to_le_bytes());
+        out.extend(&self.plane);
     }
 }
 
@@ -95,11 +88,11 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Decodes one segment to its raw bytes.
+    /// Decodes one segment to its raw bytes, in place of what `raw` held.
     ///
     /// # Errors
-    /// [`CodecError`] when the bytes are not what [`Encoder::encode`] wrote.
-    pub fn decode(&mut self, encoded: &[u8]) -> Result<Vec<u8>, CodecError> {
+    /// [`CodecError`] when the bytes are not what [`Encoder::encode`] wrote; `raw` is then undefined.
+    pub fn decode(&mut self, encoded: &[u8], raw: &mut Vec<u8>) -> Result<(), CodecError> {
         let (header, mut rest) = encoded.split_at_checked(HEADER_BYTES).ok_or(CodecError("no header"))?;
         if header[0] != LAYOUT {
             return Err(CodecError("unknown layout"));
@@ -109,7 +102,8 @@ impl Decoder {
         if length > SEGMENT_BYTES || stride == 0 || stride > length.max(1) {
             return Err(CodecError("impossible header"));
         }
-        let mut raw = vec![0; length];
+        // Old bytes may stay: the planes cover every byte.
+        raw.resize(length, 0);
         for no in 0..stride {
             let (head, body) = rest.split_first_chunk().ok_or(CodecError("a plane is missing"))?;
             let head = u32::from_le_bytes(*head);
@@ -131,18 +125,24 @@ impl Decoder {
             if plane.len() != wanted {
                 return Err(CodecError("a plane has the wrong length"));
             }
-            planes::scatter(plane, stride, no, &mut raw);
+            planes::scatter(plane, stride, no, raw);
         }
         if !rest.is_empty() {
             return Err(CodecError("bytes behind the last plane"));
         }
-        Ok(raw)
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn encoded(raw: &[u8], stride: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        Encoder::default().encode(raw, stride, &mut out);
+        out
+    }
 
     /// xorshift64*: reproducible noise.
     fn noise(length: usize) -> Vec<u8> {
@@ -160,6 +160,8 @@ mod tests {
     #[test]
     fn every_length_and_stride_comes_back() {
         let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+        // Kept from one segment to the next, as the workers keep them.
+        let (mut encoded, mut decoded) = (Vec::new(), Vec::new());
         for length in (0..70).chain([1000, 4099, SEGMENT_BYTES - 1, SEGMENT_BYTES]) {
             let mixed: Vec<u8> = noise(length)
                 .iter()
@@ -168,8 +170,9 @@ mod tests {
                 .collect();
             for stride in [0, 1, 2, 3, 4, 8, 18, 20, 210, 292, 70_000] {
                 for raw in [&mixed, &vec![0; length]] {
-                    let encoded = encoder.encode(raw, stride);
-                    assert_eq!(&decoder.decode(&encoded).unwrap(), raw, "{length} bytes, stride {stride}");
+                    encoder.encode(raw, stride, &mut encoded);
+                    decoder.decode(&encoded, &mut decoded).unwrap();
+                    assert_eq!(&decoded, raw, "{length} bytes, stride {stride}");
                 }
             }
         }
@@ -178,8 +181,7 @@ mod tests {
     #[test]
     fn noise_grows_by_its_headers_only() {
         let raw = noise(SEGMENT_BYTES);
-        let encoded = Encoder::default().encode(&raw, 4);
-        assert_eq!(encoded.len(), raw.len() + HEADER_BYTES + 4 * PLANE_HEADER_BYTES);
+        assert_eq!(encoded(&raw, 4).len(), raw.len() + HEADER_BYTES + 4 * PLANE_HEADER_BYTES);
     }
 
     #[test]
@@ -188,23 +190,23 @@ mod tests {
             .iter()
             .flat_map(|byte| (0.01 + f32::from(*byte) * 1e-5f32.sqrt()).to_le_bytes())
             .collect();
-        assert!(Encoder::default().encode(&raw, 4).len() < raw.len() * 3 / 4);
+        assert!(encoded(&raw, 4).len() < raw.len() * 3 / 4);
     }
 
     #[test]
     fn damage_is_an_error_and_no_panic() {
         let raw = vec![3; 5000];
-        let encoded = Encoder::default().encode(&raw, 4);
-        let mut decoder = Decoder::default();
+        let encoded = encoded(&raw, 4);
+        let (mut decoder, mut other) = (Decoder::default(), Vec::new());
         for cut in 0..encoded.len() {
-            assert!(decoder.decode(&encoded[..cut]).is_err());
+            assert!(decoder.decode(&encoded[..cut], &mut other).is_err());
         }
         for at in 0..encoded.len() {
             for bit in 0..8 {
                 let mut damaged = encoded.clone();
                 damaged[at] ^= 1 << bit;
                 // It may decode to something else (the content's hash tells), but to nothing larger.
-                if let Ok(other) = decoder.decode(&damaged) {
+                if decoder.decode(&damaged, &mut other).is_ok() {
                     assert!(other.len() <= SEGMENT_BYTES);
                 }
             }

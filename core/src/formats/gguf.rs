@@ -386,7 +386,7 @@ fn tensor(reader: &mut HeaderReader, file_no: usize) -> Result<Tensor, ParseErro
     let byte_length = dtype
         .byte_length(weight_count)
         .ok_or_else(|| malformed!("tensor \"{name}\" of shape {shape:?} has more than 2^64 bytes"))?;
-    Ok(Tensor { name, shape, dtype, file_no, offset, byte_length, weight_count })
+    Ok(Tensor { name, shape, dtype, file_no, offset, byte_length, weight_count, derived: None, affine: None })
 }
 
 /// Turns a tensor's offset into a position in the file, if all of its bytes are there.

@@ -150,7 +150,8 @@ fn check_tensors(tensors: &[Tensor]) -> Result<(), ParseError> {
     }
     // Tensors without bytes lie anywhere: they must not stand between two that overlap.
     let mut last: Option<&Tensor> = None;
-    for tensor in tensors.iter().filter(|tensor| tensor.byte_length > 0) {
+    let in_file = |tensor: &&Tensor| tensor.byte_length > 0 && tensor.derived.is_none();
+    for tensor in tensors.iter().filter(in_file) {
         if let Some(last) = last.filter(|last| last.file_no == tensor.file_no) {
             let end = last.offset + last.byte_length;
             if end > tensor.offset {

@@ -151,6 +151,8 @@ fn tensor(
         offset: data_start + start,
         byte_length: end - start,
         weight_count,
+        derived: None,
+        affine: None,
     })
 }
 

@@ -38,7 +38,8 @@ pub struct DtypeInfo {
 
 macro_rules! dtypes {
     ($($variant:ident $weights:literal $bytes:literal $id:expr, $class:ident;)*) => {
-        /// The data type of a tensor: every type of GGUF (`enum ggml_type`) and of safetensors.
+        /// The data type of a tensor: every type of GGUF (`enum ggml_type`), of safetensors, and of
+        /// the other formats that hold plain numbers.
         #[allow(non_camel_case_types, missing_docs)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Dtype { $($variant,)* }
@@ -71,6 +72,11 @@ dtypes! {
     F6_E3M2 4 3 None, Other;
     F4 2 1 None, Other;
     C64 1 8 None, Other;
+    C128 1 16 None, Other;
+    I4 2 1 None, Other;
+    U4 2 1 None, Other;
+    I2 4 1 None, Other;
+    U2 4 1 None, Other;
     I8 1 1 Some(24), Integer;
     I16 1 2 Some(25), Integer;
     I32 1 4 Some(26), Integer;
