@@ -93,7 +93,7 @@ impl Raise for DecodeError {
                 self.to_string(),
                 "Such tensors are stored and given back exactly; extract_model_weights gives their raw bytes.",
             ),
-            Self::PartialBlock { .. } => {
+            Self::PartialBlock { .. } | Self::WrongLength { .. } => {
                 raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), "")
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::hash::{Hash, sha256};
 use crate::quant::codes::{CodeTally, Coding};
-use crate::quant::{Dtype, half_float, legacy, small_float};
+use crate::quant::{Dtype, blocks};
 use crate::tally::Tally;
 use std::collections::HashMap;
 
@@ -18,6 +18,16 @@ pub enum DecodeError {
         /// The type.
         dtype: Dtype,
         /// Number of bytes given.
+        length: usize,
+    },
+    /// The place for the weights is too small or too large.
+    #[error("{count} weights of type {} were to be decoded to {length} places", .dtype.name())]
+    WrongLength {
+        /// The type.
+        dtype: Dtype,
+        /// Number of weights.
+        count: usize,
+        /// Number of places.
         length: usize,
     },
 }
@@ -104,14 +114,24 @@ impl Weights {
         self.len() == 0
     }
 
+    /// One weight's bits, as [`AtomicValue::from_bits`] takes them.
+    fn bits(&self, i: usize) -> u64 {
+        match self {
+            Self::F32(values) => values[i].to_bits().into(),
+            Self::F64(values) => values[i].to_bits(),
+            Self::I64(values) => values[i] as u64,
+            Self::U64(values) => values[i],
+        }
+    }
+
     /// The content of one weight's atom.
     pub fn atomic_value(&self, i: usize) -> AtomicValue {
-        match self {
-            Self::F32(values) => AtomicValue::from_bits(Width::F32, values[i].to_bits().into()),
-            Self::F64(values) => AtomicValue::from_bits(Width::F64, values[i].to_bits()),
-            Self::I64(values) => AtomicValue::from_bits(Width::I64, values[i] as u64),
-            Self::U64(values) => AtomicValue::from_bits(Width::I64, values[i]),
-        }
+        let width = match self {
+            Self::F32(_) => Width::F32,
+            Self::F64(_) => Width::F64,
+            Self::I64(_) | Self::U64(_) => Width::I64,
+        };
+        AtomicValue::from_bits(width, self.bits(i))
     }
 
     /// One weight as `real`; rounded where the type is wider.
@@ -149,64 +169,70 @@ impl Weights {
     }
 }
 
-/// Decodes whole blocks of a tensor's bytes.
-///
-/// # Errors
-/// [`DecodeError`] for types without a decoder, and for bytes that are no whole number of blocks.
-pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
+/// Number of weights in whole blocks of bytes.
+fn count(dtype: Dtype, bytes: &[u8]) -> Result<usize, DecodeError> {
     let row = dtype.info();
-    if !bytes.len().is_multiple_of(row.block_bytes as usize) {
+    let block_bytes = row.block_bytes as usize;
+    if !bytes.len().is_multiple_of(block_bytes) {
         return Err(DecodeError::PartialBlock { dtype, length: bytes.len() });
     }
     if !dtype.is_decodable() {
         return Err(DecodeError::Unsupported(dtype));
     }
+    Ok(bytes.len() / block_bytes * row.block_weights as usize)
+}
+
+/// Decodes whole blocks of a tensor's bytes.
+///
+/// # Errors
+/// [`DecodeError`] for types without a decoder, and for bytes that are no whole number of blocks.
+pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
+    let count = count(dtype, bytes)?;
     Ok(match dtype {
-        Dtype::F32 => Weights::F32(words(bytes, f32::from_le_bytes)),
-        Dtype::F16 => Weights::F32(words(bytes, |word| half_float::f16(u16::from_le_bytes(word)))),
-        Dtype::BF16 => Weights::F32(words(bytes, |word| half_float::bf16(u16::from_le_bytes(word)))),
-        Dtype::F64 => Weights::F64(words(bytes, f64::from_le_bytes)),
-        Dtype::F8_E4M3 => Weights::F32(look_up(bytes, &small_float::e4m3())),
-        Dtype::F8_E5M2 => Weights::F32(look_up(bytes, &small_float::e5m2())),
-        Dtype::F8_E4M3FNUZ => Weights::F32(look_up(bytes, &small_float::e4m3fnuz())),
-        Dtype::F8_E5M2FNUZ => Weights::F32(look_up(bytes, &small_float::e5m2fnuz())),
-        Dtype::F8_E8M0 => Weights::F32(look_up(bytes, &small_float::e8m0())),
-        Dtype::I8 => Weights::F32(words(bytes, |word| i8::from_le_bytes(word).into())),
-        Dtype::U8 => Weights::F32(words(bytes, |word| u8::from_le_bytes(word).into())),
-        Dtype::BOOL => Weights::F32(words(bytes, |word| u8::from_le_bytes(word).into())),
-        Dtype::I16 => Weights::F32(words(bytes, |word| i16::from_le_bytes(word).into())),
-        Dtype::U16 => Weights::F32(words(bytes, |word| u16::from_le_bytes(word).into())),
-        Dtype::I32 => Weights::I64(words(bytes, |word| i32::from_le_bytes(word).into())),
-        Dtype::U32 => Weights::I64(words(bytes, |word| u32::from_le_bytes(word).into())),
-        Dtype::I64 => Weights::I64(words(bytes, i64::from_le_bytes)),
-        Dtype::U64 => Weights::U64(words(bytes, u64::from_le_bytes)),
-        Dtype::Q4_0 => Weights::F32(blocks(bytes, legacy::q4_0)),
-        Dtype::Q4_1 => Weights::F32(blocks(bytes, legacy::q4_1)),
-        Dtype::Q5_0 => Weights::F32(blocks(bytes, legacy::q5_0)),
-        Dtype::Q5_1 => Weights::F32(blocks(bytes, legacy::q5_1)),
-        Dtype::Q8_0 => Weights::F32(blocks(bytes, legacy::q8_0)),
-        _ => return Err(DecodeError::Unsupported(dtype)),
+        Dtype::F64 => Weights::F64(words(bytes, f64::from_le_bytes).collect()),
+        Dtype::I32 => Weights::I64(words(bytes, |word| i32::from_le_bytes(word).into()).collect()),
+        Dtype::U32 => Weights::I64(words(bytes, |word| u32::from_le_bytes(word).into()).collect()),
+        Dtype::I64 => Weights::I64(words(bytes, i64::from_le_bytes).collect()),
+        Dtype::U64 => Weights::U64(words(bytes, u64::from_le_bytes).collect()),
+        _ => {
+            let mut out = vec![0.0; count];
+            decode_f32_into(dtype, bytes, &mut out)?;
+            Weights::F32(out)
+        }
     })
 }
 
-fn words<const N: usize, T>(bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks().0.iter().map(|word| decode(*word)).collect()
-}
-
-fn look_up(bytes: &[u8], table: &[f32; 256]) -> Vec<f32> {
-    bytes.iter().map(|&code| table[usize::from(code)]).collect()
-}
-
-fn blocks<const BYTES: usize, const WEIGHTS: usize>(
-    bytes: &[u8],
-    decode: impl Fn(&[u8; BYTES], &mut [f32; WEIGHTS]),
-) -> Vec<f32> {
-    let blocks: &[[u8; BYTES]] = bytes.as_chunks().0;
-    let mut out = vec![0.0; blocks.len() * WEIGHTS];
-    for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
-        decode(block, out);
+/// Decodes whole blocks of a tensor's bytes to f32, rounding the weights of wider types, into a place
+/// that the caller has for them: nothing is allocated.
+///
+/// # Errors
+/// [`DecodeError`], as [`decode`], and when `out` has not the length of the weights.
+pub fn decode_f32_into(dtype: Dtype, bytes: &[u8], out: &mut [f32]) -> Result<(), DecodeError> {
+    let count = count(dtype, bytes)?;
+    if out.len() != count {
+        return Err(DecodeError::WrongLength { dtype, count, length: out.len() });
     }
-    out
+    match dtype {
+        Dtype::F64 => fill(out, words(bytes, |word| f64::from_le_bytes(word) as f32)),
+        Dtype::I32 => fill(out, words(bytes, |word| i32::from_le_bytes(word) as f32)),
+        Dtype::U32 => fill(out, words(bytes, |word| u32::from_le_bytes(word) as f32)),
+        Dtype::I64 => fill(out, words(bytes, |word| i64::from_le_bytes(word) as f32)),
+        Dtype::U64 => fill(out, words(bytes, |word| u64::from_le_bytes(word) as f32)),
+        _ if blocks::decode(dtype, bytes, out) => {}
+        _ => return Err(DecodeError::Unsupported(dtype)),
+    }
+    Ok(())
+}
+
+fn words<'a, const N: usize, T>(
+    bytes: &'a [u8],
+    decode: impl Fn([u8; N]) -> T + 'a,
+) -> impl Iterator<Item = T> + 'a {
+    bytes.as_chunks().0.iter().map(move |word| decode(*word))
+}
+
+fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
+    out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
 }
 
 /// Counts how often each distinct weight occurs.
@@ -222,6 +248,8 @@ pub struct Counter {
     wide: HashMap<u64, u64>,
     /// Distinct values above which there are too many.
     most: usize,
+    /// Where weights are decoded to.
+    decoded: Vec<f32>,
 }
 
 impl Counter {
@@ -236,6 +264,7 @@ impl Counter {
             tally: Tally::default(),
             wide: HashMap::new(),
             most,
+            decoded: Vec::new(),
         }
     }
 
@@ -245,6 +274,7 @@ impl Counter {
     /// # Errors
     /// [`DecodeError`], as [`decode`].
     pub fn add(&mut self, dtype: Dtype, bytes: &[u8], counting: bool) -> Result<u64, DecodeError> {
+        let count = count(dtype, bytes)?;
         if counting && !self.patterns.is_empty() {
             match dtype.info().block_bytes {
                 1 => bytes.iter().for_each(|&code| self.patterns[usize::from(code)] += 1),
@@ -254,27 +284,29 @@ impl Counter {
                 }
             }
         }
-        let weights = decode(dtype, bytes)?;
         if let Some(codes) = self.codes.as_mut().filter(|_| counting) {
             codes.add(bytes);
             if codes.is_full() {
                 self.empty_codes();
             }
-        } else if counting && self.patterns.is_empty() {
-            let mut count = |bits: u64| *self.wide.entry(bits).or_insert(0) += 1;
-            match &weights {
-                Weights::F32(values) => values.iter().for_each(|value| self.tally.add(value.to_bits())),
-                Weights::F64(values) => values.iter().for_each(|value| count(value.to_bits())),
-                Weights::I64(values) => values.iter().for_each(|value| count(*value as u64)),
-                Weights::U64(values) => values.iter().for_each(|value| count(*value)),
+        }
+        if dtype.width() == Width::F32 {
+            self.decoded.resize(count, 0.0);
+            decode_f32_into(dtype, bytes, &mut self.decoded)?;
+            if counting && self.patterns.is_empty() && self.codes.is_none() {
+                self.decoded.iter().for_each(|value| self.tally.add(value.to_bits()));
+            }
+            return Ok(self.decoded.iter().filter(|value| **value == 0.0).count() as u64);
+        }
+        let weights = decode(dtype, bytes)?;
+        let mut zeros = 0;
+        for i in 0..weights.len() {
+            zeros += u64::from(weights.f64(i) == 0.0);
+            if counting {
+                *self.wide.entry(weights.bits(i)).or_insert(0) += 1;
             }
         }
-        Ok(match weights {
-            Weights::F32(values) => values.iter().filter(|value| **value == 0.0).count(),
-            Weights::F64(values) => values.iter().filter(|value| **value == 0.0).count(),
-            Weights::I64(values) => values.iter().filter(|value| **value == 0).count(),
-            Weights::U64(values) => values.iter().filter(|value| **value == 0).count(),
-        } as u64)
+        Ok(zeros)
     }
 
     /// True while there are no more distinct values than the counter is for.
@@ -370,5 +402,7 @@ mod tests {
     fn partial_blocks_and_unknown_decoders_are_errors() {
         assert!(matches!(decode(Dtype::Q4_1, &[0; 19]), Err(DecodeError::PartialBlock { .. })));
         assert!(matches!(decode(Dtype::F4, &[0]), Err(DecodeError::Unsupported(_))));
+        let short = decode_f32_into(Dtype::Q4_1, &[0; 20], &mut [0.0; 31]).unwrap_err();
+        assert_eq!(short.to_string(), "32 weights of type Q4_1 were to be decoded to 31 places");
     }
 }

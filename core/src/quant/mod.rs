@@ -1,10 +1,19 @@
 //! Data types of tensors: one table of names and sizes, which the parsers, the decoders, the SQL
-//! enum and the docs share; and the decoders of block-quantized types.
+//! enum and the docs share; and the decoders of block-quantized types, one file for each family.
 
+pub(crate) mod blocks;
 pub mod codes;
 pub mod half_float;
+pub mod iq;
+pub mod iq_grids;
+pub mod k;
+mod layout;
 pub mod legacy;
+pub mod mx;
+#[allow(unsafe_code, reason = "calls code compiled for AVX2 where the processor has it")]
+mod simd;
 pub mod small_float;
+pub mod ternary;
 
 /// How a data type stores its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +125,7 @@ dtypes! {
 
 impl Dtype {
     /// The type's row in the table.
-    pub fn info(self) -> &'static DtypeInfo {
+    pub const fn info(self) -> &'static DtypeInfo {
         &DTYPES[self as usize]
     }
 
@@ -152,11 +161,9 @@ impl Dtype {
 
     /// True when [`crate::weights::decode`] turns this type into numbers.
     pub fn is_decodable(self) -> bool {
-        use Dtype::*;
         match self.info().class {
-            Class::Float | Class::Integer => true,
+            Class::Float | Class::Integer | Class::Quantized => true,
             Class::Other => false,
-            Class::Quantized => matches!(self, Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q8_0),
         }
     }
 }

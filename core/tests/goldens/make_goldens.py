@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 """Writes the golden files beside this script: encoded bytes (`NAME.bytes`) and what the reference
-makes of them, as little-endian f32 (`NAME.f32`).
+makes of them, as little-endian f32 (`NAME.f32`); and weights (`quantize.f32`) with what the reference
+quantizes them to (`quantize.NAME`). Also the hashes of the IQ types' points (`iq_grids.sha256`).
 
-References: ml_dtypes 0.6.0 and numpy 2.4.6 (F16, BF16, F8), gguf 0.19.0 `gguf.quants.dequantize`
-(Q4_0, Q4_1, Q5_0, Q5_1, Q8_0). On x86-64 the output is the same on every run:
+References: ml_dtypes 0.6.0 and numpy 2.4.6 (F16, BF16, F8), gguf 0.19.0 (`gguf.quants.dequantize` for all
+block types but these, `gguf.quants.quantize`), libgguf 0.2.2, which is ggml's own C (Q1_0). No package
+decodes Q8_1 and Q8_K, which are never stored in files: their expected values are written out here, from
+the layouts in ggml's `ggml-common.h`. libgguf also quantizes the weights behind half of the blocks.
+On x86-64 with glibc the output is the same on every run:
 
-    python3 -m venv V && V/bin/pip install gguf==0.19.0 ml_dtypes==0.6.0 numpy==2.4.6
+    python3 -m venv V && V/bin/pip install gguf==0.19.0 libgguf==0.2.2 ml_dtypes==0.6.0 numpy==2.4.6
     V/bin/python core/tests/goldens/make_goldens.py
 """
 
+import hashlib
 import pathlib
 
 import gguf
+import libgguf
 import ml_dtypes
 import numpy as np
 
@@ -29,6 +35,24 @@ BF16_EDGES = [0x0000, 0x0001, 0x007F, 0x0080, 0x0081, 0x3F7F, 0x3F80, 0x3F81, 0x
 
 # Bytes of a block, and how many f16 stand at its front.
 BLOCKS = {"Q4_0": (18, 1), "Q4_1": (20, 2), "Q5_0": (22, 1), "Q5_1": (24, 2), "Q8_0": (34, 1)}
+
+# The scales of the other block types: where they stand in a block, and how they are stored. IQ1_M has
+# its f16 in the highest nibbles of four words.
+SCALES = {"Q2_K": ("f2", 80, 82), "Q3_K": ("f2", 108), "Q4_K": ("f2", 0, 2), "Q5_K": ("f2", 0, 2),
+          "Q6_K": ("f2", 208), "Q8_K": ("f4", 0), "Q8_1": ("f2", 0), "IQ1_S": ("f2", 0), "IQ1_M": ("nibbles", 48),
+          "IQ2_XXS": ("f2", 0), "IQ2_XS": ("f2", 0), "IQ2_S": ("f2", 0), "IQ3_XXS": ("f2", 0), "IQ3_S": ("f2", 0),
+          "IQ4_NL": ("f2", 0), "IQ4_XS": ("f2", 0), "TQ1_0": ("f2", 52), "TQ2_0": ("f2", 64), "MXFP4": ("u1", 0),
+          "NVFP4": ("u1", 0, 1, 2, 3), "Q1_0": ("f2", 0)}
+# gguf-py says 40 bytes, ggml's struct has 36.
+BLOCK_BYTES = {"Q8_1": 36}
+# Few, because a block of 256 weights decodes to a kilobyte: zeros, the least and the greatest subnormal,
+# one, the greatest number, infinity, NaN.
+FEW_F16_EDGES = [0x0000, 0x8000, 0x8001, 0x03FF, 0x3C00, 0x7BFF, 0x7C00, 0x7E00]
+F32_EDGES = [0x00000000, 0x80000000, 0x80000001, 0x007FFFFF, 0x3F800000, 0x7F7FFFFF, 0x7F800000, 0x7FC00000]
+# E8M0 and E4M3: zero, the two subnormals of half an E8M0, both subnormal E4M3 ends, one, the greatest, NaN,
+# and codes with the highest bit.
+U8_EDGES = [0x00, 0x01, 0x02, 0x07, 0x08, 0x38, 0x7E, 0x7F, 0x80, 0xFE, 0xFF]
+FEW_BLOCKS = 3
 
 
 def write(name, encoded, values):
@@ -56,6 +80,77 @@ def blocks(rng, size, scales):
     return out
 
 
+def set_scale(block, kind, at, bits):
+    """Writes a scale's bits into a block."""
+    if kind == "nibbles":
+        for word in range(4):
+            block[at + 2 * word + 1] = (block[at + 2 * word + 1] & 0x0F) | (bits >> (4 * word) & 15) << 4
+    else:
+        stored = np.array([bits], dtype=f"<u{kind[1]}").view(np.uint8)
+        block[at : at + len(stored)] = stored
+
+
+def other_blocks(rng, name):
+    """Blocks that libgguf makes of random weights, where it can; random blocks with plain scales; random
+    blocks with every edge as a scale, and as the second scale the edges from the other end."""
+    number = gguf.GGMLQuantizationType[name]
+    weights, size = gguf.GGML_QUANT_SIZES[number]
+    size = BLOCK_BYTES.get(name, size)
+    kind, *places = SCALES[name]
+    edges = {"f2": FEW_F16_EDGES, "nibbles": FEW_F16_EDGES, "f4": F32_EDGES, "u1": U8_EDGES}[kind]
+    made = np.zeros((0, size), dtype=np.uint8)
+    if libgguf.row_size(number, weights):
+        values = rng.normal(0, 0.05, FEW_BLOCKS * weights).astype("<f4")
+        importance = rng.uniform(0.5, 2, weights).astype("<f4")
+        raw = libgguf.quantize_rows_raw(number, values, FEW_BLOCKS, weights, importance)
+        made = np.frombuffer(raw, dtype=np.uint8).reshape(FEW_BLOCKS, size)
+    out = rng.integers(0, 256, (FEW_BLOCKS + len(edges), size), dtype=np.uint8)
+    for i, block in enumerate(out):
+        for at in places:
+            if i >= FEW_BLOCKS:
+                edge = i - FEW_BLOCKS if at == places[0] else len(edges) - 1 - (i - FEW_BLOCKS)
+                bits = edges[edge]
+            elif kind == "u1":
+                bits = int(rng.integers(100, 120))
+            else:
+                dtype = "<f4" if kind == "f4" else "<f2"
+                bits = int(rng.normal(0, 0.05, 1).astype(dtype).view(f"<u{dtype[2]}")[0])
+            set_scale(block, kind, at, bits)
+    return np.concatenate([made, out])
+
+
+def decoded(name, data):
+    """What the reference makes of blocks."""
+    if name == "Q8_1":
+        return data[:, :2].copy().view("<f2").astype("<f4") * data[:, 4:].view(np.int8).astype("<f4")
+    if name == "Q8_K":
+        return data[:, :4].copy().view("<f4") * data[:, 4:260].view(np.int8).astype("<f4")
+    number = gguf.GGMLQuantizationType[name]
+    if name == "Q1_0":
+        weights = gguf.GGML_QUANT_SIZES[number][0]
+        raw = libgguf.dequantize_rows_raw(number, np.ascontiguousarray(data), len(data), weights)
+        return np.frombuffer(raw, dtype="<f4")
+    return gguf.quants.dequantize(data, number)
+
+
+# Types that gguf-py quantizes to.
+QUANTIZED = ["F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4"]
+
+
+def weights_to_quantize(rng):
+    """Rows of 256 finite weights."""
+    base = rng.normal(0, 0.05, 256)
+    rows = [base, rng.normal(0, 1, 256), np.zeros(256), -np.zeros(256), np.full(256, 0.3), np.full(256, -7.0),
+            # Halves, where rounding is decided; steps; one outlier of either sign; all positive.
+            rng.integers(-15, 16, 256) / 2, np.arange(256) - 128.0, np.where(np.arange(256) % 32 == 5, 3.0, base),
+            np.where(np.arange(256) % 32 == 9, -3.0, base), np.abs(base) + 1,
+            # Scales beyond f16, subnormal f16 scales, scales whose reciprocal is infinite, subnormal weights.
+            base * 1e7, base * 1e-6, base * 1e-37, base * 2e-38, base * 1e-42,
+            # Near powers of two, where a logarithm may round up.
+            np.float32(2.0) ** rng.integers(-20, 20, 256), np.nextafter(np.float32(2.0) ** 19, np.float32(0)) * np.sign(base)]
+    return np.stack(rows).astype("<f4")
+
+
 def main():
     rng = np.random.default_rng(20261122)
     f16 = words(rng, F16_EDGES)
@@ -73,6 +168,20 @@ def main():
         with np.errstate(all="ignore"):
             values = gguf.quants.dequantize(data, gguf.GGMLQuantizationType[name])
         write(name.lower(), data, values)
+    for name in SCALES:
+        data = other_blocks(rng, name)
+        with np.errstate(all="ignore"):
+            write(name.lower(), data, decoded(name, data))
+    with open(HERE / "iq_grids.sha256", "w") as out:
+        for name in ["IQ1_S", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"]:
+            traits = gguf.quants._type_traits[gguf.GGMLQuantizationType[name]]
+            print(name, hashlib.sha256(traits.grid.astype(np.int8).tobytes()).hexdigest(), file=out)
+    weights = weights_to_quantize(rng)
+    (HERE / "quantize.f32").write_bytes(weights.tobytes())
+    for name in QUANTIZED:
+        with np.errstate(all="ignore"):
+            encoded = gguf.quants.quantize(weights, gguf.GGMLQuantizationType[name])
+        (HERE / f"quantize.{name.lower()}").write_bytes(encoded.tobytes())
 
 
 if __name__ == "__main__":
