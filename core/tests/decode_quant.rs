@@ -53,6 +53,11 @@ const IQ4: [f32; 16] = [
 const E2M1: [f32; 16] =
     [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0];
 
+/// One of the signed bytes of a point.
+fn lane(point: u64, j: usize) -> f32 {
+    f32::from((point >> (8 * j)) as u8 as i8)
+}
+
 /// One weight of a block.
 fn weight(dtype: Dtype, b: &[u8], i: usize) -> f32 {
     // The number of the group of four, eight, … weights, and the place in the last of them.
@@ -100,41 +105,41 @@ fn weight(dtype: Dtype, b: &[u8], i: usize) -> f32 {
             let group = bits(&b[34..], 16 * thirty_two, 16);
             let point = grids::IQ1_S[high_byte(b[2 + eight], group >> (3 * (eight % 4)) & 7)];
             let side = if group >> 15 == 1 { -0.125 } else { 0.125 };
-            half(b, 0) * (2 * (group >> 12 & 7) + 1) as f32 * (f32::from(point[j]) + side)
+            half(b, 0) * (2 * (group >> 12 & 7) + 1) as f32 * (lane(point, j) + side)
         }
         Dtype::IQ1_M => {
             let d = (0..4).map(|word| bits(&b[48..], 16 * word + 12, 4) << (4 * word)).sum();
             let scale = bits(&b[48..], 16 * (sixteen / 4) + 3 * (sixteen % 4), 3);
             let point = grids::IQ1_S[high_byte(b[eight], bits(&b[32..], 4 * eight, 3))];
             let side = if bits(&b[32..], 4 * eight + 3, 1) == 1 { -0.125 } else { 0.125 };
-            ieee(d, 5, 10) * (2 * scale + 1) as f32 * (f32::from(point[j]) + side)
+            ieee(d, 5, 10) * (2 * scale + 1) as f32 * (lane(point, j) + side)
         }
         Dtype::IQ2_XXS => {
             let group = &b[2 + 8 * thirty_two..];
             let point = grids::IQ2_XXS[usize::from(group[eight % 4])];
             let scale = half(b, 0) * (0.5 + bits(group, 60, 4) as f32) * 0.25;
-            scale * f32::from(point[j]) * even_sign(bits(group, 32 + 7 * (eight % 4), 7), j)
+            scale * lane(point, j) * even_sign(bits(group, 32 + 7 * (eight % 4), 7), j)
         }
         Dtype::IQ2_XS => {
             let point = grids::IQ2_XS[bits(&b[2..], 16 * eight, 9) as usize];
             let scale = half(b, 0) * (0.5 + bits(&b[66..], 4 * sixteen, 4) as f32) * 0.25;
-            scale * f32::from(point[j]) * even_sign(bits(&b[2..], 16 * eight + 9, 7), j)
+            scale * lane(point, j) * even_sign(bits(&b[2..], 16 * eight + 9, 7), j)
         }
         Dtype::IQ2_S => {
             let point = grids::IQ2_S[high_byte(b[2 + eight], bits(&b[66..], 2 * eight, 2))];
             let scale = half(b, 0) * (0.5 + bits(&b[74..], 4 * sixteen, 4) as f32) * 0.25;
-            scale * f32::from(point[j]) * (1.0 - 2.0 * bits(&b[34..], i, 1) as f32)
+            scale * lane(point, j) * (1.0 - 2.0 * bits(&b[34..], i, 1) as f32)
         }
         Dtype::IQ3_XXS => {
             let point = grids::IQ3_XXS[usize::from(b[2 + four])];
             let group = &b[66 + 4 * thirty_two..];
             let scale = half(b, 0) * (0.5 + bits(group, 28, 4) as f32) * 0.5;
-            scale * f32::from(point[i % 4]) * even_sign(bits(group, 7 * (eight % 4), 7), j)
+            scale * lane(point.into(), i % 4) * even_sign(bits(group, 7 * (eight % 4), 7), j)
         }
         Dtype::IQ3_S => {
             let point = grids::IQ3_S[high_byte(b[2 + four], bits(&b[66..], four, 1))];
             let scale = half(b, 0) * (1 + 2 * bits(&b[106..], 4 * thirty_two, 4)) as f32;
-            scale * f32::from(point[i % 4]) * (1.0 - 2.0 * bits(&b[74..], i, 1) as f32)
+            scale * lane(point.into(), i % 4) * (1.0 - 2.0 * bits(&b[74..], i, 1) as f32)
         }
         Dtype::IQ4_NL => half(b, 0) * IQ4[interleaved(&b[2..], i, 4, 16) as usize],
         Dtype::IQ4_XS => {
@@ -220,14 +225,15 @@ proptest! {
 fn points_are_those_of_gguf() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/iq_grids.sha256");
     let file = std::fs::read_to_string(file).unwrap();
-    let bytes = |points: &[i8]| points.iter().map(|value| *value as u8).collect::<Vec<_>>();
+    let eights = |points: &[u64]| points.iter().flat_map(|point| point.to_le_bytes()).collect::<Vec<_>>();
+    let fours = |points: &[u32]| points.iter().flat_map(|point| point.to_le_bytes()).collect::<Vec<_>>();
     let found = [
-        ("IQ1_S", bytes(grids::IQ1_S.as_flattened())),
-        ("IQ2_XXS", bytes(grids::IQ2_XXS.as_flattened())),
-        ("IQ2_XS", bytes(grids::IQ2_XS.as_flattened())),
-        ("IQ2_S", bytes(grids::IQ2_S.as_flattened())),
-        ("IQ3_XXS", bytes(grids::IQ3_XXS.as_flattened())),
-        ("IQ3_S", bytes(grids::IQ3_S.as_flattened())),
+        ("IQ1_S", eights(&grids::IQ1_S)),
+        ("IQ2_XXS", eights(&grids::IQ2_XXS)),
+        ("IQ2_XS", eights(&grids::IQ2_XS)),
+        ("IQ2_S", eights(&grids::IQ2_S)),
+        ("IQ3_XXS", fours(&grids::IQ3_XXS)),
+        ("IQ3_S", fours(&grids::IQ3_S)),
     ];
     let hex = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let found: Vec<String> =

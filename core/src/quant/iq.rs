@@ -4,7 +4,8 @@
 //! Products and sums are rounded one by one in gguf-py's order; a sign only flips a bit.
 
 use super::iq_grids as grids;
-use super::layout::{SUPER, half, layout, look_up_halves, nibble, scaled};
+use super::layout::{ONES, SUPER, half, halves, layout, masks, nibble, scale_values};
+use super::simd::Level;
 
 layout!(Iq1S = IQ1_S { d: 2, qs: 32, qh: 16 });
 layout!(Iq1M = IQ1_M { qs: 32, qh: 16, scales: 8 });
@@ -15,9 +16,6 @@ layout!(Iq3Xxs = IQ3_XXS { d: 2, qs: 64, signs: 32 });
 layout!(Iq3S = IQ3_S { d: 2, qs: 64, qh: 8, signs: 32, scales: 4 });
 layout!(Iq4Nl = IQ4_NL { d: 2, qs: 16 });
 layout!(Iq4Xs = IQ4_XS { d: 2, scales_h: 2, scales_l: 4, qs: 128 });
-
-/// What is added to each weight of IQ1, or taken away from it, before it is scaled.
-const IQ1_DELTA: f32 = 0.125;
 
 /// The values of IQ4 codes.
 pub(super) const IQ4_VALUES: [i8; 16] =
@@ -40,31 +38,28 @@ fn even_signs(bits: u32, i: usize) -> u8 {
     EVEN_SIGNS[(bits >> (7 * i) & 127) as usize]
 }
 
-/// Scales eight magnitudes and gives them their signs: bit `j` set is minus.
+/// Eight magnitudes with their signs: bit `j` set is minus.
 #[inline(always)]
-fn scale_signed(magnitudes: &[i8; 8], signs: u8, d: f32, out: &mut [f32; 8]) {
-    for (j, (out, &magnitude)) in out.iter_mut().zip(magnitudes).enumerate() {
-        let sign = u32::from(signs) << (31 - j) & 1 << 31;
-        *out = f32::from_bits((d * f32::from(magnitude)).to_bits() ^ sign);
-    }
+fn with_signs(magnitudes: u64, signs: u8) -> u64 {
+    let mask = masks(signs);
+    // A negative number is its complement plus one; no magnitude is zero, so nothing is carried.
+    (magnitudes ^ mask) + (mask & ONES)
 }
 
 /// Two points of four weights as one of eight.
 #[inline(always)]
-fn join(one: &[i8; 4], two: &[i8; 4]) -> [i8; 8] {
-    let mut both = [0; 8];
-    both[..4].copy_from_slice(one);
-    both[4..].copy_from_slice(two);
-    both
+fn join(one: u32, two: u32) -> u64 {
+    u64::from(one) | u64::from(two) << 32
 }
 
-/// Shifts eight weights of IQ1 to one side and scales them.
+/// Eight times the weights of a point of IQ1, after each was shifted by an eighth to one side.
 #[inline(always)]
-fn scale_shifted(point: &[i8; 8], minus: bool, d: f32, out: &mut [f32; 8]) {
-    let delta = if minus { -IQ1_DELTA } else { IQ1_DELTA };
-    for (out, &value) in out.iter_mut().zip(point) {
-        *out = d * (f32::from(value) + delta);
-    }
+fn shifted(point: u64, minus: bool) -> u64 {
+    const LOW: u64 = 0x7f * ONES;
+    let eightfold = point << 3 & 0xf8 * ONES;
+    let side = if minus { 0xff * ONES } else { ONES };
+    // Adds byte by byte: the highest bits apart, so that none is carried into the next byte.
+    ((eightfold & LOW) + (side & LOW)) ^ ((eightfold ^ side) & !LOW)
 }
 
 /// A little-endian word of a block.
@@ -81,126 +76,136 @@ fn number(low: u8, high: u8) -> usize {
 
 /// IQ1_S: for 32 weights a 3-bit scale, a side to shift to, and four points of 11 bits.
 #[inline(always)]
-pub fn iq1_s(block: &[u8; 50], out: &mut [f32; SUPER]) {
+pub fn iq1_s<L: Level>(level: L, block: &[u8; 50], out: &mut [f32; SUPER]) {
     let Iq1S { d, qs, qh } = Iq1S::of(block);
-    let d = half(d);
+    // An eighth of it: an f16 has no digits so low that f32 would lose them.
+    let d = half(d) / 8.0;
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let qh = word(qh, i);
-        let d = d * f32::from(2 * (qh >> 12 & 7) + 1);
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-            let point = &grids::IQ1_S[number(qs[4 * i + k], (qh >> (3 * k) & 7) as u8)];
-            scale_shifted(point, qh & 0x8000 != 0, d, out);
+        let mut codes = [0; 32];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
+            let point = grids::IQ1_S[number(qs[4 * i + k], (qh >> (3 * k) & 7) as u8)];
+            *codes = shifted(point, qh & 0x8000 != 0).to_le_bytes();
         }
+        level.scale(&codes, d * f32::from(2 * (qh >> 12 & 7) + 1), out);
     }
 }
 
 /// IQ1_M: for 16 weights a 3-bit scale, and two points of 11 bits with a side to shift to. The f16
 /// scale of all lies in the highest nibbles of the four words of scales.
 #[inline(always)]
-pub fn iq1_m(block: &[u8; 56], out: &mut [f32; SUPER]) {
+pub fn iq1_m<L: Level>(level: L, block: &[u8; 56], out: &mut [f32; SUPER]) {
     let Iq1M { qs, qh, scales } = Iq1M::of(block);
-    let scales = [0, 1, 2, 3].map(|i| word(scales, i));
+    let scales = [word(scales, 0), word(scales, 1), word(scales, 2), word(scales, 3)];
     let d = scales[0] >> 12 | scales[1] >> 8 & 0xf0 | scales[2] >> 4 & 0xf00 | scales[3] & 0xf000;
-    let d = half(&d.to_le_bytes());
+    let d = half(&d.to_le_bytes()) / 8.0;
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let d = d * f32::from(2 * (scales[i / 4] >> (i % 4 * 3) & 7) + 1);
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
+        let mut codes = [0; 16];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
             let high = qh[i] >> (4 * k);
-            scale_shifted(&grids::IQ1_S[number(qs[2 * i + k], high & 7)], high & 8 != 0, d, out);
+            let point = grids::IQ1_S[number(qs[2 * i + k], high & 7)];
+            *codes = shifted(point, high & 8 != 0).to_le_bytes();
         }
+        let scale = scales[i / 4] >> (i % 4 * 3) & 7;
+        level.scale(&codes, d * f32::from(2 * scale + 1), out);
     }
 }
 
 /// IQ2_XXS: for 32 weights four points of 8 bits, then a word of a 4-bit scale and 4 × 7 signs.
 #[inline(always)]
-pub fn iq2_xxs(block: &[u8; 66], out: &mut [f32; SUPER]) {
+pub fn iq2_xxs<L: Level>(level: L, block: &[u8; 66], out: &mut [f32; SUPER]) {
     let Iq2Xxs { d, qs } = Iq2Xxs::of(block);
     let d = half(d);
     for (qs, out) in qs.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<32>().0) {
         let signs = u32::from_le_bytes([qs[4], qs[5], qs[6], qs[7]]);
-        let d = d * (0.5 + (signs >> 28) as f32) * 0.25;
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-            scale_signed(&grids::IQ2_XXS[usize::from(qs[k])], even_signs(signs, k), d, out);
+        let mut codes = [0; 32];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
+            *codes = with_signs(grids::IQ2_XXS[usize::from(qs[k])], even_signs(signs, k)).to_le_bytes();
         }
+        level.scale(&codes, d * (0.5 + (signs >> 28) as f32) * 0.25, out);
     }
 }
 
 /// IQ2_XS: for 8 weights a word of a 9-bit point and 7 signs; for 16 a 4-bit scale.
 #[inline(always)]
-pub fn iq2_xs(block: &[u8; 74], out: &mut [f32; SUPER]) {
+pub fn iq2_xs<L: Level>(level: L, block: &[u8; 74], out: &mut [f32; SUPER]) {
     let Iq2Xs { d, qs, scales } = Iq2Xs::of(block);
     let d = half(d);
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let d = d * (0.5 + f32::from(nibble(scales, i))) * 0.25;
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
+        let mut codes = [0; 16];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
             let code = word(qs, 2 * i + k);
-            let point = &grids::IQ2_XS[usize::from(code & 511)];
-            scale_signed(point, even_signs(u32::from(code >> 9), 0), d, out);
+            *codes = with_signs(grids::IQ2_XS[usize::from(code & 511)], even_signs(u32::from(code >> 9), 0))
+                .to_le_bytes();
         }
+        level.scale(&codes, d * (0.5 + f32::from(nibble(scales, i))) * 0.25, out);
     }
 }
 
 /// IQ2_S: for 8 weights a 10-bit point, its highest two bits apart, and 8 signs; for 16 a 4-bit scale.
 #[inline(always)]
-pub fn iq2_s(block: &[u8; 82], out: &mut [f32; SUPER]) {
+pub fn iq2_s<L: Level>(level: L, block: &[u8; 82], out: &mut [f32; SUPER]) {
     let Iq2S { d, qs, signs, qh, scales } = Iq2S::of(block);
     let d = half(d);
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let d = d * (0.5 + f32::from(nibble(scales, i))) * 0.25;
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
+        let mut codes = [0; 16];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
             let at = 2 * i + k;
-            let point = &grids::IQ2_S[number(qs[at], qh[at / 4] >> (at % 4 * 2) & 3)];
-            scale_signed(point, signs[at], d, out);
+            let point = grids::IQ2_S[number(qs[at], qh[at / 4] >> (at % 4 * 2) & 3)];
+            *codes = with_signs(point, signs[at]).to_le_bytes();
         }
+        level.scale(&codes, d * (0.5 + f32::from(nibble(scales, i))) * 0.25, out);
     }
 }
 
 /// IQ3_XXS: for 4 weights a point of 8 bits; for 32 a word of a 4-bit scale and 4 × 7 signs.
 #[inline(always)]
-pub fn iq3_xxs(block: &[u8; 98], out: &mut [f32; SUPER]) {
+pub fn iq3_xxs<L: Level>(level: L, block: &[u8; 98], out: &mut [f32; SUPER]) {
     let Iq3Xxs { d, qs, signs } = Iq3Xxs::of(block);
     let d = half(d);
     let groups = qs.as_chunks::<8>().0.iter().zip(signs.as_chunks().0);
     for ((qs, signs), out) in groups.zip(out.as_chunks_mut::<32>().0) {
         let signs = u32::from_le_bytes(*signs);
-        let d = d * (0.5 + (signs >> 28) as f32) * 0.5;
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-            let point = |i: usize| &grids::IQ3_XXS[usize::from(qs[i])];
-            scale_signed(&join(point(2 * k), point(2 * k + 1)), even_signs(signs, k), d, out);
+        let point = |i: usize| grids::IQ3_XXS[usize::from(qs[i])];
+        let mut codes = [0; 32];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
+            *codes = with_signs(join(point(2 * k), point(2 * k + 1)), even_signs(signs, k)).to_le_bytes();
         }
+        level.scale(&codes, d * (0.5 + (signs >> 28) as f32) * 0.5, out);
     }
 }
 
 /// IQ3_S: for 4 weights a 9-bit point, its highest bit apart; for 8 a byte of signs; for 32 a 4-bit
 /// scale.
 #[inline(always)]
-pub fn iq3_s(block: &[u8; 110], out: &mut [f32; SUPER]) {
+pub fn iq3_s<L: Level>(level: L, block: &[u8; 110], out: &mut [f32; SUPER]) {
     let Iq3S { d, qs, qh, signs, scales } = Iq3S::of(block);
     let d = half(d);
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-        let d = d * f32::from(1 + 2 * nibble(scales, i));
-        for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-            let point = |j: usize| &grids::IQ3_S[number(qs[8 * i + j], qh[i] >> j & 1)];
-            scale_signed(&join(point(2 * k), point(2 * k + 1)), signs[4 * i + k], d, out);
+        let point = |j: usize| grids::IQ3_S[number(qs[8 * i + j], qh[i] >> j & 1)];
+        let mut codes = [0; 32];
+        for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
+            *codes = with_signs(join(point(2 * k), point(2 * k + 1)), signs[4 * i + k]).to_le_bytes();
         }
+        level.scale(&codes, d * f32::from(1 + 2 * nibble(scales, i)), out);
     }
 }
 
 /// IQ4_NL: 32 weights behind an f16 scale.
 #[inline(always)]
-pub fn iq4_nl(block: &[u8; 18], out: &mut [f32; 32]) {
+pub fn iq4_nl<L: Level>(level: L, block: &[u8; 18], out: &mut [f32; 32]) {
     let Iq4Nl { d, qs } = Iq4Nl::of(block);
-    look_up_halves(qs, &scaled(&IQ4_VALUES, half(d)), out);
+    scale_values(level, &IQ4_VALUES, &halves(qs), half(d), out);
 }
 
 /// IQ4_XS: for 32 weights a 6-bit scale, its highest two bits apart.
 #[inline(always)]
-pub fn iq4_xs(block: &[u8; 136], out: &mut [f32; SUPER]) {
+pub fn iq4_xs<L: Level>(level: L, block: &[u8; 136], out: &mut [f32; SUPER]) {
     let Iq4Xs { d, scales_h, scales_l, qs } = Iq4Xs::of(block);
     let (d, scales_h) = (half(d), u16::from_le_bytes(*scales_h));
     let groups = qs.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<32>().0);
     for (i, (qs, out)) in groups.enumerate() {
         let scale = nibble(scales_l, i) | ((scales_h >> (2 * i) & 3) as u8) << 4;
-        look_up_halves(qs, &scaled(&IQ4_VALUES, d * f32::from(scale as i8 - 32)), out);
+        scale_values(level, &IQ4_VALUES, &halves(qs), d * f32::from(scale as i8 - 32), out);
     }
 }

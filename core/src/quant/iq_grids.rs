@@ -4,18 +4,20 @@
 //!
 //! A packed point is 16 bits: for each weight, the lowest bits first, the number of its magnitude.
 
-/// Unpacks points of `N` weights, each named by 16 / `N` bits.
-const fn unpack<const POINTS: usize, const N: usize>(
+/// Unpacks points to words of one signed byte for each weight, the first one lowest.
+const fn unpack<const POINTS: usize>(
     packed: &[u16; POINTS],
+    weights: u32,
     magnitudes: &[i8],
-) -> [[i8; N]; POINTS] {
-    let bits = 16 / N;
-    let mut points = [[0; N]; POINTS];
+) -> [u64; POINTS] {
+    let bits = 16 / weights;
+    let mut points = [0; POINTS];
     let mut i = 0;
     while i < POINTS {
         let mut j = 0;
-        while j < N {
-            points[i][j] = magnitudes[packed[i] as usize >> (bits * j) & ((1 << bits) - 1)];
+        while j < weights {
+            let magnitude = magnitudes[packed[i] as usize >> (bits * j) & ((1 << bits) - 1)];
+            points[i] |= (magnitude as u8 as u64) << (8 * j);
             j += 1;
         }
         i += 1;
@@ -23,8 +25,19 @@ const fn unpack<const POINTS: usize, const N: usize>(
     points
 }
 
+/// The points of four weights, as the lower halves of `points`.
+const fn lower_halves<const POINTS: usize>(points: [u64; POINTS]) -> [u32; POINTS] {
+    let mut halves = [0; POINTS];
+    let mut i = 0;
+    while i < POINTS {
+        halves[i] = points[i] as u32;
+        i += 1;
+    }
+    halves
+}
+
 /// IQ2_XXS: 256 points of 8.
-pub static IQ2_XXS: [[i8; 8]; 256] = unpack(&IQ2_XXS_PACKED, &[8, 25, 43]);
+pub static IQ2_XXS: [u64; 256] = unpack(&IQ2_XXS_PACKED, 8, &[8, 25, 43]);
 
 const IQ2_XXS_PACKED: [u16; 256] = [
     0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0014, 0x0020, 0x0022, 0x0028, 0x002a, 0x0041, 0x0044,
@@ -50,7 +63,7 @@ const IQ2_XXS_PACKED: [u16; 256] = [
 ];
 
 /// IQ2_XS: 512 points of 8.
-pub static IQ2_XS: [[i8; 8]; 512] = unpack(&IQ2_XS_PACKED, &[8, 25, 43]);
+pub static IQ2_XS: [u64; 512] = unpack(&IQ2_XS_PACKED, 8, &[8, 25, 43]);
 
 const IQ2_XS_PACKED: [u16; 512] = [
     0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0014, 0x0016, 0x0019, 0x0020, 0x0022, 0x0025, 0x0028,
@@ -96,7 +109,7 @@ const IQ2_XS_PACKED: [u16; 512] = [
 ];
 
 /// IQ2_S: 1024 points of 8.
-pub static IQ2_S: [[i8; 8]; 1024] = unpack(&IQ2_S_PACKED, &[8, 25, 43]);
+pub static IQ2_S: [u64; 1024] = unpack(&IQ2_S_PACKED, 8, &[8, 25, 43]);
 
 const IQ2_S_PACKED: [u16; 1024] = [
     0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0014, 0x0016, 0x0019, 0x0020, 0x0022, 0x0025, 0x0028,
@@ -181,7 +194,7 @@ const IQ2_S_PACKED: [u16; 1024] = [
 ];
 
 /// IQ3_XXS: 256 points of 4.
-pub static IQ3_XXS: [[i8; 4]; 256] = unpack(&IQ3_XXS_PACKED, &[4, 12, 20, 28, 36, 44, 52, 62]);
+pub static IQ3_XXS: [u32; 256] = lower_halves(unpack(&IQ3_XXS_PACKED, 4, &[4, 12, 20, 28, 36, 44, 52, 62]));
 
 const IQ3_XXS_PACKED: [u16; 256] = [
     0x0000, 0x0002, 0x0004, 0x0011, 0x0013, 0x0017, 0x0020, 0x0022, 0x0031, 0x0042, 0x0073, 0x0075, 0x0101,
@@ -207,7 +220,7 @@ const IQ3_XXS_PACKED: [u16; 256] = [
 ];
 
 /// IQ3_S: 512 points of 4.
-pub static IQ3_S: [[i8; 4]; 512] = unpack(&IQ3_S_PACKED, &[1, 3, 5, 7, 9, 11, 13, 15]);
+pub static IQ3_S: [u32; 512] = lower_halves(unpack(&IQ3_S_PACKED, 4, &[1, 3, 5, 7, 9, 11, 13, 15]));
 
 const IQ3_S_PACKED: [u16; 512] = [
     0x0000, 0x0001, 0x0002, 0x0005, 0x0007, 0x0010, 0x0011, 0x0012, 0x0014, 0x0016, 0x0020, 0x0021, 0x0025,
@@ -253,7 +266,7 @@ const IQ3_S_PACKED: [u16; 512] = [
 ];
 
 /// IQ1_S and IQ1_M: 2048 points of 8.
-pub static IQ1_S: [[i8; 8]; 2048] = unpack(&IQ1_S_PACKED, &[-1, 0, 1]);
+pub static IQ1_S: [u64; 2048] = unpack(&IQ1_S_PACKED, 8, &[-1, 0, 1]);
 
 const IQ1_S_PACKED: [u16; 2048] = [
     0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0015, 0x0020, 0x0022, 0x0028, 0x002a, 0x0045, 0x0051,

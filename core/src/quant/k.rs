@@ -3,8 +3,8 @@
 //! Source: ggml `ggml-common.h` (layouts) and `dequantize_row_q*_K` in `ggml-quants.c`.
 //! Products and differences are rounded one by one, as gguf-py does.
 
-use super::layout::{SUPER, half, layout};
-use std::array::from_fn;
+use super::layout::{SUPER, half, layout, map, two_bits};
+use super::simd::Level;
 
 layout!(Q2K = Q2_K { scales: 16, qs: 64, d: 2, dmin: 2 });
 layout!(Q3K = Q3_K { hmask: 32, qs: 64, scales: 12, d: 2 });
@@ -14,115 +14,123 @@ layout!(Q6K = Q6_K { ql: 128, qh: 64, scales: 16, d: 2 });
 // Sums of 16 codes each spare a dot product additions; no weight depends on them.
 layout!(Q8K = Q8_K { d: 4, qs: 256, _bsums: 32 });
 
-/// Sixteen of the bytes that hold two bits of each of 256 weights, and the place of the bits of
-/// sub-block `i`: 32 bytes hold 128 weights, the first 32 of them in the lowest bits.
+/// Scales the 16 sub-blocks of a block, each with its own `d`.
 #[inline(always)]
-pub(super) fn two_bits(qs: &[u8; 64], i: usize) -> (&[u8; 16], usize) {
-    (&qs.as_chunks().0[i / 8 * 2 + i % 2], i % 8 / 2 * 2)
+fn scale_sixteens<L: Level>(level: L, codes: &[u8; SUPER], d: &[f32; 16], out: &mut [f32; SUPER]) {
+    let parts = codes.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<16>().0);
+    for ((codes, out), &d) in parts.zip(d) {
+        level.scale(codes, d, out);
+    }
 }
 
 /// Q2_K: sub-blocks of 16, each with a 4-bit scale and a 4-bit minimum; `d·sc · q − dmin·m`.
 #[inline(always)]
-pub fn q2_k(block: &[u8; 84], out: &mut [f32; SUPER]) {
+pub fn q2_k<L: Level>(level: L, block: &[u8; 84], out: &mut [f32; SUPER]) {
     let Q2K { scales, qs, d, dmin } = Q2K::of(block);
-    let (d, dmin) = (half(d), half(dmin));
-    let d: [f32; 16] = from_fn(|i| d * f32::from(scales[i] & 15));
-    let m: [f32; 16] = from_fn(|i| dmin * f32::from(scales[i] >> 4));
-    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let (qs, shift) = two_bits(qs, i);
-        for (out, q) in out.iter_mut().zip(qs) {
-            *out = d[i] * f32::from(q >> shift & 3) - m[i];
-        }
+    let (mut scale, mut minimum) = ([0.0; 16], [0.0; 16]);
+    level.scale(&map(scales, |scale| scale & 15), half(d), &mut scale);
+    level.scale(&map(scales, |scale| scale >> 4), half(dmin), &mut minimum);
+    let codes = two_bits(qs);
+    let parts = codes.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<16>().0);
+    for ((codes, out), (d, m)) in parts.zip(scale.into_iter().zip(minimum)) {
+        level.scale_add(codes, d, -m, out);
     }
 }
 
 /// Q3_K: sub-blocks of 16, each with a 6-bit scale; the third bit of a code lies apart, and four is
 /// taken away where it is clear. `d·(sc − 32) · q`.
 #[inline(always)]
-pub fn q3_k(block: &[u8; 110], out: &mut [f32; SUPER]) {
+pub fn q3_k<L: Level>(level: L, block: &[u8; 110], out: &mut [f32; SUPER]) {
     let Q3K { hmask, qs, scales, d } = Q3K::of(block);
-    let d = half(d);
     // The low four bits of 16 scales in 8 bytes, their high two in 4.
-    let d: [f32; 16] = from_fn(|i| {
-        let low = scales[i % 8] >> (i / 8 * 4) & 15;
-        let high = scales[8 + i % 4] >> (i / 4 * 2) & 3;
-        d * f32::from((low | high << 4) as i8 - 32)
-    });
-    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let (qs, shift) = two_bits(qs, i);
-        let hmask: &[u8; 16] = &hmask.as_chunks().0[i % 2];
-        for ((out, q), high) in out.iter_mut().zip(qs).zip(hmask) {
-            let code = q >> shift & 3 | (high >> (i / 2) & 1) << 2;
-            *out = d[i] * f32::from(code as i8 - 4);
+    let mut unpacked = [0; 16];
+    for (i, scale) in unpacked.iter_mut().enumerate() {
+        let (low, high) = (scales[i % 8] >> (i / 8 * 4) & 15, scales[8 + i % 4] >> (i / 4 * 2) & 3);
+        *scale = (low | high << 4).wrapping_sub(32);
+    }
+    let mut scale = [0.0; 16];
+    level.scale(&unpacked, half(d), &mut scale);
+    let mut codes = two_bits(qs);
+    for (i, codes) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        for (code, high) in codes.iter_mut().zip(hmask) {
+            *code = (*code | (high >> i & 1) << 2).wrapping_sub(4);
         }
     }
+    scale_sixteens(level, &codes, &scale, out);
 }
 
 /// The 6-bit scales and minima of Q4_K and Q5_K: the first four of each in the low bits of a byte,
 /// the last four in a nibble and the two highest bits that the first ones left over.
 #[inline(always)]
 fn scales_and_minima(scales: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
-    let (first, rest) = scales.split_at(4);
-    let (minima, last) = rest.split_at(4);
-    let join =
-        |own: &[u8], nibble: u8, i: usize| if i < 4 { own[i] & 63 } else { nibble | own[i - 4] >> 2 & 48 };
-    (from_fn(|i| join(first, last[i % 4] & 15, i)), from_fn(|i| join(minima, last[i % 4] >> 4, i)))
+    let (mut unpacked, mut minima) = ([0; 8], [0; 8]);
+    for i in 0..4 {
+        unpacked[i] = scales[i] & 63;
+        minima[i] = scales[4 + i] & 63;
+        unpacked[4 + i] = scales[8 + i] & 15 | scales[i] >> 2 & 48;
+        minima[4 + i] = scales[8 + i] >> 4 | scales[4 + i] >> 2 & 48;
+    }
+    (unpacked, minima)
+}
+
+/// The scales and minima of Q4_K and Q5_K, as f32; minima with their sign turned.
+#[inline(always)]
+fn scale_and_minus<L: Level>(level: L, scales: &[u8; 12], d: f32, dmin: f32) -> ([f32; 8], [f32; 8]) {
+    let (scales, minima) = scales_and_minima(scales);
+    let (mut scale, mut minus) = ([0.0; 8], [0.0; 8]);
+    level.scale(&scales, d, &mut scale);
+    level.scale(&minima, dmin, &mut minus);
+    minus.iter_mut().for_each(|minimum| *minimum = -*minimum);
+    (scale, minus)
 }
 
 /// Q4_K: sub-blocks of 32, each with a 6-bit scale and a 6-bit minimum; `d·sc · q − dmin·m`.
 #[inline(always)]
-pub fn q4_k(block: &[u8; 144], out: &mut [f32; SUPER]) {
+pub fn q4_k<L: Level>(level: L, block: &[u8; 144], out: &mut [f32; SUPER]) {
     let Q4K { d, dmin, scales, qs } = Q4K::of(block);
-    let (d, dmin) = (half(d), half(dmin));
-    let (scales, minima) = scales_and_minima(scales);
-    let (d, m) = (scales.map(|scale| d * f32::from(scale)), minima.map(|minimum| dmin * f32::from(minimum)));
+    let (d, m) = scale_and_minus(level, scales, half(d), half(dmin));
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let qs: &[u8; 32] = &qs.as_chunks().0[i / 2];
-        for (out, q) in out.iter_mut().zip(qs) {
-            *out = d[i] * f32::from(q >> (i % 2 * 4) & 15) - m[i];
-        }
+        level.scale_add(&map(qs, |q| q >> (i % 2 * 4) & 15), d[i], m[i], out);
     }
 }
 
 /// Q5_K: as Q4_K, with the fifth bits of all codes apart.
 #[inline(always)]
-pub fn q5_k(block: &[u8; 176], out: &mut [f32; SUPER]) {
+pub fn q5_k<L: Level>(level: L, block: &[u8; 176], out: &mut [f32; SUPER]) {
     let Q5K { d, dmin, scales, qh, qs } = Q5K::of(block);
-    let (d, dmin) = (half(d), half(dmin));
-    let (scales, minima) = scales_and_minima(scales);
-    let (d, m) = (scales.map(|scale| d * f32::from(scale)), minima.map(|minimum| dmin * f32::from(minimum)));
+    let (d, m) = scale_and_minus(level, scales, half(d), half(dmin));
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let qs: &[u8; 32] = &qs.as_chunks().0[i / 2];
-        for ((out, q), high) in out.iter_mut().zip(qs).zip(qh) {
-            *out = d[i] * f32::from(q >> (i % 2 * 4) & 15 | (high >> i & 1) << 4) - m[i];
+        let mut codes = map(qs, |q| q >> (i % 2 * 4) & 15);
+        for (code, high) in codes.iter_mut().zip(qh) {
+            *code |= (high >> i & 1) << 4;
         }
+        level.scale_add(&codes, d[i], m[i], out);
     }
 }
 
 /// Q6_K: sub-blocks of 16, each with an 8-bit scale; the highest two bits of a code lie apart.
 /// `d·sc · (q − 32)`.
 #[inline(always)]
-pub fn q6_k(block: &[u8; 210], out: &mut [f32; SUPER]) {
+pub fn q6_k<L: Level>(level: L, block: &[u8; 210], out: &mut [f32; SUPER]) {
     let Q6K { ql, qh, scales, d } = Q6K::of(block);
-    let d = half(d);
-    let d = scales.map(|scale| d * f32::from(scale as i8));
-    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        // 64 bytes hold the low halves of 128 weights, the first 64 of them in the low nibbles.
-        let low: &[u8; 16] = &ql.as_chunks().0[i / 8 * 4 + i % 4];
-        let low_shift = i % 8 / 4 * 4;
-        let (high, shift) = two_bits(qh, i);
-        for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
-            *out = d[i] * f32::from((low >> low_shift & 15 | (high >> shift & 3) << 4) as i8 - 32);
+    let mut scale = [0.0; 16];
+    level.scale(scales, half(d), &mut scale);
+    let mut codes = two_bits(qh);
+    // 64 bytes hold the low halves of 128 weights, the first 64 of them in the low nibbles.
+    for (i, codes) in codes.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        let ql: &[u8; 64] = &ql.as_chunks().0[i / 2];
+        for (code, low) in codes.iter_mut().zip(ql) {
+            *code = (*code << 4 | low >> (i % 2 * 4) & 15).wrapping_sub(32);
         }
     }
+    scale_sixteens(level, &codes, &scale, out);
 }
 
 /// Q8_K: an f32 scale and 256 signed bytes; `d · q`. ggml makes such blocks of activations only.
 #[inline(always)]
-pub fn q8_k(block: &[u8; 292], out: &mut [f32; SUPER]) {
+pub fn q8_k<L: Level>(level: L, block: &[u8; 292], out: &mut [f32; SUPER]) {
     let Q8K { d, qs, .. } = Q8K::of(block);
-    let d = f32::from_le_bytes(*d);
-    for (out, &q) in out.iter_mut().zip(qs) {
-        *out = d * f32::from(q as i8);
-    }
+    level.scale(qs, f32::from_le_bytes(*d), out);
 }

@@ -1,9 +1,13 @@
 //! The layout of block types: what the decoders share.
 
 use super::half_float::f16;
+use super::simd::Level;
 
 /// Weights in a block of the K, IQ and TQ types (`QK_K` in ggml).
 pub(super) const SUPER: usize = 256;
+
+/// Eight bytes, each of them one.
+pub(super) const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// Declares a block type's fields in the order in which they lie, each with its length in bytes, and
 /// checks at compile time that they add up to the bytes of a block in the table of data types. All
@@ -39,18 +43,70 @@ pub(super) fn nibble(bytes: &[u8], i: usize) -> u8 {
     bytes[i / 2] >> (i % 2 * 4) & 15
 }
 
-/// The values of the codes 0–15, times a scale.
+/// Maps bytes. Unlike the arrays' own `map` it is always inlined, and so compiled for the processor
+/// that the decoder is compiled for.
 #[inline(always)]
-pub(super) fn scaled(values: &[i8; 16], scale: f32) -> [f32; 16] {
-    values.map(|value| scale * f32::from(value))
+pub(super) fn map<const N: usize>(bytes: &[u8; N], f: impl Fn(u8) -> u8) -> [u8; N] {
+    let mut mapped = [0; N];
+    for (mapped, &byte) in mapped.iter_mut().zip(bytes) {
+        *mapped = f(byte);
+    }
+    mapped
 }
 
-/// Looks up the low nibbles of `qs` for the first half of the weights, the high ones for the second.
+/// The nibbles of 16 bytes: low ones are codes 0–15, high ones 16–31.
 #[inline(always)]
-pub(super) fn look_up_halves(qs: &[u8], table: &[f32; 16], out: &mut [f32]) {
-    let (low, high) = out.split_at_mut(qs.len());
-    for ((low, high), &pair) in low.iter_mut().zip(high).zip(qs) {
-        *low = table[usize::from(pair & 15)];
-        *high = table[usize::from(pair >> 4)];
+pub(super) fn halves(qs: &[u8; 16]) -> [u8; 32] {
+    let mut codes = [0; 32];
+    let (low, high) = codes.split_at_mut(16);
+    low.copy_from_slice(&map(qs, |pair| pair & 15));
+    high.copy_from_slice(&map(qs, |pair| pair >> 4));
+    codes
+}
+
+/// Codes of two bits of 256 weights in 64 bytes: the lowest bits of the first 32 bytes, then the next
+/// bits of them, and so on; then the other 32 bytes.
+#[inline(always)]
+pub(super) fn two_bits(qs: &[u8; 64]) -> [u8; SUPER] {
+    let mut codes = [0; SUPER];
+    for (qs, codes) in qs.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<128>().0) {
+        for (i, codes) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            *codes = map(qs, |q| q >> (2 * i) & 3);
+        }
+    }
+    codes
+}
+
+/// For each bit of a byte, lowest first, a byte that is all ones where it is set.
+#[inline(always)]
+pub(super) fn masks(bits: u8) -> u64 {
+    MASKS[usize::from(bits)]
+}
+
+static MASKS: [u64; 256] = {
+    let mut masks = [0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let mut j = 0;
+        while j < 8 {
+            masks[bits] |= (0xff * (bits as u64 >> j & 1)) << (8 * j);
+            j += 1;
+        }
+        bits += 1;
+    }
+    masks
+};
+
+/// Scales the values that 32 codes name.
+#[inline(always)]
+pub(super) fn scale_values<L: Level>(
+    level: L,
+    values: &[i8; 16],
+    codes: &[u8; 32],
+    d: f32,
+    out: &mut [f32; 32],
+) {
+    for (codes, out) in codes.as_chunks().0.iter().zip(out.as_chunks_mut::<16>().0) {
+        level.scale(&level.look_up(values, codes), d, out);
     }
 }

@@ -4,16 +4,16 @@
 pub(crate) mod blocks;
 pub mod codes;
 pub mod half_float;
-pub mod iq;
+pub(crate) mod iq;
 pub mod iq_grids;
-pub mod k;
+pub(crate) mod k;
 mod layout;
-pub mod legacy;
-pub mod mx;
-#[allow(unsafe_code, reason = "calls code compiled for AVX2 where the processor has it")]
+pub(crate) mod legacy;
+pub(crate) mod mx;
+#[allow(unsafe_code, reason = "code for AVX2 needs it; see there")]
 mod simd;
 pub mod small_float;
-pub mod ternary;
+pub(crate) mod ternary;
 
 /// How a data type stores its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

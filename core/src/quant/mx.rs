@@ -2,7 +2,8 @@
 //! Sources: OCP Microscaling Formats v1.0 (E2M1, E8M0), ggml `ggml-common.h` (layouts) and
 //! `dequantize_row_mxfp4`, `dequantize_row_nvfp4` in `ggml-quants.c`, gguf-py's `MXFP4` and `NVFP4`.
 
-use super::layout::{layout, look_up_halves, scaled};
+use super::layout::{halves, layout, map, scale_values};
+use super::simd::Level;
 
 layout!(Mxfp4 = MXFP4 { e: 1, qs: 16 });
 layout!(Nvfp4 = NVFP4 { d: 4, qs: 32 });
@@ -40,16 +41,19 @@ static UE4M3_HALVED: [f32; 256] = {
 
 /// MXFP4: 32 weights behind an E8M0 scale.
 #[inline(always)]
-pub fn mxfp4(block: &[u8; 17], out: &mut [f32; 32]) {
+pub fn mxfp4<L: Level>(level: L, block: &[u8; 17], out: &mut [f32; 32]) {
     let Mxfp4 { e: [e], qs } = Mxfp4::of(block);
-    look_up_halves(qs, &scaled(&E2M1_DOUBLED, e8m0_halved(*e)), out);
+    scale_values(level, &E2M1_DOUBLED, &halves(qs), e8m0_halved(*e), out);
 }
 
 /// NVFP4: four groups of 16 weights, each behind an E4M3 scale.
 #[inline(always)]
-pub fn nvfp4(block: &[u8; 36], out: &mut [f32; 64]) {
+pub fn nvfp4<L: Level>(level: L, block: &[u8; 36], out: &mut [f32; 64]) {
     let Nvfp4 { d, qs } = Nvfp4::of(block);
     for ((qs, &d), out) in qs.as_chunks::<8>().0.iter().zip(d).zip(out.as_chunks_mut::<16>().0) {
-        look_up_halves(qs, &scaled(&E2M1_DOUBLED, UE4M3_HALVED[usize::from(d)]), out);
+        let mut codes = [0; 16];
+        codes[..8].copy_from_slice(&map(qs, |pair| pair & 15));
+        codes[8..].copy_from_slice(&map(qs, |pair| pair >> 4));
+        level.scale(&level.look_up(&E2M1_DOUBLED, &codes), UE4M3_HALVED[usize::from(d)], out);
     }
 }
