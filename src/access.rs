@@ -4,6 +4,7 @@ use crate::errors::raise;
 use crate::owner;
 use atomizer_core::hash::Hash;
 use atomizer_core::quant::Dtype;
+use atomizer_core::rebuild::Range;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
@@ -18,8 +19,16 @@ pub struct StoredTensor {
     pub byte_length: i64,
     pub content_hash: Hash,
     pub file_no: i32,
-    pub file_offset: i64,
+    /// None for a tensor whose bytes are computed from its file.
+    pub file_offset: Option<i64>,
     pub has_weight_atoms: bool,
+}
+
+impl StoredTensor {
+    /// Where the bytes stand in the tensor's file; none where they are computed.
+    pub fn range(&self) -> Option<Range> {
+        Some((self.file_offset? as u64, self.byte_length as u64))
+    }
 }
 
 /// A file of a model as stored.
@@ -157,7 +166,7 @@ fn tensor_of(row: &SpiHeapTupleData) -> StoredTensor {
         byte_length: field(row, 6),
         content_hash: hash(row, 7),
         file_no: field(row, 8),
-        file_offset: field(row, 9),
+        file_offset: row.get(9).unwrap_or_else(|error| error!("{error}")),
         has_weight_atoms: field(row, 10),
     }
 }

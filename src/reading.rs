@@ -7,8 +7,10 @@ use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::metadata;
 use atomizer_core::model::{Tensor, position};
 use atomizer_core::quant::Dtype;
+use atomizer_core::source::Source;
 use atomizer_core::weights::{self, Weights};
 use pgrx::prelude::*;
+use std::rc::Rc;
 
 /// Most bytes of one bytea: Postgres' limit on any value, less its header.
 const MAX_BYTEA: u64 = 0x3fff_ff00;
@@ -70,7 +72,7 @@ fn list_tensors(
         name!(weight_count, i64),
         name!(byte_length, i64),
         name!(file_no, i32),
-        name!(file_offset, i64),
+        name!(file_offset, Option<i64>),
     ),
 > {
     let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
@@ -86,7 +88,7 @@ fn list_tensors(
             tensor.weight_count as i64,
             tensor.byte_length as i64,
             tensor.file_no as i32,
-            tensor.offset as i64,
+            tensor.range().map(|(offset, _)| offset as i64),
         )
     }))
 }
@@ -160,19 +162,33 @@ fn extract_model_weights(
         // The bytes, and their copy for Postgres.
         check_memory(2 * tensor.byte_length);
         let mut bytes = vec![0; tensor.byte_length as usize];
-        files.source(tensor.file_no).read_at(tensor.offset, &mut bytes).or_raise();
-        // Both formats quantize by blocks, which carry their own scales.
-        (tensor.name, shape_array(&tensor.shape), TensorDtype(tensor.dtype.name()), bytes, quantization(tensor.dtype), None, None)
+        tensor.open(files.source(tensor.file_no)).and_then(|source| source.read_at(0, &mut bytes)).or_raise();
+        // Blocks carry their own scales: these two are of tensors that are quantized as a whole.
+        let (scale, zero_point) = (tensor.affine.map(|affine| affine.scale), tensor.affine.map(|affine| affine.zero_point));
+        (tensor.name, shape_array(&tensor.shape), TensorDtype(tensor.dtype.name()), bytes, quantization(tensor.dtype), scale, zero_point)
     }))
 }
 
 /// The columns of one weight.
 type WeightRow = (String, Option<i32>, i32, i32, i64, f32, Vec<u8>, Vec<u8>);
 
+type OpenSource<'a> = Box<dyn Source + 'a>;
+
+self_cell::self_cell!(
+    /// A tensor's source, with the files it reads.
+    struct OpenTensor {
+        owner: Rc<FileSet<'static>>,
+        #[covariant]
+        dependent: OpenSource,
+    }
+);
+
 /// The weights of a model, one after the other, a piece of a tensor in memory at a time.
 struct WeightStream {
-    files: FileSet<'static>,
+    files: Rc<FileSet<'static>>,
     tensors: Vec<Tensor>,
+    /// The source of the tensor that is read: where it is computed, reading on is cheap.
+    source: Option<OpenTensor>,
     /// The tensor that is read.
     tensor: usize,
     /// Next weight of that tensor.
@@ -191,7 +207,16 @@ impl WeightStream {
             next -= tensors[tensor].weight_count;
             tensor += 1;
         }
-        Self { files, tensors, tensor, next, left: count, piece: Weights::F32(Vec::new()), piece_start: 0 }
+        Self {
+            files: Rc::new(files),
+            tensors,
+            source: None,
+            tensor,
+            next,
+            left: count,
+            piece: Weights::F32(Vec::new()),
+            piece_start: 0,
+        }
     }
 
     /// Decodes the piece that begins with weight `next`.
@@ -206,8 +231,12 @@ impl WeightStream {
             .min((self.next + self.left - first_block * block_weights).div_ceil(block_weights))
             .min(tensor.byte_length / block_bytes - first_block);
         let mut bytes = vec![0; (blocks * block_bytes) as usize];
-        let source = self.files.source(tensor.file_no);
-        source.read_at(tensor.offset + first_block * block_bytes, &mut bytes).or_raise();
+        let open = || {
+            OpenTensor::try_new(self.files.clone(), |files| tensor.open(files.source(tensor.file_no)))
+                .or_raise()
+        };
+        let source = self.source.get_or_insert_with(open).borrow_dependent();
+        source.read_at(first_block * block_bytes, &mut bytes).or_raise();
         self.piece = weights::decode(tensor.dtype, &bytes).or_raise();
         self.piece_start = first_block * block_weights;
     }
@@ -222,7 +251,7 @@ impl Iterator for WeightStream {
         }
         while self.next >= self.tensors.get(self.tensor)?.weight_count {
             (self.tensor, self.next) = (self.tensor + 1, 0);
-            self.piece = Weights::F32(Vec::new());
+            (self.source, self.piece) = (None, Weights::F32(Vec::new()));
         }
         let in_piece = self.next.checked_sub(self.piece_start).filter(|at| *at < self.piece.len() as u64);
         let at = in_piece.unwrap_or_else(|| {

@@ -5,7 +5,7 @@ use crate::{access, segment_rows};
 use atomizer_core::codec::{CodecError, SEGMENT_BYTES};
 use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::parallel;
-use atomizer_core::rebuild::{self, Part};
+use atomizer_core::rebuild::{self, Part, Range};
 use atomizer_core::scan::Piece;
 use atomizer_core::source::{Source, SourceError, check_range};
 use pgrx::prelude::*;
@@ -156,12 +156,9 @@ struct FilePart {
 /// The parts of one file of a stored model, in order.
 fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
     let file = &model.files[file_no as usize];
-    let tensors: Vec<usize> =
-        (0..model.tensors.len()).filter(|no| model.tensors[*no].file_no == file_no).collect();
-    let ranges: Vec<_> = tensors
-        .iter()
-        .map(|no| (model.tensors[*no].file_offset as u64, model.tensors[*no].byte_length as u64))
-        .collect();
+    let in_file = model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.file_no == file_no);
+    let (tensors, ranges): (Vec<usize>, Vec<Range>) =
+        in_file.filter_map(|(no, tensor)| Some((no, tensor.range()?))).unzip();
     rebuild::parts(file.byte_length as u64, &ranges)
         .into_iter()
         .map(|((offset, length), part)| {

@@ -7,6 +7,26 @@ use crate::source::{Source, SourceError};
 /// Bytes read at a time: few enough to be in the cache still when they are hashed.
 const SLICE_BYTES: u64 = 2 << 20;
 
+/// The SHA-256 of a whole source, read front to back. `progress` is told the bytes done after each
+/// slice, and may end the work by an error.
+///
+/// # Errors
+/// What the source or `progress` say.
+pub fn digest<E: From<SourceError>>(
+    source: &dyn Source,
+    mut progress: impl FnMut(u64) -> Result<(), E>,
+) -> Result<Hash, E> {
+    let (mut hasher, mut slice, mut at) = (Hasher::default(), Vec::new(), 0);
+    while at < source.len() {
+        slice.resize(SLICE_BYTES.min(source.len() - at) as usize, 0);
+        source.read_at(at, &mut slice)?;
+        hasher.update(&slice);
+        at += slice.len() as u64;
+        progress(at)?;
+    }
+    Ok(hasher.finish())
+}
+
 /// The digests of one file.
 pub struct Fingerprint {
     /// Of the whole file.

@@ -3,7 +3,7 @@
 use crate::layers;
 use crate::metadata::Metadata;
 use crate::quant::Dtype;
-use crate::rebuild::Ranges;
+use crate::rebuild::{Range, Ranges};
 use crate::source::{Source, SourceError};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -80,15 +80,29 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// Where the bytes stand in the tensor's file; none where they are computed.
+    pub fn range(&self) -> Option<Range> {
+        self.derived.is_none().then_some((self.offset, self.byte_length))
+    }
+
     /// The tensor's bytes, as a source of their own.
     ///
     /// # Errors
     /// [`SourceError`] when they cannot be computed.
     pub fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
-        match &self.derived {
-            Some(derived) => derived.open(file),
-            None => Ok(Box::new(Ranges::new(file, [(self.offset, self.byte_length)]))),
+        let source = match &self.derived {
+            Some(derived) => derived.open(file)?,
+            None => Box::new(Ranges::new(file, [(self.offset, self.byte_length)])),
+        };
+        if source.len() != self.byte_length {
+            return Err(SourceError::Malformed(format!(
+                "tensor \"{}\" has {} bytes, not {}",
+                self.name,
+                source.len(),
+                self.byte_length
+            )));
         }
+        Ok(source)
     }
 
     /// The kind of layer the tensor's name tells.

@@ -35,7 +35,7 @@ SELECT unnest(enum_range(NULL::tensor_dtype))
 EXCEPT SELECT (pg_temp.engine(type, block, bytes)).data_type FROM ggml
 -- What ONNX, PyTorch and TensorFlow have besides.
 EXCEPT SELECT unnest('{C128,I4,U4,I2,U2}'::tensor_dtype[])
-EXCEPT SELECT unnest('{BOOL,F4,EXCEPT SELECT unnest('{BOOL,F4,F6_E2M3,F6_E3M2,U8,I8,F8_E5M2,F8_E4M3,F8_E8M0,F8_E4M3FNUZ,F8_E5M2FNUZ,I16,U16,F16,BF16,I32,U32,F32,C64,F64,I64,U64}'::tensor_dtype[]);
+EXCEPT SELECT unnest('{BOOL,F4,F6_E2M3,F6_E3M2,U8,I8,F8_E5M2,F8_E4M3,F8_E8M0,F8_E4M3FNUZ,F8_E5M2FNUZ,I16,U16,F16,BF16,I32,U32,F32,C64,F64,I64,U64}'::tensor_dtype[]);
 -- Block-quantized types are those of quantization_type, but for the plain ones that it also names.
 SELECT count(*) FROM unnest(enum_range(NULL::quantization_type)) q WHERE q::text NOT IN (SELECT unnest(enum_range(NULL::tensor_dtype))::text);
 

@@ -46,8 +46,8 @@ SELECT pg_temp.read_error('GGUF'::bytea || test.le(4, 4) || test.le(0, 16));
 SELECT pg_temp.read_error('GGUF\000\000\000\003'::bytea || test.le(0, 16));
 SELECT pg_temp.read_error(test.gguf(4, 32, 32));
 SELECT pg_temp.header_error('{"w":{"dtype":"F2","shape":[4],"data_offsets":[0,4]}}');
-SELECT test.error('SELECT count(*) FROM atomizer.stream_atomic_weights_chunked(test.gguf(12, 256, 144))');
-CALL ingest_model('undecodable', model_bytes => test.gguf(12, 256, 144), granularity => 'weight');
+SELECT test.error('SELECT count(*) FROM atomizer.stream_atomic_weights_chunked(test.undecodable())');
+CALL ingest_model('undecodable', model_bytes => test.undecodable(), granularity => 'weight');
 \echo :LAST_ERROR_SQLSTATE
 
 -- 54000, larger than a named cap.

@@ -152,13 +152,13 @@ CALL ingest_model('thrice', model_bytes => test.safetensors(
     test.f32(7, 8, 7, 8, 7, 8)), granularity => 'weight');
 CALL ingest_model('bits', model_bytes => test.safetensors('{"w":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}',
     test.f32(0, '-0') || '\x0000c07f0100c07f0000c0ff00000000'), granularity => 'weight');
-CALL ingest_model('k-quant', model_bytes => test.gguf(12, 512, 288));
+CALL ingest_model('undecodable', model_bytes => test.undecodable());
 SELECT model_name, is_complete, parameter_count, (verify_model(model_id)).is_identical FROM model ORDER BY model_id;
 SELECT model_name, layer_name, weight_count, sparsity, a.reference_count, a.segment_count
 FROM model JOIN tensor_atom t USING (model_id) JOIN atom a ON a.content_hash = t.content_hash AND a.kind = 'tensor' ORDER BY tensor_atom_id;
 SELECT atomic_value, reference_count FROM atom WHERE kind = 'weight' ORDER BY atomic_value;
 SELECT model_name, weight_index, weight, atomic_value, c.content_hash = sha256(atomic_value) AS key_is_right
-FROM tensor_atom_coefficient c JOIN model USING (model_id) WHERE model_name IN ('bits', 'scalar', 'k-quant') ORDER BY model_id, weight_index;
+FROM tensor_atom_coefficient c JOIN model USING (model_id) WHERE model_name IN ('bits', 'scalar', 'undecodable') ORDER BY model_id, weight_index;
 SELECT * FROM check_integrity();
 SELECT sum(drop_model(model_id)) FROM model;
 SELECT atoms_removed FROM collect_garbage();

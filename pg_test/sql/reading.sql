@@ -107,4 +107,4 @@ SELECT test.error('SELECT atomizer.list_tensors(test.weights_file(1), ''ONNX'')'
 SELECT count(*) FROM list_tensors(test.weights_file(1), 'SAFEtensors');
 SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.weights_file(1), "offset" => -1)');
 SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.weights_file(1), chunk_size => -1)');
-SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.gguf(12, 256, 144))');
+SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.undecodable())');

@@ -20,7 +20,7 @@ CREATE TABLE atomizer.tensor_atom (
     byte_length              bigint NOT NULL,
     content_hash             bytea NOT NULL CHECK (length(content_hash) = 32),
     file_no                  integer NOT NULL,
-    file_offset              bigint NOT NULL,
+    file_offset              bigint,
     has_weight_atoms         boolean NOT NULL DEFAULT false,
     sparsity                 double precision,
     importance_score         double precision,
@@ -54,7 +54,8 @@ COMMENT ON COLUMN atomizer.tensor_atom.weight_count IS 'Number of weights: the p
 COMMENT ON COLUMN atomizer.tensor_atom.byte_length IS 'Size of the tensor''s bytes.';
 COMMENT ON COLUMN atomizer.tensor_atom.content_hash IS 'SHA-256 of the tensor''s bytes: its atom.';
 COMMENT ON COLUMN atomizer.tensor_atom.file_no IS 'File of the model that holds the tensor.';
-COMMENT ON COLUMN atomizer.tensor_atom.file_offset IS 'First byte in that file.';
+COMMENT ON COLUMN atomizer.tensor_atom.file_offset IS
+    'First byte in that file; null where the bytes do not stand in it as they are (compressed, strided, shared) and are computed from it.';
 COMMENT ON COLUMN atomizer.tensor_atom.has_weight_atoms IS 'True when every weight of it is counted in atom.';
 COMMENT ON COLUMN atomizer.tensor_atom.sparsity IS 'Share of weights that are zero; null where they cannot be decoded.';
 COMMENT ON COLUMN atomizer.tensor_atom.importance_score IS 'For pruning tools: nothing here writes it.';

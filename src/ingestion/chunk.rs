@@ -1,7 +1,7 @@
 //! One chunk: the next segments of the model's contents, encoded and stored where they are new.
 
 use super::{Job, Progress};
-use crate::access::{self, StoredModel, field, hash};
+use crate::access::{self, StoredModel, StoredTensor, field, hash};
 use crate::errors::{OrRaise, raise};
 use crate::owner;
 use crate::segment_rows;
@@ -9,6 +9,7 @@ use crate::store::{self, BATCH_SEGMENTS};
 use atomizer_core::codec::SEGMENT_BYTES;
 use atomizer_core::formats::FileSet;
 use atomizer_core::hash::{Hash, Hasher};
+use atomizer_core::model::Model;
 use atomizer_core::parallel;
 use atomizer_core::quant::Dtype;
 use atomizer_core::rebuild::{Range, Ranges, gaps};
@@ -24,10 +25,12 @@ struct Content {
     hash: Hash,
     length: u64,
     file_no: usize,
-    /// Where it lies in its file.
+    /// Where it lies in its file; nowhere for a tensor whose bytes are computed.
     ranges: Vec<Range>,
     /// A tensor's data type; a blob has none.
     dtype: Option<Dtype>,
+    /// The number of a tensor whose bytes are computed.
+    computed: Option<usize>,
 }
 
 impl Content {
@@ -70,12 +73,8 @@ struct Chunk<'a> {
 /// The model's contents in the order they are stored: blobs, then tensors.
 fn contents(model: &StoredModel) -> Vec<Content> {
     let blobs = model.files.iter().enumerate().map(|(no, file)| {
-        let tensors: Vec<Range> = model
-            .tensors
-            .iter()
-            .filter(|tensor| tensor.file_no as usize == no)
-            .map(|tensor| (tensor.file_offset as u64, tensor.byte_length as u64))
-            .collect();
+        let tensors = model.tensors.iter().filter(|tensor| tensor.file_no as usize == no);
+        let tensors: Vec<Range> = tensors.filter_map(StoredTensor::range).collect();
         let ranges = gaps(file.byte_length as u64, &tensors);
         Content {
             hash: file.blob_hash,
@@ -83,14 +82,16 @@ fn contents(model: &StoredModel) -> Vec<Content> {
             file_no: no,
             ranges,
             dtype: None,
+            computed: None,
         }
     });
-    let tensors = model.tensors.iter().map(|tensor| Content {
+    let tensors = model.tensors.iter().enumerate().map(|(no, tensor)| Content {
         hash: tensor.content_hash,
         length: tensor.byte_length as u64,
         file_no: tensor.file_no as usize,
-        ranges: vec![(tensor.file_offset as u64, tensor.byte_length as u64)],
+        ranges: tensor.range().into_iter().collect(),
         dtype: Some(tensor.dtype),
+        computed: tensor.range().is_none().then_some(no),
     });
     blobs.chain(tensors).collect()
 }
@@ -145,9 +146,12 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
             "Raise the quota with set_atom_quota(), then call atomize_model_governed again to resume.",
         );
     }
-    let stored = store_segments(&files, &chunk.segments);
+    let computes = |segment: &Segment| segment.content.computed.is_some();
+    let parsed = chunk.segments.iter().any(computes).then(|| job.parse(&files));
+    let mut reader = Reader { files: &files, parsed: parsed.as_ref(), computed: None };
+    let stored = store_segments(&mut reader, &chunk.segments);
     if let Some(no) = contents.iter().position(|content| stored.damaged.contains(&content.hash)) {
-        return go_back(job, &model, &files, &contents, no);
+        return go_back(job, &model, &mut reader, &contents, no);
     }
     let progress = Progress {
         bytes_processed: job.bytes_processed + chunk.bytes as i64,
@@ -180,14 +184,14 @@ fn save_checkpoint(job: &Job, progress: &Progress, stored: u64, content_no: usiz
 /// Wrong bytes were stored for a content, and are stored no more, or everybody who has the real one
 /// would be given them. The job goes back to the content's start. It fails if the bytes were its own:
 /// the source changed since it was planned. Else another job's source did, and this one goes on.
-fn go_back(job: &Job, model: &StoredModel, files: &FileSet, contents: &[Content], no: usize) -> Progress {
+fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, contents: &[Content], no: usize) -> Progress {
     let content = &contents[no];
     let weights: u64 = contents[..no].iter().map(|content| content.weights_below(content.length)).sum();
     let bytes: u64 = contents[..no].iter().map(|content| content.length).sum();
     let (mut hasher, mut raw) = (Hasher::default(), Vec::new());
     for segment_no in 0..store::segment_count(content.length) {
         pgrx::check_for_interrupts!();
-        read(files, &[&Segment { content, segment_no }], &mut raw);
+        reader.read(&[&Segment { content, segment_no }], &mut raw);
         hasher.update(&raw[0].0);
     }
     let changed = hasher.finish() != content.hash;
@@ -252,7 +256,7 @@ struct Stored {
 
 /// Encodes and writes the segments that are not stored yet. Workers encode and hash one batch while
 /// the main thread writes the one before and reads the next. A content is only complete when its SHA-256 is right.
-fn store_segments(files: &FileSet, segments: &[Segment]) -> Stored {
+fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Stored {
     let mut stored = lock_contents(segments);
     let (mut new, mut hashers, mut completed) = (Vec::new(), BTreeMap::new(), Vec::new());
     for segment in segments {
@@ -275,7 +279,7 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> Stored {
     let (mut encoded, mut pending_encoded) = (Vec::new(), Vec::new());
     let mut pending: &[&Segment] = &[];
     let mut batch = batches.next().unwrap_or_default();
-    read(files, batch, &mut raw);
+    reader.read(batch, &mut raw);
     while !batch.is_empty() {
         pgrx::check_for_interrupts!();
         let next = batches.next().unwrap_or_default();
@@ -288,7 +292,7 @@ fn store_segments(files: &FileSet, segments: &[Segment]) -> Stored {
             || parallel::encode_all(&raw, &mut encoded, hash),
             || {
                 written += write(pending, &pending_encoded);
-                read(files, next, &mut next_raw);
+                reader.read(next, &mut next_raw);
             },
         );
         (pending, batch) = (batch, next);
@@ -341,15 +345,49 @@ fn write(segments: &[&Segment], encoded: &[Vec<u8>]) -> u64 {
     encoded.iter().take(segments.len()).map(|bytes| bytes.len() as u64).sum()
 }
 
-/// Reads segments' raw bytes, with their strides, in place of what `raw` held.
-fn read(files: &FileSet, segments: &[&Segment], raw: &mut Vec<(Vec<u8>, usize)>) {
-    raw.resize_with(segments.len(), Default::default);
-    for (segment, (bytes, stride)) in segments.iter().zip(raw) {
-        let content = segment.content;
-        let (start, length) = segment.range();
-        bytes.resize(length as usize, 0);
-        *stride = content.stride();
-        let source = Ranges::new(files.source(content.file_no), content.ranges.iter().copied());
+/// Reads contents from the model's files.
+struct Reader<'a> {
+    files: &'a FileSet<'a>,
+    /// The parsed headers, which say how to compute the tensors that do not stand in a file as they are.
+    parsed: Option<&'a Model>,
+    /// The computed tensor that was read last: it is read best from front to back.
+    computed: Option<(usize, Box<dyn Source + 'a>)>,
+}
+
+impl Reader<'_> {
+    /// Reads segments' raw bytes, with their strides, in place of what `raw` held.
+    fn read(&mut self, segments: &[&Segment], raw: &mut Vec<(Vec<u8>, usize)>) {
+        raw.resize_with(segments.len(), Default::default);
+        for (segment, (bytes, stride)) in segments.iter().zip(raw) {
+            let content = segment.content;
+            let (start, length) = segment.range();
+            bytes.resize(length as usize, 0);
+            *stride = content.stride();
+            match content.computed {
+                Some(tensor_no) => self.compute(tensor_no, start, bytes),
+                None => {
+                    let source =
+                        Ranges::new(self.files.source(content.file_no), content.ranges.iter().copied());
+                    source.read_at(start, bytes).or_raise();
+                }
+            }
+        }
+    }
+
+    fn compute(&mut self, tensor_no: usize, start: u64, bytes: &mut [u8]) {
+        if self.computed.as_ref().is_none_or(|(no, _)| *no != tensor_no) {
+            let tensor = self.parsed.and_then(|model| model.tensors.get(tensor_no));
+            // A source that changed has other tensors; what their bytes are worth the SHA-256 tells.
+            let tensor = tensor.unwrap_or_else(|| {
+                raise(
+                    PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!("the source has no tensor {tensor_no} any more"),
+                    "Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().",
+                )
+            });
+            self.computed = Some((tensor_no, tensor.open(self.files.source(tensor.file_no)).or_raise()));
+        }
+        let (_, source) = self.computed.as_ref().expect("was just opened");
         source.read_at(start, bytes).or_raise();
     }
 }

@@ -10,7 +10,7 @@ use crate::store;
 use atomizer_core::census::{Choice, Counts};
 use atomizer_core::hash::Hash;
 use atomizer_core::quant::Dtype;
-use atomizer_core::scan::Scan;
+use atomizer_core::scan::{Piece, Scan};
 use atomizer_core::weights::AtomicValue;
 use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::prelude::*;
@@ -28,12 +28,15 @@ pub fn fold(job: &Job) {
         _ => Choice::Sharing,
     };
     let mut scan = Scan::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
-    for (no, file) in model.files.iter().enumerate() {
+    let go_through = |scan: &mut Scan, pieces: &mut dyn Iterator<Item = Piece>| {
         store::for_each_batch(
-            store::file_pieces(&model, no as i32),
+            pieces,
             |pieces, encoded| scan.add(pieces, encoded),
             |_, counts| add_references(&counts, 1),
         );
+    };
+    for (no, file) in model.files.iter().enumerate() {
+        go_through(&mut scan, &mut store::file_pieces(&model, no as i32));
         if scan.finish_file() != file.sha256 {
             raise(
                 PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
@@ -42,6 +45,20 @@ pub fn fold(job: &Job) {
                     file.file_name, model.model_name
                 ),
                 "The source changed during the ingestion, or the store is damaged: run check_integrity(), and begin anew with reset_ingestion_job().",
+            );
+        }
+    }
+    // Tensors that are computed from their files are stored beside them.
+    for (no, tensor) in model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.range().is_none()) {
+        go_through(&mut scan, &mut store::tensor_pieces(tensor, no));
+        if scan.finish_file() != tensor.content_hash {
+            raise(
+                PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+                format!(
+                    "tensor \"{}\" of model \"{}\" does not have its SHA-256",
+                    tensor.layer_name, model.model_name
+                ),
+                "The store is damaged: run check_integrity(), and begin anew with reset_ingestion_job().",
             );
         }
     }

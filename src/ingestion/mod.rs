@@ -6,10 +6,11 @@ pub mod fold;
 mod plan;
 
 use crate::access::field;
-use crate::errors::raise;
+use crate::errors::{OrRaise, raise};
 use crate::owner;
 use crate::sources::{self, Given};
-use atomizer_core::formats::FileSet;
+use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::model::Model;
 use pgrx::prelude::*;
 
 pub use fold::weight_counts;
@@ -76,6 +77,12 @@ impl Job {
                 "Another worker has taken the job over, or it was cancelled or reset.",
             )
         })
+    }
+
+    /// Parses the headers of the job's files.
+    fn parse(&self, files: &FileSet) -> Model {
+        let format = self.model_format.as_deref().map(sources::format_of_name);
+        formats::parse(files, format, Detail::Summary).or_raise()
     }
 
     /// Opens the job's source, with the caller's own rights.

@@ -4,11 +4,11 @@
 use super::{Job, Progress};
 use crate::errors::{OrRaise, Raise, raise};
 use crate::owner;
-use crate::sources;
-use atomizer_core::fingerprint::{Fingerprint, fingerprint};
-use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::fingerprint::{Fingerprint, digest, fingerprint};
+use atomizer_core::formats::FileSet;
+use atomizer_core::hash::Hash;
 use atomizer_core::metadata;
-use atomizer_core::model::Model;
+use atomizer_core::model::{Model, Tensor};
 use atomizer_core::rebuild::{Range, gaps};
 use atomizer_core::source::SourceError;
 use pgrx::prelude::*;
@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 /// Reads the job's files and writes down what they hold.
 pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let files = job.open(model_data);
-    let format = job.model_format.as_deref().map(sources::format_of_name);
-    let model = formats::parse(&files, format, Detail::Summary).or_raise();
+    let model = job.parse(&files);
     check_granularity(job, &model);
-    let total_bytes: u64 = (0..files.len()).map(|no| files.source(no).len()).sum();
-    let prints = fingerprints(&files, &model, total_bytes);
+    let computed = model.tensors.iter().filter(|tensor| tensor.derived.is_some());
+    let computed: u64 = computed.map(|tensor| tensor.byte_length).sum();
+    let total_bytes = (0..files.len()).map(|no| files.source(no).len()).sum::<u64>() + computed;
+    let digests = digests(&files, &model, total_bytes);
     owner::run(|client| {
         let args = [
             job.model_id.into(),
@@ -38,9 +39,9 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
              parameter_count = $4, metadata = $5::jsonb WHERE model_id = $1",
             &args,
         );
-        write_files(client, job, &files, &prints);
-        write_tensors(client, job, &model, &prints);
-        count_references(client, &files, &model, &prints);
+        write_files(client, job, &files, &digests);
+        write_tensors(client, job, &model, &digests);
+        count_references(client, &files, &model, &digests);
         let args = [
             job.ingestion_job_id.into(),
             (model.parameter_count() as i64).into(),
@@ -91,32 +92,54 @@ impl From<SourceError> for Stopped {
     }
 }
 
-fn fingerprints(files: &FileSet, model: &Model, total_bytes: u64) -> Vec<Fingerprint> {
-    let (mut before, mut noticed) = (0, Instant::now());
-    (0..files.len())
-        .map(|no| {
-            let ranges: Vec<Range> = model
-                .tensors
-                .iter()
-                .filter(|tensor| tensor.file_no == no)
-                .map(|tensor| (tensor.offset, tensor.byte_length))
-                .collect();
-            let print = fingerprint::<Stopped>(files.source(no), &ranges, |done| {
-                pgrx::check_for_interrupts!();
-                if noticed.elapsed() > Duration::from_secs(2) {
-                    noticed = Instant::now();
-                    notice!("reading: {} of {} MB", (before + done) / 1_000_000, total_bytes / 1_000_000);
-                }
-                Ok(())
-            });
-            before += files.source(no).len();
-            print.unwrap_or_else(|Stopped::Source(error)| error.raise())
-        })
-        .collect()
+/// The SHA-256 of every content of a model.
+struct Digests {
+    /// Of each file, as a whole and outside of tensors.
+    files: Vec<Fingerprint>,
+    /// Of each tensor, in the order of the model's.
+    tensors: Vec<Hash>,
 }
 
-fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, prints: &[Fingerprint]) {
-    for (no, print) in prints.iter().enumerate() {
+/// Where the tensors of one file stand in it, in order.
+fn ranges(model: &Model, file_no: usize) -> Vec<Range> {
+    model.tensors.iter().filter(|tensor| tensor.file_no == file_no).filter_map(Tensor::range).collect()
+}
+
+fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
+    let (mut before, mut noticed) = (0, Instant::now());
+    let mut progress = |done: u64| {
+        pgrx::check_for_interrupts!();
+        if noticed.elapsed() > Duration::from_secs(2) {
+            noticed = Instant::now();
+            notice!("reading: {} of {} MB", done / 1_000_000, total_bytes / 1_000_000);
+        }
+        Ok(())
+    };
+    let mut of_files = Vec::new();
+    for no in 0..files.len() {
+        let source = files.source(no);
+        let print = fingerprint::<Stopped>(source, &ranges(model, no), |done| progress(before + done));
+        of_files.push(print.unwrap_or_else(|Stopped::Source(error)| error.raise()));
+        before += source.len();
+    }
+    // Tensors that stand in their files come in the order of files and bytes, as they were given above.
+    let mut found: Vec<_> = of_files.iter().map(|print| print.tensors.iter()).collect();
+    let mut of_tensors = Vec::new();
+    for tensor in &model.tensors {
+        of_tensors.push(if tensor.derived.is_none() {
+            *found[tensor.file_no].next().expect("every tensor has its digest")
+        } else {
+            let source = tensor.open(files.source(tensor.file_no)).or_raise();
+            let found = digest::<Stopped>(&*source, |done| progress(before + done));
+            before += tensor.byte_length;
+            found.unwrap_or_else(|Stopped::Source(error)| error.raise())
+        });
+    }
+    Digests { files: of_files, tensors: of_tensors }
+}
+
+fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &Digests) {
+    for (no, print) in digests.files.iter().enumerate() {
         owner::execute(
             client,
             "INSERT INTO atomizer.model_file (model_id, file_no, file_name, byte_length, sha256, blob_hash) \
@@ -133,21 +156,11 @@ fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, prints: &[Fin
     }
 }
 
-/// The digest of each tensor, in the order of the model's tensors.
-fn tensor_hashes<'a>(model: &'a Model, prints: &'a [Fingerprint]) -> impl Iterator<Item = &'a [u8; 32]> {
-    let mut hashes: Vec<_> = prints.iter().map(|print| print.tensors.iter()).collect();
-    // Tensors stand in the order of files and bytes, as they were given to the fingerprint.
-    model
-        .tensors
-        .iter()
-        .map(move |tensor| hashes[tensor.file_no].next().expect("every tensor has its digest"))
-}
-
-fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fingerprint]) {
+fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &Digests) {
     let rows: Vec<serde_json::Value> = model
         .tensors
         .iter()
-        .zip(tensor_hashes(model, prints))
+        .zip(&digests.tensors)
         .enumerate()
         .map(|(no, (tensor, hash))| {
             serde_json::json!({
@@ -158,11 +171,13 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fin
                 "shape": format!("{{{}}}", tensor.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",")),
                 "data_type": tensor.dtype.name(),
                 "quantization_type": tensor.dtype.is_quantized().then(|| tensor.dtype.name()),
+                "scale": tensor.affine.map(|affine| affine.scale),
+                "zero_point": tensor.affine.map(|affine| affine.zero_point),
                 "weight_count": tensor.weight_count,
                 "byte_length": tensor.byte_length,
                 "content_hash": crate::store::hex(hash),
                 "file_no": tensor.file_no,
-                "file_offset": tensor.offset,
+                "file_offset": tensor.range().map(|(offset, _)| offset),
             })
         })
         .collect();
@@ -172,12 +187,13 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fin
         owner::execute(
             client,
             "INSERT INTO atomizer.tensor_atom (model_id, tenant_id, tensor_no, layer_name, layer_idx, layer_type, \
-                 shape, data_type, quantization_type, weight_count, byte_length, content_hash, file_no, file_offset) \
+                 shape, data_type, quantization_type, quantization_scale, quantization_zero_point, weight_count, \
+                 byte_length, content_hash, file_no, file_offset) \
              SELECT $1, $2, tensor_no, layer_name, layer_idx, layer_type::atomizer.layer_type, shape::bigint[], \
-                 data_type::atomizer.tensor_dtype, quantization_type::atomizer.quantization_type, weight_count, \
+                 data_type::atomizer.tensor_dtype, quantization_type::atomizer.quantization_type, scale, zero_point, weight_count, \
                  byte_length, decode(content_hash, 'hex'), file_no, file_offset \
              FROM json_to_recordset($3::json) AS t(tensor_no int, layer_name text, layer_idx int, layer_type text, \
-                 shape text, data_type text, quantization_type text, weight_count bigint, byte_length bigint, \
+                 shape text, data_type text, quantization_type text, scale float8, zero_point int, weight_count bigint, byte_length bigint, \
                  content_hash text, file_no int, file_offset bigint) ORDER BY tensor_no",
             &[job.model_id.into(), job.tenant_id.into(), json.into()],
         );
@@ -186,19 +202,14 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, prints: &[Fin
 
 /// Adds this model's references to its contents. Keys are sorted, so that concurrent plans lock
 /// rows in one order and never wait for each other in a circle.
-fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, prints: &[Fingerprint]) {
+fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, digests: &Digests) {
     let mut references: BTreeMap<([u8; 32], &str), (u64, i64)> = BTreeMap::new();
-    for (tensor, hash) in model.tensors.iter().zip(tensor_hashes(model, prints)) {
+    for (tensor, hash) in model.tensors.iter().zip(&digests.tensors) {
         references.entry((*hash, "tensor")).or_insert((tensor.byte_length, 0)).1 += 1;
     }
-    for (no, print) in prints.iter().enumerate() {
-        let ranges: Vec<Range> = model
-            .tensors
-            .iter()
-            .filter(|tensor| tensor.file_no == no)
-            .map(|tensor| (tensor.offset, tensor.byte_length))
-            .collect();
-        let length = gaps(files.source(no).len(), &ranges).iter().map(|(_, length)| length).sum();
+    for (no, print) in digests.files.iter().enumerate() {
+        let gaps = gaps(files.source(no).len(), &ranges(model, no));
+        let length = gaps.iter().map(|(_, length)| length).sum();
         references.entry((print.blob, "blob")).or_insert((length, 0)).1 += 1;
     }
     let (mut hashes, mut kinds, mut lengths, mut counts) = (vec![], vec![], vec![], vec![]);
