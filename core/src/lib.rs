@@ -5,6 +5,7 @@
 pub mod analytics;
 pub mod census;
 pub mod codec;
+pub mod curve;
 pub mod fingerprint;
 pub mod formats;
 pub mod hash;
