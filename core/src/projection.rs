@@ -6,6 +6,7 @@
 //! every machine and in every version.
 
 use crate::splitmix::mix;
+use crate::wide::{self, Kernel};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -73,6 +74,17 @@ struct Sums {
 
 impl Sums {
     const ZERO: Self = Self { dots: [[0.0; LANES]; 3], squares: [0.0; LANES] };
+
+    #[inline(always)]
+    fn add(&mut self, block: &[f32; LANES], marks: &[[f64; LANES]; 3]) {
+        for lane in 0..LANES {
+            let x = f64::from(block[lane]);
+            self.squares[lane] += x * x;
+            for n in 0..3 {
+                self.dots[n][lane] += x * marks[n][lane];
+            }
+        }
+    }
 }
 
 impl Projection {
@@ -140,7 +152,7 @@ impl Projection {
     /// [`ProjectionError::Mismatch`] and [`ProjectionError::NotFinite`].
     pub fn project(&self, vector: &[f32]) -> Result<[f64; 3], ProjectionError> {
         self.check(vector)?;
-        let [sums] = self.sums([vector]);
+        let [sums] = wide::run(Pass { projection: self, vectors: [vector] });
         self.dots(&sums).ok_or_else(|| not_finite(vector))
     }
 
@@ -165,7 +177,7 @@ impl Projection {
     /// As [`Projection::project`].
     pub fn place(&self, vector: &[f32]) -> Result<[f64; 3], ProjectionError> {
         self.check(vector)?;
-        let [sums] = self.sums([vector]);
+        let [sums] = wide::run(Pass { projection: self, vectors: [vector] });
         self.placed(&sums).ok_or_else(|| not_finite(vector))
     }
 
@@ -184,14 +196,15 @@ impl Projection {
     pub fn distances(&self, vector: &[f32]) -> Result<[f64; 3], ProjectionError> {
         self.check(vector)?;
         let mut sums = [[0.0; LANES]; 3];
-        self.for_blocks([vector], |[x], marks| {
+        let (whole, last) = blocks(vector);
+        for (block, marks) in whole.iter().chain(&last).zip(&self.landmarks) {
             for (sums, mark) in sums.iter_mut().zip(marks) {
                 for lane in 0..LANES {
-                    let apart = x[lane] - mark[lane];
+                    let apart = f64::from(block[lane]) - mark[lane];
                     sums[lane] += apart * apart;
                 }
             }
-        });
+        }
         let squares = sums.map(total);
         if !squares.iter().all(|square| square.is_finite()) {
             return Err(not_finite(vector));
@@ -222,52 +235,15 @@ impl Projection {
         let last = pairs.remainder();
         for pair in pairs {
             let (one, two) = pair.split_at(self.dimension);
-            self.sums([one, two]).into_iter().for_each(&mut add);
+            wide::run(Pass { projection: self, vectors: [one, two] }).into_iter().for_each(&mut add);
         }
         if !last.is_empty() {
-            self.sums([last]).into_iter().for_each(&mut add);
+            wide::run(Pass { projection: self, vectors: [last] }).into_iter().for_each(&mut add);
         }
         match out.len() == vectors.len() / self.dimension {
             true => Ok(()),
             false => Err(not_finite(vectors)),
         }
-    }
-
-    /// Goes through vectors of the right dimension side by side, so that a landmark is loaded once.
-    #[inline(always)]
-    fn for_blocks<const N: usize>(
-        &self,
-        vectors: [&[f32]; N],
-        mut each: impl FnMut([[f64; LANES]; N], &[[f64; LANES]; 3]),
-    ) {
-        let whole = self.dimension / LANES;
-        let blocks = vectors.map(|vector| &vector.as_chunks::<LANES>().0[..whole]);
-        for (i, marks) in self.landmarks[..whole].iter().enumerate() {
-            each(blocks.map(|blocks| blocks[i].map(f64::from)), marks);
-        }
-        if let Some(marks) = self.landmarks.get(whole) {
-            let last = vectors.map(|vector| {
-                let rest = &vector[whole * LANES..];
-                std::array::from_fn(|lane| rest.get(lane).copied().map_or(0.0, f64::from))
-            });
-            each(last, marks);
-        }
-    }
-
-    #[inline(always)]
-    fn sums<const N: usize>(&self, vectors: [&[f32]; N]) -> [Sums; N] {
-        let mut sums = [Sums::ZERO; N];
-        self.for_blocks(vectors, |vectors, marks| {
-            for (sums, x) in sums.iter_mut().zip(&vectors) {
-                for lane in 0..LANES {
-                    sums.squares[lane] += x[lane] * x[lane];
-                    for n in 0..3 {
-                        sums.dots[n][lane] += x[lane] * marks[n][lane];
-                    }
-                }
-            }
-        });
-        sums
     }
 
     /// None when any component is not finite: squares of f32 and their sums can't overflow f64, and
@@ -287,6 +263,43 @@ impl Projection {
             let z = scale * dot;
             100.0 * z / (1.0 + z.abs())
         }))
+    }
+}
+
+/// A vector's components in blocks, the last filled up with zeros.
+#[inline(always)]
+fn blocks(vector: &[f32]) -> (&[[f32; LANES]], Option<[f32; LANES]>) {
+    let (whole, rest) = vector.as_chunks();
+    let padded = || std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or(0.0));
+    (whole, (!rest.is_empty()).then(padded))
+}
+
+/// Passes vectors of the landmarks' dimension side by side, so that a landmark is loaded once.
+struct Pass<'a, const N: usize> {
+    projection: &'a Projection,
+    vectors: [&'a [f32]; N],
+}
+
+impl<const N: usize> Kernel for Pass<'_, N> {
+    type Output = [Sums; N];
+
+    #[inline(always)]
+    fn run(self) -> [Sums; N] {
+        let mut sums = [Sums::ZERO; N];
+        let whole = self.projection.dimension / LANES;
+        let (marks, last) = self.projection.landmarks.split_at(whole);
+        let parts = self.vectors.map(|vector| &blocks(vector).0[..whole]);
+        for (i, marks) in marks.iter().enumerate() {
+            for n in 0..N {
+                sums[n].add(&parts[n][i], marks);
+            }
+        }
+        if let [marks] = last {
+            for n in 0..N {
+                sums[n].add(&blocks(self.vectors[n]).1.unwrap_or_default(), marks);
+            }
+        }
+        sums
     }
 }
 

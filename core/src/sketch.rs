@@ -20,11 +20,12 @@
 //! the position alone, so sketches of all tensors can be compared.
 
 use crate::splitmix::mix;
+use crate::wide::{self, Kernel};
 
 /// Dimension of a sketch.
 pub const DIMENSION: usize = 1536;
 
-/// Weights that lie side by side in [`add_block`] and take their signs from the same bit of their
+/// Weights that lie side by side in [`Sketch::add_block`] and take their signs from the same bit of their
 /// words; the 32 bits of a word serve 32 of such rows.
 const COLUMNS: usize = DIMENSION / 32;
 
@@ -53,16 +54,15 @@ impl Sketch {
             let (fitting, rest) = weights.split_at(missing);
             pending.extend_from_slice(fitting);
             weights = rest;
-            if let Ok(block) = pending.as_slice().try_into() {
-                self.add_block(block);
+            let (block, _) = pending.as_chunks();
+            self.add_blocks(block);
+            if !block.is_empty() {
                 pending.clear();
             }
             self.pending = pending;
         }
         let (blocks, rest) = weights.as_chunks();
-        for block in blocks {
-            self.add_block(block);
-        }
+        self.add_blocks(blocks);
         self.pending.extend_from_slice(rest);
     }
 
@@ -71,11 +71,16 @@ impl Sketch {
         if !self.pending.is_empty() {
             let mut block = [0.0; DIMENSION];
             block[..self.pending.len()].copy_from_slice(&self.pending);
-            self.add_block(&block);
+            self.add_blocks(&[block]);
         }
         self.sums.iter().map(|sum| sum.clamp(f32::MIN.into(), f32::MAX.into()) as f32).collect()
     }
 
+    fn add_blocks(&mut self, blocks: &[[f32; DIMENSION]]) {
+        wide::run(AddBlocks { sketch: self, blocks });
+    }
+
+    #[inline(always)]
     fn add_block(&mut self, block: &[f32; DIMENSION]) {
         const EXPONENT: u32 = 0x7f80_0000;
         const SIGN: u32 = 0x8000_0000;
@@ -100,6 +105,22 @@ impl Sketch {
         let (low, high) = self.sums.split_at_mut(turn);
         high.iter_mut().zip(front).for_each(|(sum, weight)| *sum += f64::from(*weight));
         low.iter_mut().zip(back).for_each(|(sum, weight)| *sum += f64::from(*weight));
+    }
+}
+
+struct AddBlocks<'a> {
+    sketch: &'a mut Sketch,
+    blocks: &'a [[f32; DIMENSION]],
+}
+
+impl Kernel for AddBlocks<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for block in self.blocks {
+            self.sketch.add_block(block);
+        }
     }
 }
 

@@ -21,24 +21,28 @@ pub fn decode(index: u64, precision: Precision) -> [u32; 3] {
 
 /// [`encode`] for many cells; `out` keeps its memory.
 pub fn encode_all(cells: &[[u32; 3]], precision: Precision, out: &mut Vec<u64>) {
-    out.clear();
-    out.reserve(cells.len());
+    out.resize(cells.len(), 0);
     let (batches, rest) = cells.as_chunks::<BATCH>();
-    for batch in batches {
-        out.extend_from_slice(&encode_some(*batch, precision));
+    let (out, out_rest) = out.as_chunks_mut::<BATCH>();
+    for (batch, out) in batches.iter().zip(out) {
+        *out = encode_some(*batch, precision);
     }
-    out.extend(rest.iter().map(|cell| encode(*cell, precision)));
+    for (cell, out) in rest.iter().zip(out_rest) {
+        *out = encode(*cell, precision);
+    }
 }
 
 /// [`decode`] for many indices; `out` keeps its memory.
 pub fn decode_all(indices: &[u64], precision: Precision, out: &mut Vec<[u32; 3]>) {
-    out.clear();
-    out.reserve(indices.len());
+    out.resize(indices.len(), [0; 3]);
     let (batches, rest) = indices.as_chunks::<BATCH>();
-    for batch in batches {
-        out.extend_from_slice(&decode_some(*batch, precision));
+    let (out, out_rest) = out.as_chunks_mut::<BATCH>();
+    for (batch, out) in batches.iter().zip(out) {
+        *out = decode_some(*batch, precision);
     }
-    out.extend(rest.iter().map(|index| decode(*index, precision)));
+    for (index, out) in rest.iter().zip(out_rest) {
+        *out = decode(*index, precision);
+    }
 }
 
 /// A lower precision is the start of the full one: its bits go to the top, and what follows is cut off.

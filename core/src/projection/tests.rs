@@ -70,6 +70,19 @@ fn a_batch_is_the_same_as_one_by_one() {
     }
 }
 
+#[test]
+fn wide_vectors_make_no_difference() {
+    for dimension in [3, 576, 1535, 1536] {
+        let projection = Projection::new(7, dimension).unwrap();
+        let (one, two) = (noise(1, dimension), noise(2, dimension));
+        let pass = || Pass { projection: &projection, vectors: [&one[..], &two[..]] };
+        let bits = |sums: [Sums; 2]| {
+            sums.map(|s| (s.dots.map(|d| d.map(f64::to_bits)), s.squares.map(f64::to_bits)))
+        };
+        assert_eq!(bits(pass().run()), bits(wide::run(pass())));
+    }
+}
+
 proptest! {
     #[test]
     fn points_are_plain_dot_products(seed: u64, dimension in 3usize..200) {
