@@ -15,6 +15,10 @@ pub enum Format {
     Gguf,
     /// Hugging Face's safetensors, single or sharded.
     SafeTensors,
+    /// The Open Neural Network Exchange's.
+    Onnx,
+    /// SavedModel folders, checkpoints and frozen graphs.
+    TensorFlow,
 }
 
 /// A tensor's bytes that do not stand in its file as they are: compressed, strided, in another byte
@@ -40,13 +44,15 @@ pub struct Affine {
 
 impl Format {
     /// Every format there is a parser for.
-    pub const ALL: [Self; 2] = [Self::Gguf, Self::SafeTensors];
+    pub const ALL: [Self; 4] = [Self::Gguf, Self::SafeTensors, Self::Onnx, Self::TensorFlow];
 
     /// The name in SQL (enum `model_format`).
     pub fn name(self) -> &'static str {
         match self {
             Self::Gguf => "GGUF",
             Self::SafeTensors => "SafeTensors",
+            Self::Onnx => "ONNX",
+            Self::TensorFlow => "TensorFlow",
         }
     }
 

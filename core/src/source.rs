@@ -111,6 +111,15 @@ impl FileSource {
         let io = |error| SourceError::Io { action: "open", path: path.to_owned(), error };
         // O_NONBLOCK: opening a pipe nobody writes to must not hang before it can be refused.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(io)?;
+        Self::of(file, path)
+    }
+
+    /// A file that is open already, and was opened so that a pipe does not block.
+    ///
+    /// # Errors
+    /// As [`FileSource::open`].
+    pub fn of(file: File, path: &Path) -> Result<Self, SourceError> {
+        let io = |error| SourceError::Io { action: "open", path: path.to_owned(), error };
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
             return Err(SourceError::NotAFile(path.to_owned()));

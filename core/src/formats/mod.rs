@@ -1,12 +1,21 @@
 //! One file per format. Opening reads headers only, never weights.
 
+mod companions;
 pub mod gguf;
+mod graphs;
 mod header;
+mod notes;
+pub mod onnx;
+mod protobuf;
 pub mod safetensors;
 mod shards;
+mod shared;
+pub mod tensorflow;
 
+use crate::layers;
 use crate::model::{Format, Model, Tensor};
 use crate::source::{Source, SourceError};
+use graphs::GraphFile;
 use std::collections::HashSet;
 
 pub use shards::{FileSet, open_path};
@@ -52,6 +61,13 @@ macro_rules! too_large {
 }
 pub(crate) use {malformed, too_large, unsupported};
 
+/// The error for a file that a model needs and that was not given with it.
+fn missing(what: &str, path: &str) -> ParseError {
+    ParseError::Source(SourceError::Other(tidy(format!(
+        "the bytes of \"{what}\" are in the file \"{path}\", which was not given: give the model by its path"
+    ))))
+}
+
 /// How much of a header's long arrays a caller wants to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -64,6 +80,9 @@ pub enum Detail {
 /// Most tensors of one model, five times what the largest have. A tensor takes ten times the memory
 /// of its entry in a file, and a file may be all entries.
 const MAX_TENSORS: u64 = 1 << 20;
+
+/// More axes than any framework has; keeps a hostile shape small.
+const MAX_DIMS: usize = 64;
 
 /// Refuses more tensors than [`MAX_TENSORS`].
 fn check_tensor_count(count: u64) -> Result<(), ParseError> {
@@ -99,9 +118,13 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
     if have == head.len() && head[8] == b'{' {
         return Ok(Format::SafeTensors);
     }
+    if let Some(graph) = graphs::recognise(source)? {
+        return Ok(graph.format());
+    }
     Err(unsupported!(
-        "the content is of no known model format: it starts with bytes {} (known: GGUF, SafeTensors)",
-        head[..have].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        "the content is of no known model format: it starts with bytes {} (known: {})",
+        head[..have].iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        Format::ALL.map(Format::name).join(", ")
     ))
 }
 
@@ -134,7 +157,12 @@ pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Resul
     let mut model = match format {
         Format::Gguf => gguf::parse(files, &data_files, detail)?,
         Format::SafeTensors => safetensors::parse(files, &data_files)?,
+        Format::Onnx | Format::TensorFlow => match graphs::recognise(files.source(*first))? {
+            Some(GraphFile::TensorFlow(kind)) => tensorflow::parse(files, kind)?,
+            _ => onnx::parse(files)?,
+        },
     };
+    layers::describe(&mut model);
     model.tensors.sort_by_key(|tensor| (tensor.file_no, tensor.offset, tensor.byte_length));
     check_tensors(&model.tensors)?;
     Ok(model)

@@ -4,7 +4,9 @@
 //! Source: safetensors' README, "Format".
 
 use super::header::HeaderReader;
-use super::{FileSet, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count};
+use super::{
+    FileSet, MAX_DIMS, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count,
+};
 use crate::layers;
 use crate::metadata::{MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
 use crate::model::{Format, Model, Tensor};
@@ -20,8 +22,6 @@ use std::marker::PhantomData;
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// The header's entry that is no tensor.
 const METADATA_KEY: &str = "__metadata__";
-/// More axes than any framework has; keeps a hostile shape small.
-const MAX_DIMS: usize = 64;
 
 /// Parses the files of one model: a single file, or all shards that an index names.
 ///
@@ -50,8 +50,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
     if let Some(index) = files.index() {
         check_index(index, files, &tensors)?;
     }
-    let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
-    Ok(Model { format: Format::SafeTensors, architecture: architecture.to_owned(), metadata, tensors })
+    Ok(Model { format: Format::SafeTensors, architecture: layers::UNKNOWN.into(), metadata, tensors })
 }
 
 /// Every tensor of the index must be in the shard the index names.

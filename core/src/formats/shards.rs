@@ -2,14 +2,14 @@
 //! safetensors index names.
 
 use super::safetensors::UniqueMap;
-use super::{ParseError, malformed, too_large};
+use super::{ParseError, companions, graphs, malformed, too_large};
 use crate::source::{FileSource, Source};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Most files of one model. Each keeps a descriptor open, and Postgres leaves a backend about 1000.
-const MAX_FILES: usize = 512;
+pub(super) const MAX_FILES: usize = 512;
 /// Largest index of shards, as the cap on a safetensors header.
 const MAX_INDEX_BYTES: u64 = 100_000_000;
 
@@ -20,6 +20,8 @@ enum Role {
     Data,
     /// The names of tensors and of the files that hold them.
     Index,
+    /// What the first file, a graph or the index of a checkpoint, leads to.
+    Companion,
 }
 
 struct ModelFile<'a> {
@@ -46,8 +48,16 @@ impl<'a> FileSet<'a> {
     /// [`ParseError`] when a file that is named as an index is none.
     pub fn of(files: Vec<(String, Box<dyn Source + 'a>)>) -> Result<Self, ParseError> {
         let mut set = Self { files: Vec::new(), index: None };
+        let has_companions = match &files[..] {
+            [(name, first), _, ..] => !is_index(name) && graphs::recognise(&**first)?.is_some(),
+            _ => false,
+        };
         for (name, source) in files {
-            let role = if is_index(&name) { Role::Index } else { Role::Data };
+            let role = match set.files.len() {
+                1.. if has_companions => Role::Companion,
+                _ if is_index(&name) => Role::Index,
+                _ => Role::Data,
+            };
             if role == Role::Index {
                 set.index = Some(read_index(&*source)?);
             }
@@ -66,7 +76,7 @@ impl<'a> FileSet<'a> {
         self.files.is_empty()
     }
 
-    /// The name of a file, without its folder.
+    /// The name of a file, from the folder of the model on.
     pub fn name(&self, file_no: usize) -> &str {
         &self.files[file_no].name
     }
@@ -74,6 +84,11 @@ impl<'a> FileSet<'a> {
     /// The bytes of a file.
     pub fn source(&self, file_no: usize) -> &dyn Source {
         &*self.files[file_no].source
+    }
+
+    /// The number of the file of this name.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.files.iter().position(|file| file.name == name)
     }
 
     /// The numbers of the files that hold tensors.
@@ -92,7 +107,9 @@ fn is_index(name: &str) -> bool {
 }
 
 /// Opens the file at `path` with all files that belong to it: the other parts of a split GGUF
-/// (`…-00001-of-00003.gguf`), or the shards that a `….safetensors.index.json` names.
+/// (`…-00001-of-00003.gguf`), the shards that a `….safetensors.index.json` names, the external data
+/// of an ONNX model, a SavedModel's folder (by its own path or that of its `saved_model.pb`), or the
+/// files of a TensorFlow checkpoint (by its index, or by what the names of its files begin with).
 ///
 /// # Errors
 /// [`ParseError::Source`] when a file cannot be read, [`ParseError::Malformed`] for a bad index.
@@ -119,7 +136,7 @@ pub fn open_path(path: &Path) -> Result<FileSet<'static>, ParseError> {
             .collect::<Result<_, _>>()?;
         return FileSet::of(files);
     }
-    Ok(FileSet::single(name, Box::new(FileSource::open(path)?)))
+    FileSet::of(companions::gather(path, name)?)
 }
 
 /// Takes `stem-00002-of-00003.gguf` apart: the stem and the number of parts.

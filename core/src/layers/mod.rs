@@ -1,5 +1,40 @@
 //! What a tensor's name tells: the kind of its layer, the layer's number, the model's architecture.
 
+mod architecture;
+mod diffusion;
+mod lora;
+
+use crate::metadata::{Array, Value};
+use crate::model::Model;
+
+/// The architecture of a model that nothing tells it of.
+pub const UNKNOWN: &str = "unknown";
+/// The key of the components of a diffusion model.
+const COMPONENTS_KEY: &str = "atomizer.components";
+/// The key of the rank of a LoRA, the largest where they differ.
+const LORA_RANK_KEY: &str = "atomizer.lora_rank";
+
+/// Adds what the tensors tell: the architecture where the metadata do not, the components of a
+/// diffusion model, the rank of a LoRA.
+pub fn describe(model: &mut Model) {
+    if model.architecture == UNKNOWN {
+        model.architecture = architecture::of(&model.tensors);
+    }
+    let mut found = Vec::new();
+    let components = diffusion::components(&model.architecture, &model.tensors);
+    if !components.is_empty() {
+        let head: Vec<_> = components.into_iter().map(|name| Value::Text(name.into())).collect();
+        let array = Array { element: "string", count: head.len() as u64, head };
+        found.push((COMPONENTS_KEY, Value::Array(array)));
+    }
+    if let Some(rank) = lora::rank(&model.tensors) {
+        found.push((LORA_RANK_KEY, Value::Uint(rank)));
+    }
+    // What the file itself says under these keys is not ours.
+    model.metadata.retain(|(key, _)| key != COMPONENTS_KEY && key != LORA_RANK_KEY);
+    model.metadata.extend(found.into_iter().map(|(key, value)| (key.to_owned(), value)));
+}
+
 macro_rules! layer_types {
     ($($variant:ident)*) => {
         /// The kinds of layers (SQL enum `layer_type`).
@@ -28,12 +63,8 @@ layer_types! {
 /// Names of layers, by the words they are made of. The first rule of which a word fits decides,
 /// so the special stand before the general ones.
 const RULES: &[(LayerType, &[&str])] = &[
-    (LayerType::UNetDown, &["down_blocks", "input_blocks"]),
-    (LayerType::UNetMid, &["mid_block", "middle_block"]),
-    (LayerType::UNetUp, &["up_blocks", "output_blocks"]),
-    (LayerType::VAE, &["first_stage_model", "vae"]),
-    (LayerType::TextEncoder, &["cond_stage_model", "text_model", "text_encoder", "conditioner"]),
-    (LayerType::Adapter, &["lora_a", "lora_b", "lora_up", "lora_down", "adapter"]),
+    (LayerType::TextEncoder, &["text_model"]),
+    (LayerType::Adapter, &["adapter"]),
     (LayerType::TimeEmbedding, &["time_embed", "time_embedding", "time_emb"]),
     (LayerType::RotaryEmbedding, &["rotary_emb", "rope_freqs", "rope_factors_long", "rope_factors_short"]),
     (
@@ -42,7 +73,15 @@ const RULES: &[(LayerType, &[&str])] = &[
     ),
     (
         LayerType::BatchNorm,
-        &["running_mean", "running_var", "num_batches_tracked", "batch_norm", "batchnorm"],
+        &[
+            "running_mean",
+            "running_var",
+            "num_batches_tracked",
+            "moving_mean",
+            "moving_variance",
+            "batch_norm",
+            "batchnorm",
+        ],
     ),
     (
         LayerType::Normalization,
@@ -71,6 +110,8 @@ const RULES: &[(LayerType, &[&str])] = &[
             "group_norm",
             "post_attention_norm",
             "post_ffw_norm",
+            "gamma",
+            "beta",
         ],
     ),
     (LayerType::Router, &["ffn_gate_inp", "router", "block_sparse_moe.gate"]),
@@ -169,6 +210,7 @@ const RULES: &[(LayerType, &[&str])] = &[
             "embed",
             "shared",
             "token_types",
+            "embedding_weights",
         ],
     ),
     (
@@ -182,6 +224,12 @@ const RULES: &[(LayerType, &[&str])] = &[
 /// a rule's entry with a dot in it must stand in the name as it is.
 pub fn classify(name: &str) -> LayerType {
     let name = name.to_ascii_lowercase();
+    if lora::is_part(&name) {
+        return LayerType::Adapter;
+    }
+    if let Some(kind) = diffusion::kind(&name) {
+        return kind;
+    }
     // "output" and "dense" are also parts of attention and feed-forward layers: RULES has those first.
     let words: Vec<&str> = name.split(['.', '/', ':']).collect();
     let fits = |entry: &&str| {
@@ -212,6 +260,8 @@ fn classify_loosely(words: &[&str]) -> LayerType {
         ("dense", LayerType::Dense),
         ("linear", LayerType::Dense),
         ("fc", LayerType::Dense),
+        ("hiddenlayer", LayerType::Dense),
+        ("logits", LayerType::Output),
     ];
     words
         .iter()
@@ -219,31 +269,17 @@ fn classify_loosely(words: &[&str]) -> LayerType {
         .unwrap_or(LayerType::Unknown)
 }
 
-/// The number of a layer: the first part of the name that is a number (`blk.3.attn_q` is layer 3).
+/// The number of a layer: the first part of the name that is a number (`blk.3.attn_q` is layer 3), or
+/// a number behind the word itself (`layer_3`, `layer_with_weights-3`).
 pub fn index(name: &str) -> Option<i32> {
-    name.split(['.', '/', ':']).find_map(|word| word.parse::<u16>().ok()).map(i32::from)
-}
-
-/// The architecture that tensor names tell, for formats whose metadata does not.
-pub fn architecture<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> &'static str {
-    let signs = [
-        (".self_attn.q_proj.", "llama"),
-        ("gpt_neox.", "gpt-neox"),
-        (".attn.c_attn.", "gpt2"),
-        (".SelfAttention.q.", "t5"),
-        ("encoder.layer.0.attention.self.query.", "bert"),
-        ("vit.embeddings.", "vit"),
-    ];
-    signs.into_iter().find(|(sign, _)| names.clone().any(|name| name.contains(sign))).map_or_else(
-        || {
-            if names.any(|name| name.starts_with("model.diffusion_model.")) {
-                "stable-diffusion"
-            } else {
-                "unknown"
-            }
-        },
-        |(_, architecture)| architecture,
-    )
+    let behind_word = |word: &str| {
+        let (word, number) = word.rsplit_once(['_', '-'])?;
+        let is_layer = ["layer", "block", "layer_with_weights"].iter().any(|kind| word.ends_with(kind));
+        is_layer.then(|| number.parse::<u16>().ok())?
+    };
+    name.split(['.', '/', ':'])
+        .find_map(|word| word.parse::<u16>().ok().or_else(|| behind_word(word)))
+        .map(i32::from)
 }
 
 #[cfg(test)]
@@ -279,6 +315,12 @@ mod tests {
             ("first_stage_model.decoder.conv_in.bias", LayerType::VAE, None),
             ("features.conv12.weight", LayerType::Convolution, None),
             ("something.else", LayerType::Unknown, None),
+            ("dnn/hiddenlayer_1/kernel", LayerType::Dense, Some(1)),
+            ("bert/encoder/layer_7/attention/self/query/kernel", LayerType::Attention, Some(7)),
+            ("layer_with_weights-2/gamma/.ATTRIBUTES/VARIABLE_VALUE", LayerType::Normalization, Some(2)),
+            ("bn1/moving_mean", LayerType::BatchNorm, None),
+            ("unet.up_blocks.1.attentions.0.to_k.lora_A.weight", LayerType::Adapter, Some(1)),
+            ("lora_unet_mid_block_attentions_0_proj_in.alpha", LayerType::Adapter, None),
         ];
         for (name, kind, layer) in cases {
             assert_eq!((classify(name), index(name)), (kind, layer), "{name}");

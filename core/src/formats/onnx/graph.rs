@@ -1,0 +1,463 @@
+//! The graphs of an ONNX file, and the tensors in them. Weights are initializers, sparse
+//! initializers and the values of `Constant` nodes: in the main graph, in the graphs of training,
+//! in sub-graphs (the branches of `If`, the bodies of `Loop` and `Scan`) and in functions.
+//!
+//! Tensors of the main graph have their own names, a constant that of its output. A name in a
+//! sub-graph may stand in another one as well, so it comes behind its place:
+//! `NODE/ATTRIBUTE/NAME`, or `DOMAIN::FUNCTION/NAME` for a function.
+//! Source: onnx.proto.
+
+use super::tensor::{External, Found, dims, read};
+use crate::formats::notes::{Names, Notes};
+use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
+use crate::formats::protobuf::{Field, Payload, Span, Wire, once};
+use crate::formats::{ParseError, check_tensor_count, malformed, too_large};
+use crate::model::Tensor;
+use crate::quant::Dtype;
+use crate::source::Source;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Graphs within graphs. Protobuf's own readers end at 100 messages within each other, and a graph
+/// in a graph is three.
+const MAX_DEPTH: usize = 33;
+
+/// What an ONNX file holds.
+pub struct Content {
+    /// Tensors whose bytes are in the file.
+    pub here: Vec<Tensor>,
+    /// Tensors whose bytes are in other files.
+    pub elsewhere: Vec<(Tensor, External)>,
+    /// What the header says.
+    pub notes: Notes,
+}
+
+/// Reads the file `ModelProto`.
+pub fn read_model(source: &dyn Source) -> Result<Content, ParseError> {
+    let mut reader = Reader {
+        wire: Wire::new(source),
+        names: Names::new(source.len()),
+        places: HashMap::new(),
+        content: Content { here: Vec::new(), elsewhere: Vec::new(), notes: Notes::default() },
+        texts: 0,
+        sparse: Vec::new(),
+    };
+    reader.model(Span::all(source))?;
+    let Reader { mut content, texts, sparse, .. } = reader;
+    content.notes.texts("onnx.sparse_tensors", sparse)?;
+    content.notes.count("onnx.string_tensors", texts)?;
+    Ok(content)
+}
+
+struct Reader<'a> {
+    wire: Wire<'a>,
+    names: Names,
+    /// The names of sub-graphs that are taken, and how often each was asked for.
+    places: HashMap<String, u64>,
+    content: Content,
+    /// Tensors of texts, which are no weights.
+    texts: u64,
+    /// Sparse tensors with the shapes they stand for.
+    sparse: Vec<String>,
+}
+
+/// What is known of a node before its attributes are read.
+#[derive(Default)]
+struct Node {
+    name: Option<Span>,
+    output: Option<Span>,
+    op_type: Option<Span>,
+    domain: Option<Span>,
+    has_attributes: bool,
+}
+
+/// The values of an attribute that may hold tensors.
+#[derive(Default)]
+struct Attribute {
+    name: Option<Span>,
+    tensor: Option<Span>,
+    graph: Option<Span>,
+    sparse: Option<Span>,
+    /// A single number.
+    float: Option<Span>,
+    int: Option<Field>,
+    floats: Seen,
+    ints: Seen,
+    texts: bool,
+    has_graphs: bool,
+}
+
+impl Reader<'_> {
+    fn model(&mut self, message: Span) -> Result<(), ParseError> {
+        let (mut graph, mut opsets, mut ir_version) = (None, 0, None);
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            match field.number {
+                1 => {
+                    once(&mut ir_version, field.varint()?, "the model's ir_version", field.span.at)?;
+                    self.content.notes.number("ir_version", field.varint()? as i64)?;
+                }
+                2 => self.note("producer_name", &field)?,
+                3 => self.note("producer_version", &field)?,
+                4 => self.note("domain", &field)?,
+                5 => self.content.notes.number("model_version", field.varint()? as i64)?,
+                7 => once(&mut graph, field.bytes()?, "the model's graph", field.span.at)?,
+                8 => {
+                    opsets += 1;
+                    self.opset(field.bytes()?)?;
+                }
+                14 => self.property(field.bytes()?)?,
+                20 => self.training(field.bytes()?)?,
+                25 => self.function(field.bytes()?)?,
+                _ => {}
+            }
+        }
+        // Without these it is no model; a file that was cut short between two fields shows it here.
+        ir_version.ok_or_else(|| malformed!("the ONNX model has no ir_version"))?;
+        if opsets == 0 {
+            return Err(malformed!("the ONNX model imports no set of operators"));
+        }
+        let graph = graph.ok_or_else(|| malformed!("the ONNX model has no graph"))?;
+        self.graph(graph, "", 0)
+    }
+
+    fn note(&mut self, key: &str, field: &Field) -> Result<(), ParseError> {
+        let text = self.wire.text(field.bytes()?, key)?;
+        if text.is_empty() { Ok(()) } else { self.content.notes.text(key, text) }
+    }
+
+    /// An `OperatorSetIdProto`.
+    fn opset(&mut self, message: Span) -> Result<(), ParseError> {
+        let (mut domain, mut version, mut rest) = (String::new(), 0, message);
+        while let Some(field) = self.wire.next(&mut rest)? {
+            match field.number {
+                1 => domain = self.wire.text(field.bytes()?, "a domain")?,
+                2 => version = field.varint()? as i64,
+                _ => {}
+            }
+        }
+        let domain = if domain.is_empty() { "ai.onnx" } else { &domain };
+        self.content.notes.number(format!("opset_import.{domain}"), version)
+    }
+
+    /// A `StringStringEntryProto` of `metadata_props`.
+    fn property(&mut self, message: Span) -> Result<(), ParseError> {
+        let (mut key, mut value, mut rest) = (String::new(), String::new(), message);
+        while let Some(field) = self.wire.next(&mut rest)? {
+            match field.number {
+                1 => key = self.wire.text(field.bytes()?, "a key of metadata_props")?,
+                2 => value = self.wire.text(field.bytes()?, "a value of metadata_props")?,
+                _ => {}
+            }
+        }
+        self.content.notes.text(format!("metadata_props.{key}"), value)
+    }
+
+    /// A `TrainingInfoProto`.
+    fn training(&mut self, message: Span) -> Result<(), ParseError> {
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            let place = match field.number {
+                1 => "training/initialization/",
+                2 => "training/algorithm/",
+                _ => continue,
+            };
+            let place = self.take_place(place.into());
+            self.graph(field.bytes()?, &place, 0)?;
+        }
+        Ok(())
+    }
+
+    /// A `FunctionProto`.
+    fn function(&mut self, message: Span) -> Result<(), ParseError> {
+        let (mut name, mut domain, mut overload) = (String::new(), String::new(), String::new());
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            match field.number {
+                1 => name = self.wire.text(field.bytes()?, "a function's name")?,
+                10 => domain = self.wire.text(field.bytes()?, "a function's domain")?,
+                13 => overload = self.wire.text(field.bytes()?, "a function's overload")?,
+                _ => {}
+            }
+        }
+        let colon = if overload.is_empty() { "" } else { ":" };
+        let place = self.take_place(format!("{domain}::{name}{colon}{overload}/"));
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            if field.number == 7 {
+                self.node(field.bytes()?, &place, 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a sub-graph, changed where it is taken already: nodes need no name of their own.
+    fn take_place(&mut self, place: String) -> String {
+        let mut free = place.clone();
+        while self.places.contains_key(&free) {
+            let times = self.places.entry(place.clone()).or_insert(1);
+            *times += 1;
+            free = format!("{}#{times}/", place.trim_end_matches('/'));
+        }
+        self.places.insert(free.clone(), 1);
+        free
+    }
+
+    /// A `GraphProto`. `place` is what stands before its tensors' names.
+    fn graph(&mut self, message: Span, place: &str, depth: usize) -> Result<(), ParseError> {
+        if depth > MAX_DEPTH {
+            return Err(too_large!("graph \"{place}\" is nested more than {MAX_DEPTH} deep"));
+        }
+        let (mut nodes, mut inputs, mut outputs) = (0, 0, 0);
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            match field.number {
+                1 => {
+                    nodes += 1;
+                    self.node(field.bytes()?, place, depth)?;
+                }
+                2 if place.is_empty() => self.note("graph.name", &field)?,
+                5 => self.tensor(field.bytes()?, None, place)?,
+                11 => inputs += 1,
+                12 => outputs += 1,
+                15 => self.sparse(field.bytes()?, None, place)?,
+                _ => {}
+            }
+        }
+        if place.is_empty() {
+            for (key, count) in [("graph.nodes", nodes), ("graph.inputs", inputs), ("graph.outputs", outputs)] {
+                self.content.notes.count(key, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A `NodeProto`. Its attributes are read in a second pass, as they may stand before its type.
+    fn node(&mut self, message: Span, place: &str, depth: usize) -> Result<(), ParseError> {
+        let (mut node, mut rest) = (Node::default(), message);
+        while let Some(field) = self.wire.next(&mut rest)? {
+            match field.number {
+                2 => node.output = node.output.or(Some(field.bytes()?)),
+                3 => node.name = Some(field.bytes()?),
+                4 => node.op_type = Some(field.bytes()?),
+                5 => node.has_attributes = true,
+                7 => node.domain = Some(field.bytes()?),
+                _ => {}
+            }
+        }
+        if !node.has_attributes {
+            return Ok(());
+        }
+        let is_constant = match node.op_type {
+            Some(op_type) => self.wire.is(op_type, "Constant")? && self.is_own_domain(node.domain)?,
+            None => false,
+        };
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            if field.number == 5 {
+                self.attribute(field.bytes()?, &node, is_constant, place, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_own_domain(&mut self, domain: Option<Span>) -> Result<bool, ParseError> {
+        let Some(domain) = domain.filter(|domain| domain.len() > 0) else { return Ok(true) };
+        self.wire.is(domain, "ai.onnx")
+    }
+
+    /// An `AttributeProto`.
+    fn attribute(
+        &mut self,
+        message: Span,
+        node: &Node,
+        is_constant: bool,
+        place: &str,
+        depth: usize,
+    ) -> Result<(), ParseError> {
+        let (mut attribute, mut rest) = (Attribute::default(), message);
+        while let Some(field) = self.wire.next(&mut rest)? {
+            let at = field.span.at;
+            match (field.number, field.payload) {
+                (1, _) => attribute.name = Some(field.bytes()?),
+                (2, Payload::Fixed32) => once(&mut attribute.float, field.span, "an attribute's f", at)?,
+                (3, Payload::Varint(_)) => once(&mut attribute.int, field, "an attribute's i", at)?,
+                (5, _) => once(&mut attribute.tensor, field.bytes()?, "an attribute's t", at)?,
+                (6, _) => once(&mut attribute.graph, field.bytes()?, "an attribute's g", at)?,
+                (7, _) => attribute.floats.add(&field, Coding::Fixed32)?,
+                (8, _) => attribute.ints.add(&field, Coding::Varint)?,
+                (4 | 9, _) => attribute.texts = true,
+                (11, _) => attribute.has_graphs = true,
+                (22, _) => once(&mut attribute.sparse, field.bytes()?, "an attribute's sparse_tensor", at)?,
+                _ => {}
+            }
+        }
+        if is_constant {
+            return self.constant(message, &attribute, node, place);
+        }
+        if attribute.graph.is_none() && !attribute.has_graphs {
+            return Ok(());
+        }
+        let name = match node.name.filter(|name| name.len() > 0).or(node.output) {
+            Some(name) => self.wire.text(name, "a node's name")?,
+            None => "?".into(),
+        };
+        let attribute_name = match attribute.name {
+            Some(name) => self.wire.text(name, "an attribute's name")?,
+            None => "?".into(),
+        };
+        if let Some(graph) = attribute.graph {
+            let place = self.place_below(place, &name, &attribute_name)?;
+            self.graph(graph, &place, depth + 1)?;
+        }
+        if attribute.has_graphs {
+            let (mut rest, mut no) = (message, 0);
+            while let Some(field) = self.wire.next(&mut rest)? {
+                if field.number == 11 {
+                    let place = self.place_below(place, &name, &format!("{attribute_name}.{no}"))?;
+                    self.graph(field.bytes()?, &place, depth + 1)?;
+                    no += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn place_below(&mut self, place: &str, node: &str, attribute: &str) -> Result<String, ParseError> {
+        // Places are names too: a file must not be able to make more of them than of its own bytes.
+        let place = self.names.join(place, &format!("{node}/{attribute}/"))?;
+        Ok(self.take_place(place))
+    }
+
+    /// A value of a `Constant` node, whichever attribute it has. Its name is that of the output.
+    fn constant(
+        &mut self,
+        message: Span,
+        attribute: &Attribute,
+        node: &Node,
+        place: &str,
+    ) -> Result<(), ParseError> {
+        let output = node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.at))?;
+        let name = self.wire.text(output, "an output's name")?;
+        if let Some(tensor) = attribute.tensor {
+            return self.tensor(tensor, Some(&name), place);
+        }
+        if let Some(sparse) = attribute.sparse {
+            return self.sparse(sparse, Some(&name), place);
+        }
+        let is = |wire: &mut Wire, wanted| attribute.name.map_or(Ok(false), |name| wire.is(name, wanted));
+        let numbers = |field, form, count| Numbers { message, field, coding: Coding::Varint, form, count, fill: false };
+        if let Some(float) = attribute.float {
+            return self.push_value(&name, place, Dtype::F32, &[], float.at, None);
+        }
+        if let Some(int) = attribute.int {
+            let recipe = numbers(3, Form::of(8), 1);
+            return self.push_value(&name, place, Dtype::I64, &[], int.span.at, Some(recipe));
+        }
+        if is(&mut self.wire, "value_floats")? {
+            let count = attribute.floats.most();
+            let plain = attribute.floats.plain(Coding::Fixed32, 4 * count);
+            let recipe = Numbers { coding: Coding::Fixed32, ..numbers(7, Form::of(4), count) };
+            let recipe = plain.is_none().then_some(recipe).filter(|_| count > 0);
+            return self.push_value(&name, place, Dtype::F32, &[count], plain.unwrap_or(message.at), recipe);
+        }
+        if is(&mut self.wire, "value_ints")? {
+            let (message, ints) = (message, &attribute.ints);
+            // Packed numbers of variable length have to be counted, as there is no shape.
+            let count = if ints.least() == ints.most() { ints.most() } else { self.count_varints(message, 8)? };
+            let recipe = Some(numbers(8, Form::of(8), count)).filter(|_| count > 0);
+            return self.push_value(&name, place, Dtype::I64, &[count], message.at, recipe);
+        }
+        self.texts += u64::from(attribute.texts);
+        Ok(())
+    }
+
+    fn count_varints(&mut self, message: Span, number: u32) -> Result<u64, ParseError> {
+        let (mut count, mut rest) = (0, message);
+        while let Some(field) = self.wire.next(&mut rest)? {
+            if field.number == number {
+                self.wire.varints(&field, |_| {
+                    count += 1;
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(count)
+    }
+
+    fn push_value(
+        &mut self,
+        name: &str,
+        place: &str,
+        dtype: Dtype,
+        shape: &[u64],
+        offset: u64,
+        recipe: Option<Numbers>,
+    ) -> Result<(), ParseError> {
+        let weight_count = shape.iter().product();
+        let name = self.names.join(place, name)?;
+        self.push(Found::Here(Tensor {
+            name,
+            shape: shape.to_vec(),
+            dtype,
+            file_no: 0,
+            offset,
+            byte_length: weight_count * u64::from(dtype.info().block_bytes),
+            weight_count,
+            derived: recipe.map(|recipe| Arc::new(recipe) as _),
+            affine: None,
+        }))
+    }
+
+    fn tensor(&mut self, message: Span, name: Option<&str>, place: &str) -> Result<(), ParseError> {
+        let found = read(&mut self.wire, message, name, place, &mut self.names)?;
+        self.push(found)
+    }
+
+    /// A `SparseTensorProto`: its values and their indices are two tensors, `NAME.values` and
+    /// `NAME.indices`.
+    fn sparse(&mut self, message: Span, name: Option<&str>, place: &str) -> Result<(), ParseError> {
+        let (mut values, mut indices, mut shape, mut rest) = (None, None, Vec::new(), message);
+        while let Some(field) = self.wire.next(&mut rest)? {
+            let at = field.span.at;
+            match field.number {
+                1 => once(&mut values, field.bytes()?, "a sparse tensor's values", at)?,
+                2 => once(&mut indices, field.bytes()?, "a sparse tensor's indices", at)?,
+                3 => dims(&mut self.wire, &field, &mut shape)?,
+                _ => {}
+            }
+        }
+        let values =
+            values.ok_or_else(|| malformed!("the sparse tensor at byte {} has no values", message.at))?;
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => self.tensor_name(values)?,
+        };
+        self.sparse.push(format!("{} {shape:?}", self.names.join(place, &name)?));
+        self.tensor(values, Some(&format!("{name}.values")), place)?;
+        match indices {
+            Some(indices) => self.tensor(indices, Some(&format!("{name}.indices")), place),
+            None => Ok(()),
+        }
+    }
+
+    fn tensor_name(&mut self, message: Span) -> Result<String, ParseError> {
+        let mut rest = message;
+        while let Some(field) = self.wire.next(&mut rest)? {
+            if field.number == 8 {
+                return self.wire.text(field.bytes()?, "a tensor's name");
+            }
+        }
+        Ok(String::new())
+    }
+
+    fn push(&mut self, found: Found) -> Result<(), ParseError> {
+        let Content { here, elsewhere, .. } = &mut self.content;
+        match found {
+            Found::Here(tensor) => here.push(tensor),
+            Found::Elsewhere(tensor, external) => elsewhere.push((tensor, external)),
+            Found::Texts => self.texts += 1,
+        }
+        check_tensor_count((here.len() + elsewhere.len()) as u64)
+    }
+}
