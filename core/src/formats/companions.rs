@@ -60,7 +60,10 @@ fn folder_of(path: &Path) -> PathBuf {
 fn with_external_data(path: &Path, name: String, file: FileSource) -> Result<Files, ParseError> {
     let external = onnx::external_files(&file)?;
     if external.len() >= MAX_FILES {
-        return Err(too_large!("the model has {} files of external data (less than {MAX_FILES})", external.len()));
+        return Err(too_large!(
+            "the model has {} files of external data (less than {MAX_FILES})",
+            external.len()
+        ));
     }
     let mut files: Files = vec![(name, Box::new(file))];
     if external.is_empty() {
@@ -69,7 +72,9 @@ fn with_external_data(path: &Path, name: String, file: FileSource) -> Result<Fil
     let folder = Beneath::open(folder_of(path))?;
     for path in external {
         if path == files[0].0 {
-            return Err(malformed!("the model has its external data in \"{path}\", which is the model itself"));
+            return Err(malformed!(
+                "the model has its external data in \"{path}\", which is the model itself"
+            ));
         }
         let file = folder.file(&path)?;
         files.push((path, Box::new(file)));

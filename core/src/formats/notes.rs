@@ -41,11 +41,7 @@ impl Notes {
         }
         let bytes = texts.iter().map(|text| json_string_bytes(text) + 1).sum::<u64>() + 2;
         let head: Vec<Value> = texts.into_iter().map(Value::Text).collect();
-        self.add(
-            key.into(),
-            bytes,
-            Value::Array(Array { element: "string", count: head.len() as u64, head }),
-        )
+        self.add(key.into(), bytes, Value::Array(Array { element: "string", count: head.len() as u64, head }))
     }
 
     fn add(&mut self, key: String, value_bytes: u64, value: Value) -> Result<(), ParseError> {
@@ -81,7 +77,9 @@ impl Names {
         }
         let length = (place.len() + name.len()) as u64;
         self.left = self.left.checked_sub(length).ok_or_else(|| {
-            too_large!("the names of the tensors are longer together than their file, from \"{place}{name}\" on")
+            too_large!(
+                "the names of the tensors are longer together than their file, from \"{place}{name}\" on"
+            )
         })?;
         Ok([place, name].concat())
     }

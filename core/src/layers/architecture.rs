@@ -114,7 +114,8 @@ fn diffusion(model: &Named) -> Option<String> {
         let variant = if channels == Some(9) { "-inpainting" } else { "" };
         return Some(format!("stable-diffusion-{version}{variant}"));
     }
-    let has_vae = any("decoder.conv_in.") && any_of(&["decoder.up.0.block.0.", "decoder.up_blocks.0.resnets.0."]);
+    let has_vae =
+        any("decoder.conv_in.") && any_of(&["decoder.up.0.block.0.", "decoder.up_blocks.0.resnets.0."]);
     has_vae.then(|| "autoencoder-kl".into())
 }
 
@@ -185,7 +186,9 @@ mod tests {
         check("stable-diffusion-xl", &[unet, big_clip]);
         check("stable-diffusion-xl-refiner", &[unet, ("conditioner.embedders.0.model.ln_final.bias", &[])]);
         let diffusers: (&str, &[u64]) = ("down_blocks.0.resnets.0.conv1.weight", &[]);
-        for (width, version) in [(768, "v1-5"), (1024, "v2"), (2048, "xl"), (1280, "xl-refiner"), (32, "unet")] {
+        for (width, version) in
+            [(768, "v1-5"), (1024, "v2"), (2048, "xl"), (1280, "xl-refiner"), (32, "unet")]
+        {
             let key = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight";
             check(&format!("stable-diffusion-{version}"), &[diffusers, (key, &[320, width])]);
         }
@@ -224,10 +227,7 @@ mod tests {
             ("bert", &["tf_bert_model/bert/encoder/layer_._0/attention/self/query/kernel:0"]),
             ("roberta", &["roberta.encoder.layer.0.attention.self.query.weight"]),
             ("clip", &["text_model.encoder.layers.0.mlp.fc1.weight", "vision_model.post_layernorm.bias"]),
-            (
-                "whisper",
-                &["model.encoder.conv1.weight", "model.decoder.layers.0.encoder_attn.q_proj.weight"],
-            ),
+            ("whisper", &["model.encoder.conv1.weight", "model.decoder.layers.0.encoder_attn.q_proj.weight"]),
             ("vit", &["vit.embeddings.cls_token"]),
             ("resnet", &["layer1.0.conv1.weight", "layer1.0.bn1.weight"]),
             ("resnet", &["conv2_block1_1_conv/kernel"]),

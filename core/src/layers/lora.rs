@@ -6,11 +6,25 @@
 use crate::model::Tensor;
 
 /// Words of the matrix down, whose first axis is the rank, in small letters.
-const DOWN: &[&str] =
-    &["lora_down", "lora_a", "to_q_lora.down", "to_k_lora.down", "to_v_lora.down", "to_out_lora.down", "lora_linear_layer.down"];
+const DOWN: &[&str] = &[
+    "lora_down",
+    "lora_a",
+    "to_q_lora.down",
+    "to_k_lora.down",
+    "to_v_lora.down",
+    "to_out_lora.down",
+    "lora_linear_layer.down",
+];
 /// Words of the matrix up.
-const UP: &[&str] =
-    &["lora_up", "lora_b", "to_q_lora.up", "to_k_lora.up", "to_v_lora.up", "to_out_lora.up", "lora_linear_layer.up"];
+const UP: &[&str] = &[
+    "lora_up",
+    "lora_b",
+    "to_q_lora.up",
+    "to_k_lora.up",
+    "to_v_lora.up",
+    "to_out_lora.up",
+    "lora_linear_layer.up",
+];
 /// What the names of kohya's files begin with.
 const PREFIXES: &[&str] = &["lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_"];
 
@@ -31,7 +45,8 @@ pub fn is_part(name: &str) -> bool {
 
 /// The rank of an adapter, the largest of its layers'; none for any other model.
 pub fn rank(tensors: &[Tensor]) -> Option<u64> {
-    let is_down = |tensor: &&Tensor| tensor.shape.len() >= 2 && has_word(&tensor.name.to_ascii_lowercase(), DOWN);
+    let is_down =
+        |tensor: &&Tensor| tensor.shape.len() >= 2 && has_word(&tensor.name.to_ascii_lowercase(), DOWN);
     tensors.iter().filter(is_down).map(|tensor| tensor.shape[0]).max()
 }
 

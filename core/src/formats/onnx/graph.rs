@@ -225,7 +225,8 @@ impl Reader<'_> {
             }
         }
         if place.is_empty() {
-            for (key, count) in [("graph.nodes", nodes), ("graph.inputs", inputs), ("graph.outputs", outputs)] {
+            for (key, count) in [("graph.nodes", nodes), ("graph.inputs", inputs), ("graph.outputs", outputs)]
+            {
                 self.content.notes.count(key, count)?;
             }
         }
@@ -337,7 +338,8 @@ impl Reader<'_> {
         node: &Node,
         place: &str,
     ) -> Result<(), ParseError> {
-        let output = node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.at))?;
+        let output =
+            node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.at))?;
         let name = self.wire.text(output, "an output's name")?;
         if let Some(tensor) = attribute.tensor {
             return self.tensor(tensor, Some(&name), place);
@@ -346,7 +348,8 @@ impl Reader<'_> {
             return self.sparse(sparse, Some(&name), place);
         }
         let is = |wire: &mut Wire, wanted| attribute.name.map_or(Ok(false), |name| wire.is(name, wanted));
-        let numbers = |field, form, count| Numbers { message, field, coding: Coding::Varint, form, count, fill: false };
+        let numbers =
+            |field, form, count| Numbers { message, field, coding: Coding::Varint, form, count, fill: false };
         if let Some(float) = attribute.float {
             return self.push_value(&name, place, Dtype::F32, &[], float.at, None);
         }
@@ -364,7 +367,8 @@ impl Reader<'_> {
         if is(&mut self.wire, "value_ints")? {
             let (message, ints) = (message, &attribute.ints);
             // Packed numbers of variable length have to be counted, as there is no shape.
-            let count = if ints.least() == ints.most() { ints.most() } else { self.count_varints(message, 8)? };
+            let count =
+                if ints.least() == ints.most() { ints.most() } else { self.count_varints(message, 8)? };
             let recipe = Some(numbers(8, Form::of(8), count)).filter(|_| count > 0);
             return self.push_value(&name, place, Dtype::I64, &[count], message.at, recipe);
         }

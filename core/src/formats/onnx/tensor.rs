@@ -120,8 +120,8 @@ pub fn read(
         return Ok(Found::Texts);
     }
     let name = names.join(place, name)?;
-    let (dtype, typed) =
-        data_type(number).ok_or_else(|| unsupported!("tensor \"{name}\" has the unknown data type {number}"))?;
+    let (dtype, typed) = data_type(number)
+        .ok_or_else(|| unsupported!("tensor \"{name}\" has the unknown data type {number}"))?;
     let weight_count = weight_count(&name, &fields.shape)?;
     let byte_length = packed_bytes(dtype, weight_count)
         .ok_or_else(|| malformed!("tensor \"{name}\" of shape {:?} has 2^64 bytes or more", fields.shape))?;
@@ -160,7 +160,9 @@ fn packed_bytes(dtype: Dtype, weights: u64) -> Option<u64> {
     let bits = u64::from(row.block_bytes) * 8 / u64::from(row.block_weights);
     match bits {
         8.. => dtype.byte_length(weights),
-        bits => Some(u64::try_from((u128::from(weights) * u128::from(bits)).div_ceil(8)).expect("less than 2^63")),
+        bits => {
+            Some(u64::try_from((u128::from(weights) * u128::from(bits)).div_ceil(8)).expect("less than 2^63"))
+        }
     }
 }
 
@@ -218,8 +220,7 @@ fn place_typed(
     match seen.plain(coding, byte_length) {
         Some(offset) => tensor.offset = offset,
         None if byte_length > 0 => {
-            tensor.derived =
-                Some(Arc::new(Numbers { message, field, coding, form, count, fill: false }));
+            tensor.derived = Some(Arc::new(Numbers { message, field, coding, form, count, fill: false }));
         }
         None => {}
     }

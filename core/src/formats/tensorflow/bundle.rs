@@ -224,10 +224,9 @@ impl Checkpoint<'_, '_> {
             }
             return Ok(());
         }
-        let name = std::str::from_utf8(key)
-            .ok()
-            .filter(|name| !name.contains('\0'))
-            .ok_or_else(|| malformed!("a key of the checkpoint is no name: {:?}", String::from_utf8_lossy(key)))?;
+        let name = std::str::from_utf8(key).ok().filter(|name| !name.contains('\0')).ok_or_else(|| {
+            malformed!("a key of the checkpoint is no name: {:?}", String::from_utf8_lossy(key))
+        })?;
         let DataType::Weights(dtype) = data_type(entry.dtype, name)? else {
             self.others += 1;
             return Ok(());

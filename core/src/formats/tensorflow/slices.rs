@@ -17,7 +17,8 @@ pub fn slice_of_key(key: &[u8]) -> Option<(String, Slice)> {
     if number(&mut rest)? != 0 {
         return None;
     }
-    let name = String::from_utf8(text(&mut rest)?).ok().filter(|name| !name.is_empty() && !name.contains('\0'))?;
+    let name =
+        String::from_utf8(text(&mut rest)?).ok().filter(|name| !name.is_empty() && !name.contains('\0'))?;
     let axes = number(&mut rest)?;
     if axes > MAX_DIMS as u64 {
         return None;
@@ -85,11 +86,10 @@ pub fn whole(variable: &Tensor, pieces: &[(Slice, Tensor)]) -> Result<Option<Ten
     let mut weights = 0u64;
     for (slice, piece) in pieces {
         let fits = slice.len() == variable.shape.len() && piece.shape.len() == slice.len();
-        let inside = slice.iter().zip(&piece.shape).zip(&variable.shape).all(
-            |(((begin, length), extent), all)| {
+        let inside =
+            slice.iter().zip(&piece.shape).zip(&variable.shape).all(|(((begin, length), extent), all)| {
                 length.unwrap_or(*all) == *extent && begin.checked_add(*extent).is_some_and(|end| end <= *all)
-            },
-        );
+            });
         if !fits || !inside {
             return Err(malformed!(
                 "a slice of variable \"{}\" of shape {:?} is {slice:?} and has the shape {:?}",
@@ -204,8 +204,8 @@ impl Source for SlicedSource<'_> {
                 })
             };
             let piece = self.pieces.iter().find(holds).expect("slices cover the variable");
-            let within = (0..at.len())
-                .fold(0, |index, axis| index * piece.shape[axis] + at[axis] - piece.begin[axis]);
+            let within =
+                (0..at.len()).fold(0, |index, axis| index * piece.shape[axis] + at[axis] - piece.begin[axis]);
             let last = at.len() - 1;
             let row = (piece.begin[last] + piece.shape[last] - at[last]) * self.width - skip;
             let n = row.min(buf.len() as u64) as usize;

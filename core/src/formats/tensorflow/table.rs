@@ -94,7 +94,9 @@ fn block(source: &dyn Source, (offset, length): (u64, u64)) -> Result<Vec<u8>, P
     match compression {
         0 => Ok(bytes),
         1 => expand(&bytes, offset),
-        other => Err(unsupported!("the block at byte {offset} of the table has the unknown compression {other}")),
+        other => {
+            Err(unsupported!("the block at byte {offset} of the table has the unknown compression {other}"))
+        }
     }
 }
 

@@ -72,10 +72,17 @@ pub fn shape(wire: &mut Wire, message: Span) -> Result<Vec<u64>, ParseError> {
                     }
                 }
                 if i64::try_from(extent).is_err() {
-                    return Err(malformed!("a shape at byte {} has the extent {}", message.at, extent as i64));
+                    return Err(malformed!(
+                        "a shape at byte {} has the extent {}",
+                        message.at,
+                        extent as i64
+                    ));
                 }
                 if shape.len() == MAX_DIMS {
-                    return Err(malformed!("a shape at byte {} has more than {MAX_DIMS} dimensions", message.at));
+                    return Err(malformed!(
+                        "a shape at byte {} has more than {MAX_DIMS} dimensions",
+                        message.at
+                    ));
                 }
                 shape.push(extent);
             }
@@ -222,12 +229,7 @@ pub fn empty(name: String, shape: Vec<u64>, dtype: Dtype) -> Result<Tensor, Pars
     })
 }
 
-fn place_typed(
-    tensor: &mut Tensor,
-    message: Span,
-    seen: &Seen,
-    filled: &mut u64,
-) -> Result<(), ParseError> {
+fn place_typed(tensor: &mut Tensor, message: Span, seen: &Seen, filled: &mut u64) -> Result<(), ParseError> {
     let (field, field_name, coding) = Typed::of(tensor.dtype).field();
     let lanes = if matches!(tensor.dtype, Dtype::C64 | Dtype::C128) { 2 } else { 1 };
     let form = Form {
