@@ -7,6 +7,7 @@ pub mod numbers;
 pub mod peak;
 pub mod protobuf;
 pub mod safetensors;
+pub mod table;
 
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::metadata::to_json;
