@@ -1,9 +1,11 @@
 //! One file per format. Opening reads headers only, never weights.
 
 mod companions;
+pub mod derived;
 pub mod gguf;
 mod graphs;
 mod header;
+pub mod inflate;
 mod notes;
 pub mod onnx;
 mod protobuf;
@@ -11,6 +13,7 @@ pub mod safetensors;
 mod shards;
 mod shared;
 pub mod tensorflow;
+pub mod zip;
 
 use crate::layers;
 use crate::model::{Format, Model, Tensor};

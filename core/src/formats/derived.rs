@@ -1,0 +1,314 @@
+//! Recipes for tensors whose bytes do not stand in their file as they are; every format uses these.
+//! A recipe works on the file or on what another recipe makes of it.
+
+use crate::model::Derived;
+use crate::rebuild::Ranges;
+use crate::source::{Source, SourceError, check_range};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Elements of a strided tensor that are gathered at a time; each takes 16 bytes while they are.
+const GATHERED: usize = 1 << 18;
+/// Strided elements are read together when fewer bytes than this lie between them: a page.
+const MAX_HOLE: u64 = 4 << 10;
+/// Most bytes that are read at once for strided elements.
+const MAX_RUN: u64 = 256 << 10;
+/// Bytes of the widest element: a complex number of two doubles.
+const MAX_ELEMENT: usize = 16;
+
+/// Bytes of the file as they are, which another tensor holds already: tied weights.
+#[derive(Debug, Clone)]
+pub struct Range {
+    /// First byte.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+}
+
+impl Derived for Range {
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        Ok(Box::new(Ranges::new(file, [(self.offset, self.length)])))
+    }
+}
+
+/// Bytes that the parser made: few, and independent of the file.
+#[derive(Debug, Clone)]
+pub struct Inline(pub Arc<[u8]>);
+
+impl Derived for Inline {
+    fn open<'a>(&self, _file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        Ok(Box::new(Owned(self.0.clone())))
+    }
+}
+
+struct Owned(Arc<[u8]>);
+
+impl Source for Owned {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
+        (&*self.0).read_at(offset, buf)
+    }
+}
+
+/// A range of what another recipe makes.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The whole.
+    pub of: Arc<dyn Derived>,
+    /// First byte within it.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+}
+
+impl Derived for Part {
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        Ok(Box::new(PartSource { of: self.of.open(file)?, offset: self.offset, length: self.length }))
+    }
+}
+
+struct PartSource<'a> {
+    of: Box<dyn Source + 'a>,
+    offset: u64,
+    length: u64,
+}
+
+impl Source for PartSource<'_> {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
+        check_range(offset, buf.len(), self.length)?;
+        self.of.read_at(self.offset + offset, buf)
+    }
+}
+
+/// What another recipe makes, held in memory while it is open: for random access to what can only
+/// be had from front to back. The parser sees to it that it is small.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// What is held.
+    pub of: Arc<dyn Derived>,
+}
+
+impl Derived for Held {
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        let source = self.of.open(file)?;
+        let mut bytes = Vec::new();
+        let out_of_memory =
+            |_| SourceError::Other(format!("out of memory: {} bytes of a compressed tensor", source.len()));
+        bytes.try_reserve_exact(source.len() as usize).map_err(out_of_memory)?;
+        bytes.resize(source.len() as usize, 0);
+        source.read_at(0, &mut bytes)?;
+        Ok(Box::new(Owned(bytes.into())))
+    }
+}
+
+/// Another byte order: the bytes of each element turned round.
+#[derive(Debug, Clone)]
+pub struct ByteSwapped {
+    /// The elements in big-endian order.
+    pub of: Arc<dyn Derived>,
+    /// Bytes of an element; of one part where the element is complex. At most 16.
+    pub element_bytes: usize,
+}
+
+impl Derived for ByteSwapped {
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        Ok(Box::new(Swapped { of: self.of.open(file)?, width: self.element_bytes }))
+    }
+}
+
+struct Swapped<'a> {
+    of: Box<dyn Source + 'a>,
+    width: usize,
+}
+
+impl Source for Swapped<'_> {
+    fn len(&self) -> u64 {
+        self.of.len()
+    }
+
+    fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
+        check_range(offset, buf.len(), self.len())?;
+        while !buf.is_empty() {
+            let skip = (offset % self.width as u64) as usize;
+            let whole = buf.len() / self.width * self.width;
+            let n = if skip == 0 && whole > 0 {
+                self.of.read_at(offset, &mut buf[..whole])?;
+                buf[..whole].chunks_exact_mut(self.width).for_each(<[u8]>::reverse);
+                whole
+            } else {
+                let mut element = [0; MAX_ELEMENT];
+                let element = &mut element[..self.width];
+                self.of.read_at(offset - skip as u64, element)?;
+                element.reverse();
+                let n = buf.len().min(self.width - skip);
+                buf[..n].copy_from_slice(&element[skip..skip + n]);
+                n
+            };
+            buf = &mut buf[n..];
+            offset += n as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A view with strides: columns, slices, transposed and expanded tensors, Fortran order.
+#[derive(Debug, Clone)]
+pub struct Strided {
+    of: Arc<dyn Derived>,
+    width: usize,
+    first: u64,
+    shape: Vec<u64>,
+    strides: Vec<u64>,
+    length: u64,
+}
+
+impl Strided {
+    /// A view of `of`, which has `of_length` bytes. `first` and `strides` count elements of
+    /// `element_bytes` (at most 16). `None` when some element lies outside, or nothing can be that long.
+    pub fn new(
+        of: Arc<dyn Derived>,
+        of_length: u64,
+        element_bytes: usize,
+        first: u64,
+        shape: &[u64],
+        strides: &[u64],
+    ) -> Option<Self> {
+        let width = element_bytes as u64;
+        if !(1..=MAX_ELEMENT).contains(&element_bytes) || shape.len() != strides.len() {
+            return None;
+        }
+        let count = shape.iter().try_fold(1u64, |count, extent| count.checked_mul(*extent))?;
+        let length = count.checked_mul(width)?;
+        if count > 0 {
+            let last = shape.iter().zip(strides).try_fold(first, |last, (extent, stride)| {
+                last.checked_add((extent - 1).checked_mul(*stride)?)
+            })?;
+            if last.checked_add(1)?.checked_mul(width)? > of_length {
+                return None;
+            }
+        }
+        let (shape, strides) = (shape.to_vec(), strides.to_vec());
+        Some(Self { of, width: element_bytes, first, shape, strides, length })
+    }
+
+    /// The element of the whole that stands at place `index` of the view, and all behind it.
+    fn elements(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
+        let mut at = vec![0; self.shape.len()];
+        let (mut rest, mut element) = (index, self.first);
+        for axis in (0..self.shape.len()).rev() {
+            at[axis] = rest % self.shape[axis];
+            rest /= self.shape[axis];
+            element += at[axis] * self.strides[axis];
+        }
+        std::iter::from_fn(move || {
+            let this = element;
+            for axis in (0..at.len()).rev() {
+                at[axis] += 1;
+                if at[axis] < self.shape[axis] {
+                    element += self.strides[axis];
+                    break;
+                }
+                element -= (self.shape[axis] - 1) * self.strides[axis];
+                at[axis] = 0;
+            }
+            Some(this)
+        })
+    }
+}
+
+impl Derived for Strided {
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        let of = self.of.open(file)?;
+        Ok(Box::new(StridedSource { of, view: self.clone(), gathered: RefCell::default() }))
+    }
+}
+
+struct StridedSource<'a> {
+    of: Box<dyn Source + 'a>,
+    view: Strided,
+    gathered: RefCell<Gathered>,
+}
+
+/// The bytes of the view that were computed last.
+#[derive(Default)]
+struct Gathered {
+    start: u64,
+    bytes: Vec<u8>,
+    /// Elements of the whole and their places among the bytes.
+    wanted: Vec<(u64, u32)>,
+    run: Vec<u8>,
+}
+
+impl Gathered {
+    /// Computes the bytes from element `index` on. Elements are read in the order in which they lie
+    /// in the file, neighbours together: a transposed matrix takes one read per column, not per element.
+    fn fill(&mut self, of: &dyn Source, view: &Strided, index: u64) -> Result<(), SourceError> {
+        let width = view.width as u64;
+        let count = (view.length / width - index).min(GATHERED as u64) as usize;
+        self.wanted.clear();
+        self.wanted.extend(view.elements(index).zip(0..).take(count));
+        if !self.wanted.is_sorted() {
+            self.wanted.sort_unstable();
+        }
+        self.bytes.clear();
+        self.bytes.resize(count * view.width, 0);
+        let mut rest = &self.wanted[..];
+        while let Some(&(first, _)) = rest.first() {
+            let mut last = first;
+            let n = rest.iter().take_while(|(element, _)| {
+                let near = (element - last) * width <= MAX_HOLE && (element - first + 1) * width <= MAX_RUN;
+                last = if near { *element } else { last };
+                near
+            });
+            let n = n.count();
+            self.run.resize(((last - first + 1) * width) as usize, 0);
+            of.read_at(first * width, &mut self.run)?;
+            for &(element, place) in &rest[..n] {
+                let (from, to) = (((element - first) * width) as usize, place as usize * view.width);
+                self.bytes[to..to + view.width].copy_from_slice(&self.run[from..from + view.width]);
+            }
+            rest = &rest[n..];
+        }
+        self.start = index * width;
+        Ok(())
+    }
+}
+
+impl Source for StridedSource<'_> {
+    fn len(&self) -> u64 {
+        self.view.length
+    }
+
+    fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
+        check_range(offset, buf.len(), self.view.length)?;
+        let mut gathered = self.gathered.borrow_mut();
+        while !buf.is_empty() {
+            let end = gathered.start + gathered.bytes.len() as u64;
+            if !(gathered.start..end).contains(&offset) {
+                let filled = gathered.fill(&*self.of, &self.view, offset / self.view.width as u64);
+                if filled.is_err() {
+                    *gathered = Gathered::default();
+                }
+                filled?;
+                continue;
+            }
+            let skip = (offset - gathered.start) as usize;
+            let n = buf.len().min(gathered.bytes.len() - skip);
+            buf[..n].copy_from_slice(&gathered.bytes[skip..skip + n]);
+            buf = &mut buf[n..];
+            offset += n as u64;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "derived_tests.rs"]
+mod tests;

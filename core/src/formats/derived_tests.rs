@@ -1,0 +1,111 @@
+use super::*;
+use proptest::prelude::*;
+
+/// All bytes of a recipe, read from front to back in steps of `step`.
+fn read(recipe: &dyn Derived, file: &[u8], step: usize) -> Vec<u8> {
+    let source = recipe.open(&file).unwrap();
+    let mut bytes = vec![0; source.len() as usize];
+    for (no, piece) in bytes.chunks_mut(step).enumerate() {
+        source.read_at((no * step) as u64, piece).unwrap();
+    }
+    bytes
+}
+
+fn whole(file: &[u8]) -> Arc<dyn Derived> {
+    Arc::new(Range { offset: 0, length: file.len() as u64 })
+}
+
+/// A view, element by element and without any of the arithmetic under test.
+fn naive(file: &[u8], width: usize, first: u64, shape: &[u64], strides: &[u64]) -> Vec<u8> {
+    let mut places = vec![first];
+    for (extent, stride) in shape.iter().zip(strides) {
+        places = places.iter().flat_map(|place| (0..*extent).map(move |i| place + i * stride)).collect();
+    }
+    places.iter().flat_map(|place| &file[*place as usize * width..][..width]).copied().collect()
+}
+
+#[test]
+fn parts_and_inline_bytes() {
+    let file: Vec<u8> = (0..100).collect();
+    let range: Arc<dyn Derived> = Arc::new(Range { offset: 10, length: 50 });
+    assert_eq!(read(&*range, &file, 7), file[10..60]);
+    let part = Part { of: range.clone(), offset: 5, length: 20 };
+    assert_eq!(read(&part, &file, 3), file[15..35]);
+    assert!(part.open(&&file[..]).unwrap().read_at(19, &mut [0; 2]).is_err());
+    assert_eq!(read(&Held { of: range }, &file, 50), file[10..60]);
+    assert_eq!(read(&Inline(file[..9].into()), &[], 2), file[..9]);
+}
+
+#[test]
+fn bytes_are_swapped_at_any_offset() {
+    let file: Vec<u8> = (0..48).collect();
+    for width in [1, 2, 4, 8, 16] {
+        let swapped = ByteSwapped { of: whole(&file), element_bytes: width };
+        let expected: Vec<u8> = file.chunks(width).flat_map(|e| e.iter().rev()).copied().collect();
+        let source = swapped.open(&&file[..]).map(|source| source.len());
+        assert_eq!(source.unwrap(), 48);
+        for step in 1..20 {
+            assert_eq!(read(&swapped, &file, step), expected, "{width} {step}");
+        }
+    }
+}
+
+#[test]
+fn a_view_may_not_reach_outside() {
+    let file = [0; 24];
+    let view = |first, shape: &[u64], strides: &[u64]| {
+        Strided::new(whole(&file), 24, 4, first, shape, strides).is_some()
+    };
+    assert!(view(0, &[2, 3], &[3, 1]) && view(5, &[], &[]) && view(0, &[3, 2], &[1, 3]));
+    assert!(view(0, &[9, 9], &[0, 0]) && view(100, &[0], &[1]) && view(5, &[1], &[u64::MAX]));
+    for (first, shape, strides) in [
+        (1, &[2, 3][..], &[3, 1][..]),
+        (6, &[], &[]),
+        (u64::MAX, &[2], &[1]),
+        (0, &[2], &[u64::MAX]),
+        (0, &[u64::MAX], &[0]),
+        (0, &[1 << 32, 1 << 32], &[0, 0]),
+        (0, &[2], &[1, 1]),
+    ] {
+        assert!(!view(first, shape, strides), "{first} {shape:?} {strides:?}");
+    }
+    assert!(Strided::new(whole(&file), 24, 0, 0, &[1], &[1]).is_none());
+    assert!(Strided::new(whole(&file), 24, 17, 0, &[1], &[1]).is_none());
+}
+
+#[test]
+fn a_large_matrix_is_transposed() {
+    // More elements than are gathered at once, and columns far apart.
+    let (rows, columns) = (700u64, 900u64);
+    let file: Vec<u8> = (0..rows * columns).flat_map(|i| (i as u16).to_le_bytes()).collect();
+    let length = file.len() as u64;
+    let view = Strided::new(whole(&file), length, 2, 0, &[columns, rows], &[1, columns]).unwrap();
+    assert_eq!(read(&view, &file, 9999), naive(&file, 2, 0, &[columns, rows], &[1, columns]));
+}
+
+proptest! {
+    #[test]
+    fn views_are_as_the_naive_ones(
+        width in 1usize..=16,
+        first in 0u64..9,
+        axes in proptest::collection::vec((0u64..6, 0u64..9), 0..5),
+        step in 1usize..50,
+        offset in 0u64..2000,
+    ) {
+        let (shape, strides): (Vec<u64>, Vec<u64>) = axes.into_iter().unzip();
+        let file: Vec<u8> = (0..4000u32).map(|i| (i * 7 + i / 256) as u8).collect();
+        let view = Strided::new(whole(&file), file.len() as u64, width, first, &shape, &strides).unwrap();
+        let expected = naive(&file, width, first, &shape, &strides);
+        prop_assert_eq!(read(&view, &file, step), &expected[..]);
+        // Reading backwards is allowed too.
+        let source = &file[..];
+        let opened = view.open(&source).unwrap();
+        let mut one = [0];
+        for at in [offset, offset / 2, offset / 7] {
+            if at < opened.len() {
+                opened.read_at(at, &mut one).unwrap();
+                prop_assert_eq!(one[0], expected[at as usize]);
+            }
+        }
+    }
+}
