@@ -17,7 +17,7 @@ pub enum Format {
     SafeTensors,
     /// The Open Neural Network Exchange's.
     Onnx,
-    /// SavedModel folders, checkpoints and frozen graphs.
+    /// SavedModel folders, checkpoints, frozen graphs, and Keras' HDF5 files and `.keras` archives.
     TensorFlow,
 }
 

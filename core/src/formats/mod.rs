@@ -4,8 +4,10 @@ mod companions;
 pub mod derived;
 pub mod gguf;
 mod graphs;
+mod hdf5;
 mod header;
 pub mod inflate;
+pub mod keras;
 mod notes;
 pub mod onnx;
 mod protobuf;
@@ -118,11 +120,28 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
     if head.starts_with(gguf::MAGIC) {
         return Ok(Format::Gguf);
     }
+    if hdf5::is_hdf5(source, false)? {
+        return Ok(Format::TensorFlow);
+    }
+    if head.starts_with(zip::MAGIC) {
+        let entries = zip::entries(source)?;
+        if keras::is_keras(&entries) {
+            return Ok(Format::TensorFlow);
+        }
+        return Err(unsupported!(
+            "the content is a ZIP archive of {} entries, and no known model format",
+            entries.len()
+        ));
+    }
     if have == head.len() && head[8] == b'{' {
         return Ok(Format::SafeTensors);
     }
     if let Some(graph) = graphs::recognise(source)? {
         return Ok(graph.format());
+    }
+    // Last, as anything may stand in a user block.
+    if hdf5::is_hdf5(source, true)? {
+        return Ok(Format::TensorFlow);
     }
     Err(unsupported!(
         "the content is of no known model format: it starts with bytes {} (known: {})",
@@ -162,7 +181,8 @@ pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Resul
         Format::SafeTensors => safetensors::parse(files, &data_files)?,
         Format::Onnx | Format::TensorFlow => match graphs::recognise(files.source(*first))? {
             Some(GraphFile::TensorFlow(kind)) => tensorflow::parse(files, kind)?,
-            _ => onnx::parse(files)?,
+            Some(GraphFile::Onnx) => onnx::parse(files)?,
+            None => keras::parse(files, &data_files, detail)?,
         },
     };
     layers::describe(&mut model);

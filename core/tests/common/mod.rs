@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod gguf;
+pub mod manifest;
 pub mod numbers;
 pub mod peak;
 pub mod protobuf;

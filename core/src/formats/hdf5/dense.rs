@@ -1,0 +1,51 @@
+//! Links and attributes of objects that have many: bodies of messages in a fractal heap, and a
+//! B-tree that indexes them by name.
+
+use super::super::{ParseError, malformed, unsupported};
+use super::file::{Fields, File};
+use super::heap::Heap;
+use super::tree2::{self, Records};
+
+/// Bytes of a link's id in its heap.
+const LINK_ID_BYTES: usize = 7;
+/// Bytes of an attribute's id in its heap.
+const ATTRIBUTE_ID_BYTES: usize = 8;
+
+/// The bodies of all link messages of a dense group.
+pub(super) fn links(file: &mut File, heap: u64, index: u64) -> Result<Vec<Vec<u8>>, ParseError> {
+    let mut heap = Heap::open(file, heap)?;
+    let mut bodies = Vec::new();
+    tree2::visit(file, index, Records::LinkNames, &mut |file, record| {
+        let mut fields = Fields::new(record, file.widths, "a link's record");
+        fields.skip(4)?; // hash of the name
+        bodies.push(heap.object(file, fields.take(LINK_ID_BYTES)?)?);
+        Ok(())
+    })?;
+    Ok(bodies)
+}
+
+/// The bodies of all attribute messages in a heap.
+pub(super) fn attributes(file: &mut File, heap: u64, index: u64) -> Result<Vec<Vec<u8>>, ParseError> {
+    const SHARED: u8 = 0x02;
+    let mut heap = Heap::open(file, heap)?;
+    let mut bodies = Vec::new();
+    tree2::visit(file, index, Records::AttributeNames, &mut |file, record| {
+        let mut fields = Fields::new(record, file.widths, "an attribute's record");
+        let id = fields.take(ATTRIBUTE_ID_BYTES)?;
+        if fields.u8()? & SHARED != 0 {
+            return Err(unsupported!("attributes that are shared between objects are not supported"));
+        }
+        bodies.push(heap.object(file, id)?);
+        Ok(())
+    })?;
+    Ok(bodies)
+}
+
+/// Refuses a heap without an index, and the other way round.
+pub(super) fn both(heap: Option<u64>, index: Option<u64>) -> Result<Option<(u64, u64)>, ParseError> {
+    match (heap, index) {
+        (Some(heap), Some(index)) => Ok(Some((heap, index))),
+        (None, None) => Ok(None),
+        _ => Err(malformed!("an object has a heap at {heap:?} and its index at {index:?}, but needs both")),
+    }
+}
