@@ -93,7 +93,7 @@ fn what_is_no_tensor_is_told() {
             "links/soft: a soft link to \\\"/scalar\\\"",
             "links/dangling: a soft link to \\\"/nowhere\\\"",
             "links/external: a link to another file, which is never opened",
-            "types/le_f4: another link to \\\"links/hard\\\"",
+            "links/hard_group/le_f4: another link to \\\"links/hard\\\"",
             "types: another link to \\\"links/hard_group\\\"",
             "a_named_type: a data type",
         ] {
@@ -202,7 +202,7 @@ fn every_truncation_is_refused() {
     for name in goldens() {
         let bytes = golden(&name);
         // All lengths of short files, and a sample of the long ones'.
-        let step = bytes.len() / 4000 + 1;
+        let step = bytes.len() / 1000 + 1;
         for length in (0..bytes.len()).step_by(step).chain(bytes.len().saturating_sub(200)..bytes.len()) {
             assert!(survives(&bytes[..length]).is_none(), "{name}: {length} of {}", bytes.len());
         }
@@ -213,17 +213,22 @@ fn every_truncation_is_refused() {
 fn every_byte_may_be_another() {
     for name in goldens() {
         let mut bytes = golden(&name);
-        let whole = survives(&bytes).unwrap();
-        // Since version 1.8 of the library, all structures but the global heap have checksums.
+        // Since version 1.8 of the library, all structures but the global heap have checksums. There the
+        // text stands that makes opaque values weights.
+        let checked = |mut found: Vec<String>| {
+            found.retain(|line| !line.contains("opaque_bf16"));
+            found
+        };
+        let whole = checked(survives(&bytes).unwrap());
         let has_checksums = ["latest", "v110", "deep", "far"].iter().any(|word| name.contains(word));
-        let step = bytes.len() / 2500 + 1;
+        let step = bytes.len() / 600 + 1;
         for at in (0..bytes.len()).step_by(step) {
             let old = bytes[at];
             for new in [old ^ 1, old ^ 0x80, 0xff, 0] {
                 bytes[at] = new;
                 let found = survives(&bytes);
                 if has_checksums && let Some(found) = found {
-                    assert_eq!(found, whole, "{name}: byte {at} is {new} instead of {old}");
+                    assert!(checked(found) == whole, "{name}: byte {at} is {new} instead of {old}");
                 }
             }
             bytes[at] = old;
@@ -238,7 +243,7 @@ fn every_number_may_be_a_large_one() {
         let original = golden(name);
         let mut bytes = original.clone();
         bytes.resize(original.len() + (1 << 20), 0);
-        let step = original.len() / 1500 + 1;
+        let step = original.len() / 500 + 1;
         for at in (8..original.len() - 8).step_by(step) {
             for (width, number) in
                 [(2, 0xffff), (4, 1 << 20), (4, u32::MAX.into()), (8, 1 << 33), (8, u64::MAX - 7)]
@@ -270,13 +275,24 @@ fn hostile_files_are_refused_for_what_they_are() {
         ("h5/ohdr_cont_self.h5", Kind::Malformed, "the file has a loop"),
         ("h5/external_storage.h5", Kind::Unsupported, "in other files"),
         ("h5/virtual_dataset.h5", Kind::Unsupported, "in other files"),
-        ("h5/shape_bomb.h5", Kind::TooLarge, "not stored"),
+        ("h5/shape_bomb.h5", Kind::TooLarge, "takes more than 268435456 bytes"),
         ("keras/weights_external.keras", Kind::Unsupported, "in other files"),
     ] {
         if let Some(bytes) = hostile(name) {
             assert_refused(open(&bytes, Detail::Full), kind, words);
         }
     }
+}
+
+#[test]
+fn values_that_are_not_stored_have_a_limit() {
+    let bytes = golden("not-stored.hdf5");
+    assert!(bytes.len() < 2000);
+    assert_refused(
+        open(&bytes, Detail::Full),
+        Kind::TooLarge,
+        "4398046511104 bytes of dataset \"w\" are not stored",
+    );
 }
 
 #[test]

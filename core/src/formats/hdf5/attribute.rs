@@ -39,8 +39,10 @@ pub(super) fn all(file: &mut File, object: &Object) -> Result<Vec<Attribute>, Pa
         let tracked = fields.u8()? & 1 != 0;
         fields.skip(if tracked { 2 } else { 0 })?;
         if let Some((heap, index)) = dense::both(fields.address()?, fields.address()?)? {
-            for body in dense::attributes(file, heap, index)? {
-                attributes.push(parse(file, &body)?);
+            for (hash, body) in dense::attributes(file, heap, index)? {
+                let attribute = parse(file, &body)?;
+                dense::check_hash(&attribute.name, hash)?;
+                attributes.push(attribute);
             }
         }
     }

@@ -215,7 +215,7 @@ impl Numbers<'_> {
         let bytes = |first: u64, others: &[u64]| {
             others.iter().try_fold(self.element() * first, |product, extent| product.checked_mul(*extent))
         };
-        // Extents are below 2^63 for a dataset's shape alone.
+        // A first extent over the limit is refused before it is multiplied.
         let (first, others) = chunk.split_first().unwrap_or((&1, &[]));
         let chunk_bytes = (*first <= MAX_ROW_BYTES).then(|| bytes(*first, others)).flatten();
         let row_bytes = bytes(shape[0].min(*first).min(MAX_ROW_BYTES + 1), &shape[1..]);

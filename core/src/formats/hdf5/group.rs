@@ -49,8 +49,10 @@ pub(super) fn links(file: &mut File, group: &Object) -> Result<Vec<Link>, ParseE
         let tracked = fields.u8()? & 1 != 0;
         fields.skip(if tracked { 8 } else { 0 })?;
         if let Some((heap, index)) = dense::both(fields.address()?, fields.address()?)? {
-            for body in dense::links(file, heap, index)? {
-                links.push(link(Fields::new(&body, file.widths, "a link"))?);
+            for (hash, body) in dense::links(file, heap, index)? {
+                let link = link(Fields::new(&body, file.widths, "a link"))?;
+                dense::check_hash(&link.name, hash)?;
+                links.push(link);
             }
         }
     }

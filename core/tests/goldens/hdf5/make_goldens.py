@@ -271,6 +271,12 @@ def archives():
                 archive.writestr(zipfile.ZipInfo(entry, (2026, 11, 25, 0, 0, 0)), data, method)
 
 
+def not_stored(name):
+    """A file of 1 KiB that says it holds 4 TiB. It is refused, so it has no manifest."""
+    with h5py.File(HERE / name, "w", libver="latest") as file:
+        file.create_dataset("w", (1 << 40,), "f4", chunks=(1024,), compression="gzip")
+
+
 def moved(name, source):
     """A file behind a user block that was put before it later."""
     (HERE / name).write_bytes(b"#!/bin/sh\n".ljust(512, b"#") + (HERE / source).read_bytes())
@@ -291,6 +297,7 @@ def main():
     narrow_latest("narrow-latest.h5")
     archives()
     moved("moved.h5", "narrow.h5")
+    not_stored("not-stored.hdf5")
     files = sorted([*HERE.glob("*.h5"), *HERE.glob("*.keras")])
     subprocess.run([sys.executable, TOOL, "--into", HERE, *files], check=True)
 
