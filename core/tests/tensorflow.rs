@@ -285,6 +285,16 @@ fn slices_become_their_variable() {
 }
 
 #[test]
+fn metadata_have_an_end() {
+    let weight = constant("c", &[int(1, 1)]);
+    let tagged = message(&[bytes(1, bytes(4, "t").repeat(2000)), bytes(2, &weight)]);
+    let result = open(&message(&[int(1, 1), bytes(2, tagged)]), Detail::Summary);
+    assert_refused(result, Kind::TooLarge, "more than 1024 tags");
+    let onnx = message(&[int(1, 8), bytes(7, []), bytes(8, int(2, 17)), bytes(14, []).repeat(200_000)]);
+    assert_refused(open(&onnx, Detail::Summary), Kind::TooLarge, "more than 131072 metadata");
+}
+
+#[test]
 fn a_saved_model_is_its_folder() {
     let folder = Folder::new("saved-model");
     let data = noise(4, 16);

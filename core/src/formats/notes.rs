@@ -8,6 +8,9 @@ use crate::metadata::{Array, MAX_JSON_BYTES, Metadata, Value, json_string_bytes}
 /// names of all nodes around it, so a small file could ask for a large memory.
 const SPARE_NAME_BYTES: u64 = 1 << 20;
 
+/// Most pairs: more than any checkpoint has variables. An empty pair takes two bytes of a file.
+const MAX_PAIRS: usize = 1 << 17;
+
 /// Key-value pairs, up to what fits one jsonb.
 #[derive(Debug, Default)]
 pub struct Notes {
@@ -48,6 +51,9 @@ impl Notes {
         self.json_bytes += json_string_bytes(&key) + value_bytes + 2;
         if self.json_bytes > MAX_JSON_BYTES as u64 {
             return Err(too_large!("the metadata are too large for one jsonb, from key \"{key}\" on"));
+        }
+        if self.pairs.len() == MAX_PAIRS {
+            return Err(too_large!("the model has more than {MAX_PAIRS} metadata"));
         }
         self.pairs.push((key, value));
         Ok(())

@@ -63,18 +63,19 @@ const SIGNS: &[(&str, &[&str])] = &[
 
 /// A model's tensors with their names as signs are written.
 struct Named<'a> {
-    names: Vec<String>,
+    /// All names, each with a line of its own: they are searched once for each sign.
+    names: String,
     tensors: &'a [Tensor],
 }
 
 impl Named<'_> {
     fn any(&self, sign: &str) -> bool {
-        self.names.iter().any(|name| name.contains(sign))
+        memchr::memmem::find(self.names.as_bytes(), sign.as_bytes()).is_some()
     }
 
     /// The extent of an axis of the first tensor of which the name ends so.
     fn extent(&self, ending: &str, axis: usize) -> Option<u64> {
-        let no = self.names.iter().position(|name| name.ends_with(ending))?;
+        let no = self.names.split('\n').position(|name| name.ends_with(ending))?;
         self.tensors[no].shape.get(axis).copied()
     }
 }
@@ -84,7 +85,7 @@ pub fn of(tensors: &[Tensor]) -> String {
     let plain = |tensor: &Tensor| {
         let end = tensor.name.floor_char_boundary(MAX_NAME_BYTES.min(tensor.name.len()));
         // `layer_._0` is how Hugging Face's TensorFlow models write `layer.0`.
-        tensor.name[..end].to_ascii_lowercase().replace('/', ".").replace("_._", ".")
+        tensor.name[..end].to_ascii_lowercase().replace(['/', '\n'], ".").replace("_._", ".") + "\n"
     };
     let model = Named { names: tensors.iter().take(MAX_LOOKED_AT).map(plain).collect(), tensors };
     if let Some(architecture) = diffusion(&model) {

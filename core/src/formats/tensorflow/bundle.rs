@@ -187,9 +187,10 @@ pub fn read(files: &FileSet, index_no: usize, notes: &mut Notes) -> Result<Vec<T
         Ok(true)
     })?;
     checkpoint.join_slices()?;
-    let Checkpoint { tensors, others, .. } = checkpoint;
+    let Checkpoint { tensors, others, header: Header { big_endian, .. }, .. } = checkpoint;
     notes.count("checkpoint.without_weights", others)?;
-    if let Some((file_no, offset, size)) = graph {
+    // The lengths of a text's tensor are in the writer's order of bytes too, and not worth turning.
+    if let Some((file_no, offset, size)) = graph.filter(|_| !big_endian) {
         object_graph::note(files.source(file_no), Span { at: offset, end: offset + size }, notes)?;
     }
     Ok(tensors)

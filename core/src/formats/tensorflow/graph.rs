@@ -6,12 +6,15 @@
 use super::tensor;
 use crate::formats::notes::{Names, Notes};
 use crate::formats::protobuf::{Span, Wire, once};
-use crate::formats::{ParseError, check_tensor_count, malformed};
+use crate::formats::{ParseError, check_tensor_count, malformed, too_large};
 use crate::model::Tensor;
 use crate::source::Source;
 
 /// Operations that stand for a variable, whose value is in a checkpoint.
 const VARIABLES: &[&str] = &["VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"];
+
+/// Most tags of a graph; real ones are "serve", "train", "gpu".
+const MAX_TAGS: usize = 1 << 10;
 
 /// What is found in graphs.
 pub struct Graphs<'a> {
@@ -49,8 +52,9 @@ impl<'a> Graphs<'a> {
         self.graph(message, "", notes)
     }
 
-    /// A whole file that is a `SavedModel`: one graph, or a few with different tags.
-    pub fn saved_model(&mut self, notes: &mut Notes) -> Result<(), ParseError> {
+    /// A whole file that is a `SavedModel`: one graph, or a few with different tags. Without
+    /// `constants`, its graphs are stepped over.
+    pub fn saved_model(&mut self, constants: bool, notes: &mut Notes) -> Result<(), ParseError> {
         let (mut graphs, mut rest) = (0, Span::all(self.wire.source()));
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
@@ -58,7 +62,7 @@ impl<'a> Graphs<'a> {
                 2 => {
                     let place = if graphs == 0 { String::new() } else { format!("meta_graph.{graphs}/") };
                     graphs += 1;
-                    self.meta_graph(field.bytes()?, &place, notes)?;
+                    self.meta_graph(field.bytes()?, constants, &place, notes)?;
                 }
                 _ => {}
             }
@@ -70,7 +74,13 @@ impl<'a> Graphs<'a> {
     }
 
     /// A `MetaGraphDef`.
-    fn meta_graph(&mut self, message: Span, place: &str, notes: &mut Notes) -> Result<(), ParseError> {
+    fn meta_graph(
+        &mut self,
+        message: Span,
+        constants: bool,
+        place: &str,
+        notes: &mut Notes,
+    ) -> Result<(), ParseError> {
         let (mut graph, mut rest) = (None, message);
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
@@ -79,7 +89,7 @@ impl<'a> Graphs<'a> {
                 _ => {}
             }
         }
-        graph.map_or(Ok(()), |graph| self.graph(graph, place, notes))
+        graph.filter(|_| constants).map_or(Ok(()), |graph| self.graph(graph, place, notes))
     }
 
     /// A `MetaInfoDef`: tags and TensorFlow's version.
@@ -87,6 +97,9 @@ impl<'a> Graphs<'a> {
         let (mut tags, mut rest) = (Vec::new(), message);
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
+                4 if tags.len() == MAX_TAGS => {
+                    return Err(too_large!("the graph at byte {} has more than {MAX_TAGS} tags", message.at));
+                }
                 4 => tags.push(self.wire.text(field.bytes()?, "a tag")?),
                 5 => {
                     let version = self.wire.text(field.bytes()?, "a version")?;

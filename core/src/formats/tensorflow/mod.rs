@@ -46,20 +46,19 @@ pub fn parse(files: &FileSet, kind: Kind) -> Result<Model, ParseError> {
             None
         }
         Kind::SavedModel => {
-            graphs.saved_model(&mut notes)?;
-            match files.find(VARIABLES_INDEX) {
-                Some(index) => Some(bundle::read(files, index, &mut notes)?),
-                None if graphs.variables > 0 => return Err(missing("the variables", VARIABLES_INDEX)),
-                None => None,
+            let index = files.find(VARIABLES_INDEX);
+            let variables = index.map(|index| bundle::read(files, index, &mut notes)).transpose()?;
+            let constants_count = variables.as_ref().is_none_or(Vec::is_empty);
+            graphs.saved_model(constants_count, &mut notes)?;
+            if index.is_none() && graphs.variables > 0 {
+                return Err(missing("the variables", VARIABLES_INDEX));
             }
+            variables.filter(|_| !constants_count)
         }
     };
     notes.count("graph.nodes", graphs.nodes)?;
     notes.count("graph.constants", graphs.tensors.len() as u64 + graphs.others)?;
-    let (mut tensors, filled) = match variables {
-        Some(variables) if !variables.is_empty() || kind == Kind::Checkpoint => (variables, 0),
-        _ => (graphs.tensors, graphs.filled),
-    };
+    let (mut tensors, filled) = variables.map_or((graphs.tensors, graphs.filled), |found| (found, 0));
     let bytes = (0..files.len()).fold(0u64, |sum, no| sum.saturating_add(files.source(no).len()));
     shared::settle(&mut tensors, bytes, filled)?;
     Ok(Model {
