@@ -64,8 +64,7 @@ pub fn parse(files: &FileSet, data_files: &[usize], detail: Detail) -> Result<Mo
             metadata.push(("hdf5.skipped".to_owned(), skipped));
         }
     }
-    let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
-    Ok(Model { format: Format::TensorFlow, architecture: architecture.to_owned(), metadata, tensors })
+    Ok(Model { format: Format::TensorFlow, architecture: layers::UNKNOWN.into(), metadata, tensors })
 }
 
 /// Adds what the attribute `model_config` tells.
