@@ -19,6 +19,10 @@ pub enum Format {
     Onnx,
     /// SavedModel folders, checkpoints, frozen graphs, and Keras' HDF5 files and `.keras` archives.
     TensorFlow,
+    /// torch.save and TorchScript, single or sharded, zip or legacy.
+    PyTorch,
+    /// NumPy's arrays, one or an archive of them.
+    NumPy,
 }
 
 /// A tensor's bytes that do not stand in its file as they are: compressed, strided, in another byte
@@ -44,7 +48,8 @@ pub struct Affine {
 
 impl Format {
     /// Every format there is a parser for.
-    pub const ALL: [Self; 4] = [Self::Gguf, Self::SafeTensors, Self::Onnx, Self::TensorFlow];
+    pub const ALL: [Self; 6] =
+        [Self::Gguf, Self::SafeTensors, Self::Onnx, Self::PyTorch, Self::TensorFlow, Self::NumPy];
 
     /// The name in SQL (enum `model_format`).
     pub fn name(self) -> &'static str {
@@ -53,6 +58,8 @@ impl Format {
             Self::SafeTensors => "SafeTensors",
             Self::Onnx => "ONNX",
             Self::TensorFlow => "TensorFlow",
+            Self::PyTorch => "PyTorch",
+            Self::NumPy => "NumPy",
         }
     }
 

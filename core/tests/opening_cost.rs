@@ -6,6 +6,7 @@ use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::model::Model;
 use atomizer_core::source::{FileSource, Source, SourceError};
 use common::gguf::{Gguf, array_of, entry, string, text};
+use common::torch::{dict, legacy, torch_zip};
 use common::{Folder, safetensors};
 use std::cell::Cell;
 use std::fs::File;
@@ -107,4 +108,27 @@ fn a_summary_steps_over_numbers_and_long_texts() {
     let (model, bytes, calls) = open(&path, Detail::Summary);
     assert_eq!(model.tensors.len(), 1);
     assert!(bytes < 4 << 20 && calls < 50, "{bytes} bytes in {calls} calls");
+}
+
+#[test]
+fn a_large_torch_file() {
+    let folder = Folder::new("cost-torch");
+    // Many storages, so that reading a buffer's worth at each would show.
+    let (count, each) = (64, 1 << 20);
+    let keys: Vec<String> = (0..count).map(|key| key.to_string()).collect();
+    let data = vec![0; each];
+    let pickle = dict(|pickle| {
+        let bytes = |pickle: common::torch::Pickle, key: &String| {
+            pickle.text(key).tensor("ByteStorage", key, each as i64, 0, &[each as i64], &[1])
+        };
+        keys.iter().fold(pickle, bytes)
+    });
+    let zip: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), &data[..])).collect();
+    let old: Vec<(&str, u64, &[u8])> = zip.iter().map(|(key, bytes)| (*key, each as u64, *bytes)).collect();
+    for (name, file) in [("large.pt", torch_zip(&pickle, &zip)), ("large-legacy.pt", legacy(&pickle, &old))] {
+        let path = folder.write(name, &file);
+        let (model, bytes, calls) = open(&path, Detail::Full);
+        assert_eq!(model.tensors.len(), count);
+        assert!(bytes < 2 << 20 && calls < 3 * count as u64 + 30, "{name}: {bytes} bytes in {calls} calls");
+    }
 }

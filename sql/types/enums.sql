@@ -2,9 +2,9 @@
 -- lists against the engine's tables.
 
 CREATE TYPE atomizer.model_format AS ENUM (
-    'GGUF', 'SafeTensors', 'ONNX', 'PyTorch', 'TensorFlow', 'StableDiffusion');
+    'GGUF', 'SafeTensors', 'ONNX', 'PyTorch', 'TensorFlow', 'StableDiffusion', 'NumPy');
 COMMENT ON TYPE atomizer.model_format IS
-    'File format of a model. GGUF and SafeTensors are read today; the others are reserved.';
+    'File format of a model, told from its content. StableDiffusion may be asked for: its files are SafeTensors or PyTorch, and its architectures are in model.architecture.';
 
 CREATE TYPE atomizer.tensor_dtype AS ENUM (
     'F32', 'F16', 'BF16', 'F64', 'F8_E4M3', 'F8_E5M2', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'F8_E8M0',

@@ -1,10 +1,11 @@
 //! Recipes for tensors whose bytes do not stand in their file as they are; every format uses these.
 //! A recipe works on the file or on what another recipe makes of it.
 
-use crate::model::Derived;
+use crate::model::{Derived, Tensor};
 use crate::rebuild::Ranges;
 use crate::source::{Source, SourceError, check_range};
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Elements of a strided tensor that are gathered at a time; each takes 16 bytes while they are.
@@ -41,15 +42,15 @@ impl Derived for Inline {
     }
 }
 
-struct Owned(Arc<[u8]>);
+struct Owned<T>(T);
 
-impl Source for Owned {
+impl<T: AsRef<[u8]>> Source for Owned<T> {
     fn len(&self) -> u64 {
-        self.0.len() as u64
+        self.0.as_ref().len() as u64
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
-        (&*self.0).read_at(offset, buf)
+        self.0.as_ref().read_at(offset, buf)
     }
 }
 
@@ -104,7 +105,7 @@ impl Derived for Held {
         bytes.try_reserve_exact(source.len() as usize).map_err(out_of_memory)?;
         bytes.resize(source.len() as usize, 0);
         source.read_at(0, &mut bytes)?;
-        Ok(Box::new(Owned(bytes.into())))
+        Ok(Box::new(Owned(bytes)))
     }
 }
 
@@ -306,6 +307,24 @@ impl Source for StridedSource<'_> {
             offset += n as u64;
         }
         Ok(())
+    }
+}
+
+/// For formats in which tensors may share bytes: of plain tensors that overlap, the first stays as it
+/// is, and the others become recipes for the same bytes. First is what starts first, then what is
+/// longest, then what is listed first: so a file's bytes stand in as few tensors as can be.
+pub fn share_overlaps(tensors: &mut [Tensor]) {
+    let plain = |tensor: &Tensor| tensor.derived.is_none() && tensor.byte_length > 0;
+    let mut order: Vec<usize> = (0..tensors.len()).filter(|&no| plain(&tensors[no])).collect();
+    order.sort_by_key(|&no| (tensors[no].file_no, tensors[no].offset, Reverse(tensors[no].byte_length)));
+    let mut covered = (0, 0);
+    for no in order {
+        let Tensor { file_no, offset, byte_length, .. } = tensors[no];
+        if covered.0 == file_no && offset < covered.1 {
+            tensors[no].derived = Some(Arc::new(Range { offset, length: byte_length }));
+        } else {
+            covered = (file_no, offset + byte_length);
+        }
     }
 }
 

@@ -43,11 +43,14 @@ impl<'a> HeaderReader<'a> {
         }
         let n = n as usize;
         if self.buffer.len() - self.at < n {
+            // What is left stays: a source that is decompressed must never go back.
             let position = self.position();
-            let length = (n as u64).max(BUFFER_BYTES).min(self.remaining());
-            self.buffer.resize(length as usize, 0);
-            self.source.read_at(position, &mut self.buffer)?;
+            let length = (n as u64).max(BUFFER_BYTES).min(self.remaining()) as usize;
+            let left = self.buffer.len() - self.at;
+            self.buffer.copy_within(self.at.., 0);
+            self.buffer.resize(length, 0);
             (self.start, self.at) = (position, 0);
+            self.source.read_at(position + left as u64, &mut self.buffer[left..])?;
         }
         self.at += n;
         Ok(&self.buffer[self.at - n..self.at])

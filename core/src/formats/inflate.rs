@@ -132,12 +132,9 @@ impl Stream<'_> {
         let read = (self.decoder.total_in() - before_in) as usize;
         let written = (self.decoder.total_out() - before_out) as usize;
         self.used += read;
-        if read == 0 && written == 0 && status != Status::StreamEnd && self.used == self.input.len() {
-            if self.fetched == self.recipe.compressed_length {
-                return Err(self.damaged("is cut off".into()));
-            }
-        } else if read == 0 && written == 0 && status != Status::StreamEnd {
-            return Err(self.damaged("makes no progress".into()));
+        if read == 0 && written == 0 && status != Status::StreamEnd {
+            let cut_off = self.used == self.input.len() && self.fetched == self.recipe.compressed_length;
+            return Err(self.damaged(if cut_off { "is cut off" } else { "makes no progress" }.into()));
         }
         Ok((written, status))
     }
@@ -152,6 +149,13 @@ impl Stream<'_> {
             if status == Status::StreamEnd {
                 break;
             }
+        }
+        let read = self.fetched - (self.input.len() - self.used) as u64;
+        if read != self.recipe.compressed_length {
+            return Err(self.damaged(format!(
+                "ends after {read} of its {} compressed bytes",
+                self.recipe.compressed_length
+            )));
         }
         match self.recipe.crc32 {
             Some(expected) if expected != self.crc.sum() => {

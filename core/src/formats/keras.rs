@@ -30,8 +30,8 @@ const MAX_METADATA_BYTES: u64 = 64 << 10;
 const MAX_HELD_BYTES: u64 = 64 << 20;
 
 /// True when an archive is one of Keras'.
-pub(super) fn is_keras(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| entry.name == WEIGHTS)
+pub(super) fn is_keras(entries: &[String]) -> bool {
+    entries.iter().any(|name| name == WEIGHTS)
 }
 
 /// Parses the files of one model, each an HDF5 file or an archive with one in it.

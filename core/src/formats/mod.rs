@@ -7,22 +7,26 @@ mod graphs;
 mod hdf5;
 mod header;
 pub mod inflate;
-pub mod keras;
 mod notes;
+pub mod numpy;
 pub mod onnx;
+pub mod pickle;
 mod protobuf;
 pub mod safetensors;
 mod shards;
 mod shared;
 pub mod tensorflow;
+pub mod torch;
 pub mod zip;
 
 use crate::layers;
+use crate::metadata::{Array, Metadata, Value};
 use crate::model::{Format, Model, Tensor};
 use crate::source::{Source, SourceError};
 use graphs::GraphFile;
 use std::collections::HashSet;
 
+pub use pickle::report::pickle_report;
 pub use shards::{FileSet, open_path};
 
 /// Why a model file could not be opened.
@@ -123,21 +127,26 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
     if hdf5::is_hdf5(source, false)? {
         return Ok(Format::TensorFlow);
     }
-    if head.starts_with(zip::MAGIC) {
-        let entries = zip::entries(source)?;
-        if keras::is_keras(&entries) {
-            return Ok(Format::TensorFlow);
-        }
-        return Err(unsupported!(
-            "the content is a ZIP archive of {} entries, and no known model format",
-            entries.len()
-        ));
+    if zip::is_archive(source)? {
+        return detect_archive(&zip::names(source)?);
+    }
+    if numpy::is_array(source)? {
+        return Ok(Format::NumPy);
     }
     if have == head.len() && head[8] == b'{' {
         return Ok(Format::SafeTensors);
     }
     if let Some(graph) = graphs::recognise(source)? {
         return Ok(graph.format());
+    }
+    // A safetensors header of 640 bytes starts like a pickle, but was told above.
+    if matches!(head, [0x80, 2..=5, ..]) || torch::is_legacy(source)? {
+        return Ok(Format::PyTorch);
+    }
+    if is_tar(source)? {
+        return Err(unsupported!(
+            "the content is a tar archive: torch wrote its checkpoints so before 2017; load it with torch and save it again"
+        ));
     }
     // Last, as anything may stand in a user block.
     if hdf5::is_hdf5(source, true)? {
@@ -148,6 +157,47 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
         head[..have].iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
         Format::ALL.map(Format::name).join(", ")
     ))
+}
+
+/// The format of a ZIP archive, by the names of its entries.
+fn detect_archive(entries: &[String]) -> Result<Format, ParseError> {
+    if torch::is_torch(entries) {
+        return Ok(Format::PyTorch);
+    }
+    if numpy::is_numpy(entries) {
+        return Ok(Format::NumPy);
+    }
+    if keras::is_keras(entries) {
+        return Ok(Format::TensorFlow);
+    }
+    let names: Vec<&str> = entries.iter().take(3).map(String::as_str).collect();
+    Err(unsupported!(
+        "the content is a ZIP archive of no known model format: its {} entries start with \"{}\"",
+        entries.len(),
+        names.join("\", \"")
+    ))
+}
+
+/// True for a tar archive, by the magic of its first header.
+fn is_tar(source: &dyn Source) -> Result<bool, SourceError> {
+    let mut magic = [0; 5];
+    if source.len() < 512 {
+        return Ok(false);
+    }
+    source.read_at(257, &mut magic)?;
+    Ok(&magic == b"ustar")
+}
+
+/// Tensors of a file that cannot be listed are named in the metadata, with the reason: the first few.
+fn push_unlisted(metadata: &mut Metadata, unlisted: Vec<(String, String)>) {
+    const SHOWN: usize = 100;
+    if unlisted.is_empty() {
+        return;
+    }
+    let text = |(name, reason): &(String, String)| Value::Text(tidy(format!("{name}: {reason}")));
+    let head = unlisted.iter().take(SHOWN).map(text).collect();
+    let array = Array { element: "string", count: unlisted.len() as u64, head };
+    metadata.push(("unlisted_tensors".into(), Value::Array(array)));
 }
 
 /// The format of a model, from the content of its first file with tensors.
@@ -161,7 +211,7 @@ pub fn detect_files(files: &FileSet) -> Result<Format, ParseError> {
 }
 
 /// Parses the headers of all files of a model. Several files are shards of one model; an index of
-/// sharded safetensors (`*.index.json`) stands first.
+/// sharded safetensors or PyTorch files (`*.index.json`) stands first.
 ///
 /// # Errors
 /// [`ParseError`]; also when `expected` names another format than the content's.
@@ -184,6 +234,8 @@ pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Resul
             Some(GraphFile::Onnx) => onnx::parse(files)?,
             None => keras::parse(files, &data_files, detail)?,
         },
+        Format::PyTorch => torch::parse(files, &data_files)?,
+        Format::NumPy => numpy::parse(files, &data_files)?,
     };
     layers::describe(&mut model);
     model.tensors.sort_by_key(|tensor| (tensor.file_no, tensor.offset, tensor.byte_length));

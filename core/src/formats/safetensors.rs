@@ -4,6 +4,7 @@
 //! Source: safetensors' README, "Format".
 
 use super::header::HeaderReader;
+use super::shards::check_index;
 use super::{
     FileSet, MAX_DIMS, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count,
 };
@@ -14,7 +15,7 @@ use crate::quant::Dtype;
 use crate::source::Source;
 use safetensors::tensor::{Metadata as Header, TensorInfo};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -51,22 +52,6 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
         check_index(index, files, &tensors)?;
     }
     Ok(Model { format: Format::SafeTensors, architecture: layers::UNKNOWN.into(), metadata, tensors })
-}
-
-/// Every tensor of the index must be in the shard the index names.
-fn check_index(index: &[(String, String)], files: &FileSet, tensors: &[Tensor]) -> Result<(), ParseError> {
-    let held: HashMap<&str, usize> =
-        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
-    for (tensor, file) in index {
-        let holder = held.get(tensor.as_str()).map(|file_no| files.name(*file_no));
-        if holder != Some(file.as_str()) {
-            return Err(malformed!(
-                "the index says that tensor \"{tensor}\" is in \"{file}\", but it is {}",
-                holder.map_or("in no file".into(), |holder| format!("in \"{holder}\""))
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Pairs of metadata, and the tensors, of one file.

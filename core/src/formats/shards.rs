@@ -1,11 +1,12 @@
-//! The files of one model: a single file, the parts of a split GGUF, or the shards that a
-//! safetensors index names.
+//! The files of one model: a single file, the parts of a split GGUF, or the shards that an index of
+//! safetensors or PyTorch files names.
 
 use super::safetensors::UniqueMap;
 use super::{ParseError, companions, graphs, malformed, too_large};
+use crate::model::Tensor;
 use crate::source::{FileSource, Source};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Most files of one model. Each keeps a descriptor open, and Postgres leaves a backend about 1000.
@@ -102,14 +103,35 @@ impl<'a> FileSet<'a> {
     }
 }
 
+/// Every tensor of the index must be in the shard the index names.
+pub(super) fn check_index(
+    index: &[(String, String)],
+    files: &FileSet,
+    tensors: &[Tensor],
+) -> Result<(), ParseError> {
+    let held: HashMap<&str, usize> =
+        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
+    for (tensor, file) in index {
+        let holder = held.get(tensor.as_str()).map(|file_no| files.name(*file_no));
+        if holder != Some(file.as_str()) {
+            return Err(malformed!(
+                "the index says that tensor \"{tensor}\" is in \"{file}\", but it is {}",
+                holder.map_or("in no file".into(), |holder| format!("in \"{holder}\""))
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn is_index(name: &str) -> bool {
     name.ends_with(".index.json")
 }
 
 /// Opens the file at `path` with all files that belong to it: the other parts of a split GGUF
-/// (`…-00001-of-00003.gguf`), the shards that a `….safetensors.index.json` names, the external data
-/// of an ONNX model, a SavedModel's folder (by its own path or that of its `saved_model.pb`), or the
-/// files of a TensorFlow checkpoint (by its index, or by what the names of its files begin with).
+/// (`…-00001-of-00003.gguf`), the shards that an index names (`….safetensors.index.json`,
+/// `pytorch_model.bin.index.json`), the external data of an ONNX model, a SavedModel's folder (by its
+/// own path or that of its `saved_model.pb`), or the files of a TensorFlow checkpoint (by its index,
+/// or by what the names of its files begin with).
 ///
 /// # Errors
 /// [`ParseError::Source`] when a file cannot be read, [`ParseError::Malformed`] for a bad index.
@@ -152,7 +174,7 @@ fn split_name(name: &str) -> Option<(&str, u32)> {
     (1..=count).contains(&part).then_some((stem, count))
 }
 
-/// Reads `weight_map` of a safetensors index. The names of shards must be plain file names: an
+/// Reads `weight_map` of an index. The names of shards must be plain file names: an
 /// index may not lead out of its own folder.
 fn read_index(source: &dyn Source) -> Result<Vec<(String, String)>, ParseError> {
     #[derive(Deserialize)]

@@ -123,12 +123,38 @@ impl Entry {
     }
 }
 
+/// True for a file that starts as an archive does.
+///
+/// # Errors
+/// [`SourceError`] when it cannot be read.
+pub fn is_archive(source: &dyn Source) -> Result<bool, SourceError> {
+    let mut head = [0; MAGIC.len()];
+    if source.len() < head.len() as u64 {
+        return Ok(false);
+    }
+    source.read_at(0, &mut head)?;
+    Ok(head == MAGIC)
+}
+
+/// The names of an archive's entries, from its directory alone.
+///
+/// # Errors
+/// As [`entries`], but for what the entries' own headers say.
+pub fn names(source: &dyn Source) -> Result<Vec<String>, ParseError> {
+    let records = records(source, &find_directory(source)?)?;
+    Ok(records.into_iter().map(|record| record.name).collect())
+}
+
 /// The entries of an archive, in the order of its directory.
 ///
 /// # Errors
 /// [`ParseError`] when the file is no archive, or not one that all readers understand alike.
 pub fn entries(source: &dyn Source) -> Result<Vec<Entry>, ParseError> {
     let directory = find_directory(source)?;
+    place(source, records(source, &directory)?, directory.offset)
+}
+
+fn records(source: &dyn Source, directory: &Directory) -> Result<Vec<Record>, ParseError> {
     if directory.count > MAX_ENTRIES {
         return Err(too_large!("the archive has {} entries (at most {MAX_ENTRIES})", directory.count));
     }
@@ -150,8 +176,7 @@ pub fn entries(source: &dyn Source) -> Result<Vec<Entry>, ParseError> {
             directory.end()
         ));
     }
-    drop(names);
-    place(source, records, directory.offset)
+    Ok(records)
 }
 
 /// Where the central directory lies.
@@ -314,49 +339,50 @@ impl Record {
     fn data_offset(&self, source: &dyn Source, directory_start: u64) -> Result<u64, ParseError> {
         let Self { name, header_offset, .. } = self;
         let outside = || malformed!("entry \"{name}\" at byte {header_offset} reaches into the directory");
-        let data_start = header_offset.checked_add(LOCAL_BYTES).ok_or_else(outside)?;
-        if data_start > directory_start {
+        let name_start = header_offset.checked_add(LOCAL_BYTES).ok_or_else(outside)?;
+        let name_end = name_start.checked_add(name.len() as u64).ok_or_else(outside)?;
+        if name_end > directory_start {
             return Err(outside());
         }
-        let mut fixed = [0; LOCAL_BYTES as usize];
-        source.read_at(*header_offset, &mut fixed)?;
+        let mut header = vec![0; LOCAL_BYTES as usize + name.len()];
+        source.read_at(*header_offset, &mut header)?;
+        let (fixed, local_name) = header.split_at(LOCAL_BYTES as usize);
         if !fixed.starts_with(MAGIC) {
             return Err(malformed!("entry \"{name}\" has no header at byte {header_offset}"));
         }
-        let (name_length, extra_length) = (u16_at(&fixed, 26), u16_at(&fixed, 28));
-        let data_offset = data_start + u64::from(name_length) + u64::from(extra_length);
+        let (name_length, extra_length) = (u16_at(fixed, 26), u16_at(fixed, 28));
+        if local_name != name.as_bytes() || usize::from(name_length) != name.len() {
+            return Err(malformed!(
+                "entry \"{name}\" calls itself \"{}\" in its own header, with {name_length} bytes",
+                String::from_utf8_lossy(local_name)
+            ));
+        }
+        let data_offset = name_end + u64::from(extra_length);
         if data_offset.checked_add(self.compressed_length).is_none_or(|end| end > directory_start) {
             return Err(outside());
         }
         // The extra field is needed for zip64 lengths alone: torch pads it to align the data.
-        let (compressed_length, length) = (u32_at(&fixed, 18), u32_at(&fixed, 22));
+        let (compressed_length, length) = (u32_at(fixed, 18), u32_at(fixed, 22));
         let wide = compressed_length == u32::MAX || length == u32::MAX;
-        let mut rest = vec![0; usize::from(name_length) + if wide { usize::from(extra_length) } else { 0 }];
-        source.read_at(data_start, &mut rest)?;
-        let (local_name, extra) = rest.split_at(usize::from(name_length));
-        if local_name != name.as_bytes() {
-            return Err(malformed!(
-                "entry \"{name}\" calls itself \"{}\" in its own header",
-                String::from_utf8_lossy(local_name)
-            ));
-        }
-        let flags = u16_at(&fixed, 6);
+        let mut extra = vec![0; if wide { usize::from(extra_length) } else { 0 }];
+        source.read_at(name_end, &mut extra)?;
+        let flags = u16_at(fixed, 6);
         let method = match self.method {
             Method::Stored => 0,
             Method::Deflated => 8,
         };
         let secret = FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED | FLAG_DESCRIPTOR;
-        if (flags ^ self.flags) & secret != 0 || u16_at(&fixed, 8) != method {
+        if (flags ^ self.flags) & secret != 0 || u16_at(fixed, 8) != method {
             return Err(malformed!("entry \"{name}\" is stored otherwise than the directory says"));
         }
         let (mut compressed_length, mut length) = (u64::from(compressed_length), u64::from(length));
-        let crc32 = u32_at(&fixed, 14);
+        let crc32 = u32_at(fixed, 14);
         // With a descriptor behind the data, a header that was written first knows nothing yet.
         let described =
             flags & FLAG_DESCRIPTOR != 0 && crc32 == 0 && (wide || (length, compressed_length) == (0, 0));
         if !described {
             if wide {
-                Wide::of(extra, name)?.fill([&mut length, &mut compressed_length], name)?;
+                Wide::of(&extra, name)?.fill([&mut length, &mut compressed_length], name)?;
             }
             if (length, compressed_length, crc32) != (self.length, self.compressed_length, self.crc32) {
                 return Err(malformed!(

@@ -9,6 +9,8 @@ pub mod peak;
 pub mod protobuf;
 pub mod safetensors;
 pub mod table;
+pub mod torch;
+pub mod zip;
 
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::metadata::to_json;
@@ -163,5 +165,52 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// The bytes of a tensor of a one-file model.
+pub fn bytes_of(model: &Model, name: &str, file: &[u8]) -> Vec<u8> {
+    let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+    let source = tensor.open(&file).unwrap();
+    let mut bytes = vec![0; source.len() as usize];
+    source.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+/// Opens every shorter version of a file, and versions with one byte changed: no panic, and what is
+/// accepted can be read or says why not. A cut must be refused where `cuts_fail`.
+pub fn survives_damage(file: &[u8], cuts_fail: bool) {
+    for length in 0..file.len() {
+        let result = open(&file[..length], Detail::Full);
+        assert!(!cuts_fail || result.is_err(), "accepted with {length} of {} bytes", file.len());
+        try_to_read(result, &file[..length]);
+    }
+    let mut damaged = file.to_vec();
+    for at in 0..file.len() {
+        for change in [0x01, 0x80, 0xff] {
+            damaged[at] ^= change;
+            try_to_read(open(&damaged, Detail::Full), &damaged);
+            damaged[at] ^= change;
+        }
+    }
+}
+
+fn try_to_read(result: Result<Model, ParseError>, file: &[u8]) {
+    match result {
+        Err(error) => assert!(fits_a_log(&error.to_string()), "{error}"),
+        Ok(model) => {
+            assert_sane(&model, file.len());
+            for tensor in &model.tensors {
+                let Ok(source) = tensor.open(&file) else {
+                    continue;
+                };
+                assert_eq!(source.len(), tensor.byte_length);
+                let mut buffer = [0; 4096];
+                let n = source.len().min(4096) as usize;
+                if let Err(error) = source.read_at(0, &mut buffer[..n]) {
+                    assert!(fits_a_log(&error.to_string()), "{error}");
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,308 @@
+//! torch's tensors as pickles describe them: calls of its `_rebuild…` functions over storages.
+//! Source: `torch/_utils.py` and `torch/serialization.py` of torch 1.13 to 2.8.
+
+use crate::formats::pickle::{Global, Made, Object, Pickle, Value};
+use crate::model::Affine;
+use crate::quant::Dtype;
+
+/// More axes than torch allows; keeps a hostile shape small.
+const MAX_DIMS: usize = 64;
+/// Types within types that are looked through.
+const MAX_WRAPPERS: usize = 8;
+
+/// What a storage's class is called before "Storage", and the type of its elements.
+const STORAGE_KINDS: &[(&str, Option<Dtype>)] = &[
+    ("Double", Some(Dtype::F64)),
+    ("Float", Some(Dtype::F32)),
+    ("Half", Some(Dtype::F16)),
+    ("BFloat16", Some(Dtype::BF16)),
+    ("Long", Some(Dtype::I64)),
+    ("Int", Some(Dtype::I32)),
+    ("Short", Some(Dtype::I16)),
+    ("Char", Some(Dtype::I8)),
+    ("Byte", Some(Dtype::U8)),
+    ("Bool", Some(Dtype::BOOL)),
+    ("ComplexFloat", Some(Dtype::C64)),
+    ("ComplexDouble", Some(Dtype::C128)),
+    ("QInt8", Some(Dtype::I8)),
+    ("QUInt8", Some(Dtype::U8)),
+    ("QInt32", Some(Dtype::I32)),
+    ("QUInt4x2", None),
+    ("QUInt2x4", None),
+];
+
+/// The names of torch's types, and what they are here.
+const DTYPES: &[(&str, Option<Dtype>)] = &[
+    ("float64", Some(Dtype::F64)),
+    ("double", Some(Dtype::F64)),
+    ("float32", Some(Dtype::F32)),
+    ("float", Some(Dtype::F32)),
+    ("float16", Some(Dtype::F16)),
+    ("half", Some(Dtype::F16)),
+    ("bfloat16", Some(Dtype::BF16)),
+    ("float8_e4m3fn", Some(Dtype::F8_E4M3)),
+    ("float8_e5m2", Some(Dtype::F8_E5M2)),
+    ("float8_e4m3fnuz", Some(Dtype::F8_E4M3FNUZ)),
+    ("float8_e5m2fnuz", Some(Dtype::F8_E5M2FNUZ)),
+    ("float8_e8m0fnu", Some(Dtype::F8_E8M0)),
+    ("complex64", Some(Dtype::C64)),
+    ("cfloat", Some(Dtype::C64)),
+    ("complex128", Some(Dtype::C128)),
+    ("cdouble", Some(Dtype::C128)),
+    ("int64", Some(Dtype::I64)),
+    ("long", Some(Dtype::I64)),
+    ("int32", Some(Dtype::I32)),
+    ("int", Some(Dtype::I32)),
+    ("int16", Some(Dtype::I16)),
+    ("short", Some(Dtype::I16)),
+    ("int8", Some(Dtype::I8)),
+    ("uint8", Some(Dtype::U8)),
+    ("uint16", Some(Dtype::U16)),
+    ("uint32", Some(Dtype::U32)),
+    ("uint64", Some(Dtype::U64)),
+    ("bool", Some(Dtype::BOOL)),
+    ("qint8", Some(Dtype::I8)),
+    ("quint8", Some(Dtype::U8)),
+    ("qint32", Some(Dtype::I32)),
+    ("complex32", None),
+    ("chalf", None),
+    ("quint4x2", None),
+    ("quint2x4", None),
+    ("float4_e2m1fn_x2", None),
+    ("bits8", None),
+    ("bits16", None),
+    ("bits1x8", None),
+    ("bits2x4", None),
+    ("bits4x2", None),
+];
+
+/// True for what stands before "Storage" in the name of a storage's class.
+pub fn is_storage_kind(kind: &str) -> bool {
+    is_untyped(kind) || kind == "Typed" || STORAGE_KINDS.iter().any(|(name, _)| *name == kind)
+}
+
+/// True for the name of a type in module `torch`.
+pub fn is_dtype_name(name: &str) -> bool {
+    DTYPES.iter().any(|(known, _)| *known == name)
+}
+
+fn is_untyped(kind: &str) -> bool {
+    matches!(kind, "Untyped" | "_Untyped")
+}
+
+/// A storage that a pickle refers to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Storage {
+    /// Its name among the file's storages.
+    pub key: String,
+    /// Bytes of an element.
+    pub width: u64,
+    /// The type of its elements; none for untyped ones and for types that are not known here.
+    pub dtype: Option<Dtype>,
+    /// Elements before its first one, where it is a part of the storage named so (legacy files).
+    pub first: u64,
+    /// Number of elements.
+    pub count: u64,
+    /// The name of its class.
+    pub class: String,
+}
+
+/// A tensor as a view of a storage.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The storage's name.
+    pub key: String,
+    /// How the weights are stored.
+    pub dtype: Dtype,
+    /// The element of the storage at which the tensor starts.
+    pub first: u64,
+    /// Extents, outermost first.
+    pub shape: Vec<u64>,
+    /// Elements between neighbours along each axis.
+    pub strides: Vec<u64>,
+    /// Scale and zero point of a quantized tensor.
+    pub affine: Option<Affine>,
+}
+
+/// What became of a tensor.
+pub enum Described {
+    /// Its bytes are there.
+    View(View),
+    /// There is nothing to list, and why.
+    Unlisted(String),
+}
+
+/// A call of a known function.
+#[derive(Clone)]
+pub struct Call<'p> {
+    /// Module and name of the function.
+    pub function: &'p Global,
+    /// Its arguments.
+    pub arguments: &'p [Value],
+    /// What the attributes of the results would be set to, from the outermost type in.
+    pub states: Vec<Value>,
+}
+
+impl<'p> Call<'p> {
+    /// The call that makes an object, seen through torch's wrappers for subclasses of Tensor.
+    pub fn of(pickle: &'p Pickle, made: &Made) -> Option<Self> {
+        let mut function = pickle.global(made.callee)?;
+        let mut arguments = pickle.sequence(made.arguments)?;
+        let mut states = Vec::new();
+        for _ in 0..MAX_WRAPPERS {
+            match (function.module.as_str(), function.name.as_str(), arguments) {
+                (
+                    "torch._tensor",
+                    "_rebuild_from_type" | "_rebuild_from_type_v2",
+                    [inner, _, inside, state, ..],
+                ) => {
+                    function = pickle.global(*inner)?;
+                    arguments = pickle.sequence(*inside)?;
+                    states.push(*state);
+                }
+                _ => return Some(Self { function, arguments, states }),
+            }
+        }
+        None
+    }
+
+    /// The function's name, if it is one of `torch._utils`.
+    pub fn rebuilder(&self) -> Option<&'p str> {
+        (self.function.module == "torch._utils").then_some(self.function.name.as_str())
+    }
+
+    /// True when the result is one tensor over one storage, or over none.
+    pub fn makes_tensor(&self) -> bool {
+        matches!(
+            self.rebuilder(),
+            Some(
+                "_rebuild_tensor"
+                    | "_rebuild_tensor_v2"
+                    | "_rebuild_tensor_v3"
+                    | "_rebuild_qtensor"
+                    | "_rebuild_meta_tensor_no_storage"
+            )
+        )
+    }
+
+    /// The tensor that the call makes. The error says what is wrong with its arguments.
+    pub fn describe(&self, pickle: &Pickle) -> Result<Described, String> {
+        let name = self.rebuilder().unwrap_or_default();
+        if name == "_rebuild_meta_tensor_no_storage" {
+            return Ok(Described::Unlisted("a meta tensor, which has no data".into()));
+        }
+        let [storage, first, shape, strides, rest @ ..] = self.arguments else {
+            return Err(format!("{name} has {} arguments", self.arguments.len()));
+        };
+        let Some(Object::Persistent(id)) = pickle.object(*storage) else {
+            return Err(format!("{name} has no storage"));
+        };
+        let storage = storage_of(pickle, *id)?;
+        let count = |value: &Value| match value {
+            Value::Int(number) => u64::try_from(*number).map_err(|_| format!("{number} is no offset")),
+            _ => Err("the offset is no number".to_owned()),
+        };
+        let first = storage.first.checked_add(count(first)?).ok_or("the offset is too large")?;
+        let (shape, strides) = (extents(pickle, *shape)?, extents(pickle, *strides)?);
+        if shape.len() != strides.len() || shape.len() > MAX_DIMS {
+            return Err(format!("it has {} axes and {} strides", shape.len(), strides.len()));
+        }
+        let (mut dtype, mut affine) = (storage.dtype, None);
+        let mut kind = storage.class.clone();
+        match (name, rest) {
+            // Requires-grad, hooks, the type.
+            ("_rebuild_tensor_v3", [_, _, given, ..]) => {
+                let given = pickle.global(*given).ok_or("its type is none of torch's")?;
+                kind.clone_from(&given.name);
+                dtype = DTYPES.iter().find(|(name, _)| *name == given.name).and_then(|(_, dtype)| *dtype);
+            }
+            ("_rebuild_qtensor", [quantizer, ..]) => affine = affine_of(pickle, *quantizer)?,
+            _ => {}
+        }
+        let Some(dtype) = dtype else {
+            return Ok(Described::Unlisted(format!("of the type {kind}, which is not known")));
+        };
+        Ok(Described::View(View { key: storage.key, dtype, first, shape, strides, affine }))
+    }
+}
+
+/// The storage of a persistent id: `("storage", class, key, device, elements[, (key, offset, elements)])`.
+pub fn storage_of(pickle: &Pickle, id: Value) -> Result<Storage, String> {
+    let parts = pickle.sequence(id).ok_or("a persistent id is no tuple")?;
+    let [what, class, key, _device, count, rest @ ..] = parts else {
+        return Err(format!("a persistent id has {} parts", parts.len()));
+    };
+    if pickle.text(*what) != Some("storage") {
+        return Err("a persistent id is no storage".into());
+    }
+    let class = pickle.global(*class).ok_or("a storage has no class")?;
+    let kind = class.name.strip_suffix("Storage").filter(|_| class.module.split('.').next() == Some("torch"));
+    let kind = kind.ok_or_else(|| format!("{}.{} is no class of storages", class.module, class.name))?;
+    let (dtype, width) = if is_untyped(kind) {
+        (None, 1)
+    } else {
+        let dtype = STORAGE_KINDS.iter().find(|(name, _)| *name == kind);
+        let dtype = dtype.ok_or_else(|| format!("{kind}Storage is no known class of storages"))?.1;
+        (dtype, dtype.and_then(|dtype| dtype.byte_length(1)).unwrap_or(1))
+    };
+    let key = match key {
+        Value::Int(key) => key.to_string(),
+        key => pickle.text(*key).ok_or("a storage has no name")?.to_owned(),
+    };
+    let number = |value: &Value| match value {
+        Value::Int(number) => u64::try_from(*number).map_err(|_| format!("a storage has {number} elements")),
+        _ => Err("a storage's number of elements is none".to_owned()),
+    };
+    let count = number(count)?;
+    let first = match rest {
+        [view, ..] if *view != Value::None => {
+            let view = pickle.sequence(*view).ok_or("the part of a storage is no tuple")?;
+            number(view.get(1).ok_or("the part of a storage has no offset")?)?
+        }
+        _ => 0,
+    };
+    Ok(Storage { key, width, dtype, first, count, class: class.name.clone() })
+}
+
+/// A tuple of sizes or strides: torch.Size, a plain tuple, or TorchScript's list of integers.
+fn extents(pickle: &Pickle, value: Value) -> Result<Vec<u64>, String> {
+    let items = match pickle.made(value) {
+        Some(made) => {
+            let arguments = pickle.sequence(made.arguments).unwrap_or_default();
+            arguments.first().and_then(|first| pickle.sequence(*first))
+        }
+        None => pickle.sequence(value),
+    };
+    let items = items.ok_or("its shape or its strides are no tuple")?;
+    let extent = |item: &Value| match item {
+        Value::Int(extent) => {
+            u64::try_from(*extent).map_err(|_| format!("its shape or its strides have the negative {extent}"))
+        }
+        _ => Err("its shape or its strides are no numbers".into()),
+    };
+    items.iter().take(MAX_DIMS + 1).map(extent).collect()
+}
+
+/// Scale and zero point of `(torch.per_tensor_affine, scale, zero_point)`; the other kinds have
+/// tensors of them.
+fn affine_of(pickle: &Pickle, quantizer: Value) -> Result<Option<Affine>, String> {
+    let parts = pickle.sequence(quantizer).ok_or("its quantizer is no tuple")?;
+    let per_tensor =
+        |scheme: &Global| matches!(scheme.name.as_str(), "per_tensor_affine" | "per_tensor_symmetric");
+    match parts {
+        [scheme, scale, zero_point, ..] if pickle.global(*scheme).is_some_and(per_tensor) => {
+            let scale = match scale {
+                Value::Float(scale) => *scale,
+                Value::Int(scale) => *scale as f64,
+                _ => return Err("its scale is no number".into()),
+            };
+            let zero_point = match zero_point {
+                Value::Int(point) => i32::try_from(*point).ok(),
+                _ => None,
+            };
+            let zero_point = zero_point.ok_or("its zero point is no number of 32 bits")?;
+            Ok(Some(Affine { scale, zero_point }))
+        }
+        _ => Ok(None),
+    }
+}
