@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Elements of a strided tensor that are gathered at a time; each takes 16 bytes while they are.
-const GATHERED: usize = 1 << 18;
+/// Bytes of a strided tensor that are gathered at a time.
+const GATHERED: u64 = 4 << 20;
 /// Strided elements are read together when fewer bytes than this lie between them: a page.
 const MAX_HOLE: u64 = 4 << 10;
 /// Most bytes that are read at once for strided elements.
@@ -172,7 +172,8 @@ pub struct Strided {
 
 impl Strided {
     /// A view of `of`, which has `of_length` bytes. `first` and `strides` count elements of
-    /// `element_bytes` (at most 16). `None` when some element lies outside, or nothing can be that long.
+    /// `element_bytes` (a power of two, at most 16). `None` when some element lies outside, or nothing
+    /// can be that long.
     pub fn new(
         of: Arc<dyn Derived>,
         of_length: u64,
@@ -182,7 +183,7 @@ impl Strided {
         strides: &[u64],
     ) -> Option<Self> {
         let width = element_bytes as u64;
-        if !(1..=MAX_ELEMENT).contains(&element_bytes) || shape.len() != strides.len() {
+        if !element_bytes.is_power_of_two() || element_bytes > MAX_ELEMENT || shape.len() != strides.len() {
             return None;
         }
         let count = shape.iter().try_fold(1u64, |count, extent| count.checked_mul(*extent))?;
@@ -199,28 +200,70 @@ impl Strided {
         Some(Self { of, width: element_bytes, first, shape, strides, length })
     }
 
-    /// The element of the whole that stands at place `index` of the view, and all behind it.
-    fn elements(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
-        let mut at = vec![0; self.shape.len()];
-        let (mut rest, mut element) = (index, self.first);
-        for axis in (0..self.shape.len()).rev() {
-            at[axis] = rest % self.shape[axis];
-            rest /= self.shape[axis];
-            element += at[axis] * self.strides[axis];
+    /// The element of the whole that stands at place `index` of the view.
+    fn element(&self, mut index: u64) -> u64 {
+        let mut element = self.first;
+        for (extent, stride) in self.shape.iter().zip(&self.strides).rev() {
+            element += index % extent * stride;
+            index /= extent;
         }
-        std::iter::from_fn(move || {
-            let this = element;
-            for axis in (0..at.len()).rev() {
-                at[axis] += 1;
-                if at[axis] < self.shape[axis] {
-                    element += self.strides[axis];
-                    break;
-                }
-                element -= (self.shape[axis] - 1) * self.strides[axis];
-                at[axis] = 0;
+        element
+    }
+
+    /// The box of elements around place `index` that is gathered at once: as many whole inner axes as
+    /// fit, and a range of the axis before them. Its first place, its number of elements, its axes.
+    fn around(&self, index: u64) -> (u64, u64, Vec<Axis>) {
+        let most = GATHERED / self.width as u64;
+        let (mut inner, mut axes) = (1, Vec::new());
+        let (mut start, mut count) = (0, 1);
+        for (&extent, &from) in self.shape.iter().zip(&self.strides).rev() {
+            if inner * extent <= most {
+                axes.push(Axis { extent, from, to: inner });
+                inner *= extent;
+                count = inner;
+                continue;
             }
-            Some(this)
-        })
+            let rows = most / inner;
+            let row = index / inner % extent / rows * rows;
+            let taken = rows.min(extent - row);
+            axes.push(Axis { extent: taken, from, to: inner });
+            start = (index / inner / extent * extent + row) * inner;
+            count = taken * inner;
+            break;
+        }
+        axes.retain(|axis| axis.extent > 1);
+        axes.sort_by_key(|axis| axis.from);
+        (start, count, axes)
+    }
+}
+
+/// One axis of a box: its extent, and the elements between neighbours in the whole and in the view.
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    extent: u64,
+    from: u64,
+    to: u64,
+}
+
+/// Calls `take` with the offsets of every element in the whole and in the view; the first axis is the
+/// fastest.
+fn each_element<E>(axes: &[Axis], mut take: impl FnMut(u64, u64) -> Result<(), E>) -> Result<(), E> {
+    let mut at = vec![0; axes.len()];
+    let (mut from, mut to) = (0, 0);
+    'all: loop {
+        take(from, to)?;
+        for (at, axis) in at.iter_mut().zip(axes) {
+            *at += 1;
+            if *at < axis.extent {
+                from += axis.from;
+                to += axis.to;
+                continue 'all;
+            }
+            *at = 0;
+            from -= (axis.extent - 1) * axis.from;
+            to -= (axis.extent - 1) * axis.to;
+        }
+        return Ok(());
     }
 }
 
@@ -242,43 +285,76 @@ struct StridedSource<'a> {
 struct Gathered {
     start: u64,
     bytes: Vec<u8>,
-    /// Elements of the whole and their places among the bytes.
-    wanted: Vec<(u64, u32)>,
     run: Vec<u8>,
 }
 
 impl Gathered {
-    /// Computes the bytes from element `index` on. Elements are read in the order in which they lie
-    /// in the file, neighbours together: a transposed matrix takes one read per column, not per element.
+    /// Computes the bytes around element `index`.
     fn fill(&mut self, of: &dyn Source, view: &Strided, index: u64) -> Result<(), SourceError> {
-        let width = view.width as u64;
-        let count = (view.length / width - index).min(GATHERED as u64) as usize;
-        self.wanted.clear();
-        self.wanted.extend(view.elements(index).zip(0..).take(count));
-        if !self.wanted.is_sorted() {
-            self.wanted.sort_unstable();
-        }
+        let width = view.width;
+        let (start, count, axes) = view.around(index);
         self.bytes.clear();
-        self.bytes.resize(count * view.width, 0);
-        let mut rest = &self.wanted[..];
-        while let Some(&(first, _)) = rest.first() {
-            let mut last = first;
-            let n = rest.iter().take_while(|(element, _)| {
-                let near = (element - last) * width <= MAX_HOLE && (element - first + 1) * width <= MAX_RUN;
-                last = if near { *element } else { last };
-                near
-            });
-            let n = n.count();
-            self.run.resize(((last - first + 1) * width) as usize, 0);
-            of.read_at(first * width, &mut self.run)?;
-            for &(element, place) in &rest[..n] {
-                let (from, to) = (((element - first) * width) as usize, place as usize * view.width);
-                self.bytes[to..to + view.width].copy_from_slice(&self.run[from..from + view.width]);
-            }
-            rest = &rest[n..];
+        self.bytes.resize(count as usize * width, 0);
+        self.start = start * width as u64;
+        let base = view.element(start);
+        match width {
+            1 => self.gather::<1>(of, &axes, base, 0),
+            2 => self.gather::<2>(of, &axes, base, 0),
+            4 => self.gather::<4>(of, &axes, base, 0),
+            8 => self.gather::<8>(of, &axes, base, 0),
+            _ => self.gather::<16>(of, &axes, base, 0),
         }
-        self.start = index * width;
-        Ok(())
+    }
+
+    /// Reads a box whose first element is `from` in the whole and `to` in the view. The axes stand in
+    /// the order of their distances in the whole, and the inner ones are read in one piece where they
+    /// lie close together: a transposed matrix takes one read per column, not one per element.
+    fn gather<const W: usize>(
+        &mut self,
+        of: &dyn Source,
+        axes: &[Axis],
+        from: u64,
+        to: u64,
+    ) -> Result<(), SourceError> {
+        let width = W as u64;
+        let (mut span, mut inner) = (1, 0);
+        for axis in axes {
+            let whole = span + (axis.extent - 1) * axis.from;
+            if axis.from.saturating_sub(span) * width > MAX_HOLE {
+                break;
+            }
+            if whole * width > MAX_RUN {
+                // As much of this axis as may be read at once, several times, and what remains.
+                let part = 1 + (MAX_RUN / width).saturating_sub(span) / axis.from;
+                if part == 1 {
+                    break;
+                }
+                let Axis { extent, from: step, to: place } = *axis;
+                let mut parts = axes.to_vec();
+                parts[inner].extent = part;
+                let times = Axis { extent: extent / part, from: part * step, to: part * place };
+                parts.insert(inner + 1, times);
+                self.gather::<W>(of, &parts, from, to)?;
+                if extent % part > 0 {
+                    parts.remove(inner + 1);
+                    parts[inner].extent = extent % part;
+                    let done = extent / part * part;
+                    self.gather::<W>(of, &parts, from + done * step, to + done * place)?;
+                }
+                return Ok(());
+            }
+            (span, inner) = (whole, inner + 1);
+        }
+        let (inner, outer) = axes.split_at(inner);
+        self.run.resize((span * width) as usize, 0);
+        each_element(outer, |outer_from, outer_to| {
+            of.read_at((from + outer_from) * width, &mut self.run)?;
+            each_element(inner, |inner_from, inner_to| {
+                let (from, to) = (inner_from as usize * W, (to + outer_to + inner_to) as usize * W);
+                self.bytes[to..to + W].copy_from_slice(&self.run[from..from + W]);
+                Ok(())
+            })
+        })
     }
 }
 
