@@ -10,10 +10,13 @@ pub(crate) mod k;
 mod layout;
 pub(crate) mod legacy;
 pub(crate) mod mx;
+mod quantize;
 #[allow(unsafe_code, reason = "code for AVX2 needs it; see there")]
 mod simd;
 pub mod small_float;
 pub(crate) mod ternary;
+
+pub use quantize::{Int8Rows, QuantizeError, quantize};
 
 /// How a data type stores its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

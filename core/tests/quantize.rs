@@ -1,0 +1,58 @@
+//! Quantizers against goldens of gguf-py (`goldens/make_goldens.py`), and what is lost by them.
+
+mod common;
+
+use atomizer_core::analytics::QuantizationError;
+use atomizer_core::quant::{DTYPES, quantize};
+use common::numbers::f32s;
+use std::path::Path;
+
+fn golden(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap()
+}
+
+fn golden_weights() -> Vec<f32> {
+    golden("quantize.f32").as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+#[test]
+fn blocks_are_those_of_gguf() {
+    let weights = golden_weights();
+    let mut seen = 0;
+    for row in DTYPES.iter().filter(|row| row.dtype.is_quantizable() && row.name != "F32") {
+        let expected = golden(&format!("quantize.{}", row.name.to_lowercase()));
+        let found = quantize(row.dtype, &weights).unwrap();
+        let size = row.block_bytes as usize;
+        assert_eq!(found.len(), expected.len(), "{}", row.name);
+        for (i, (found, expected)) in found.chunks(size).zip(expected.chunks(size)).enumerate() {
+            let weights = &weights[i * row.block_weights as usize..][..row.block_weights as usize];
+            assert_eq!(found, expected, "{}, block {i} of {weights:?}", row.name);
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 10);
+}
+
+/// A uniform quantizer of n bits has a signal-to-noise ratio of about 6 dB a bit; the types keep
+/// their order.
+#[test]
+fn more_bits_lose_less() {
+    // A saw-tooth: all sizes and signs alike.
+    let weights: Vec<f32> = (0..8192).map(|i| (i * 619 % 8192) as f32 / 4096.0 - 1.0).collect();
+    let snr = |name: &str| {
+        let row = DTYPES.iter().find(|row| row.name == name).unwrap();
+        let decoded = f32s(row.dtype, &quantize(row.dtype, &weights).unwrap());
+        let mut error = QuantizationError::default();
+        error.add(weights.iter().zip(&decoded).map(|(one, two)| (f64::from(*one), f64::from(*two))));
+        error.snr_db().unwrap()
+    };
+    assert_eq!(snr("F32"), f64::INFINITY);
+    for (name, least) in [("F16", 70.0), ("BF16", 50.0), ("Q8_0", 46.0), ("Q5_0", 28.0), ("Q4_0", 22.0)] {
+        assert!((least..least + 10.0).contains(&snr(name)), "{name}: {}", snr(name));
+    }
+    // Weights of both signs need no minimum.
+    for (less, more) in [("Q5_1", "Q5_0"), ("Q4_1", "Q4_0"), ("MXFP4", "Q4_1"), ("TQ2_0", "MXFP4")] {
+        assert!(snr(less) < snr(more), "{less}: {}, {more}: {}", snr(less), snr(more));
+    }
+    assert_eq!(snr("TQ1_0"), snr("TQ2_0"));
+}
