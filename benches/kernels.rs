@@ -7,7 +7,7 @@ use atomizer_core::codec::{Decoder, Encoder, SEGMENT_BYTES};
 use atomizer_core::formats::{self, Detail, FileSet, open_path};
 use atomizer_core::model::Model;
 use atomizer_core::parallel;
-use atomizer_core::quant::Dtype;
+use atomizer_core::quant::{DTYPES, Dtype};
 use atomizer_core::weights::{self, AtomicValue, Width};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -111,6 +111,41 @@ fn decoding(c: &mut Criterion) {
     });
 }
 
+/// Weights that a decoder makes at a time: 256 KB, which stay in the cache.
+const DECODED: usize = 1 << 16;
+
+/// Blocks of any type with scales of a usual size: no bit pattern is a NaN or an infinity.
+fn blocks(dtype: Dtype) -> Vec<u8> {
+    let row = dtype.info();
+    let mut state = 1u64;
+    let length = DECODED / row.block_weights as usize * row.block_bytes as usize;
+    let noise = (0..length).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        // The highest bit of each f16's exponent is clear, wherever it stands.
+        (state >> 56) as u8 & 0xbf
+    });
+    noise.collect()
+}
+
+/// Every block type into the same place, beside filling and copying it: what memory allows.
+fn dequantizing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dequantize");
+    let mut out = vec![0.0f32; DECODED];
+    let from = vec![1.0f32; DECODED];
+    group.throughput(Throughput::Bytes(4 * DECODED as u64));
+    group.bench_function("fill", |b| b.iter(|| black_box(&mut out[..]).fill(black_box(1.0))));
+    group.bench_function("copy", |b| b.iter(|| black_box(&mut out[..]).copy_from_slice(black_box(&from))));
+    for row in DTYPES.iter().filter(|row| row.dtype.is_quantized()) {
+        let bytes = blocks(row.dtype);
+        group.bench_function(format!("{}, {} bytes read", row.name, bytes.len()), |b| {
+            b.iter(|| {
+                weights::decode_f32_into(row.dtype, black_box(&bytes), &mut out).expect("it decodes");
+                black_box(&mut out);
+            })
+        });
+    }
+}
+
 fn opening(c: &mut Criterion) {
     let mut group = c.benchmark_group("open and list");
     for name in ["smollm2-135m-q4_1.gguf", "minilm-l6-v2.safetensors"] {
@@ -123,6 +158,6 @@ fn opening(c: &mut Criterion) {
 criterion_group! {
     name = kernels;
     config = Criterion::default().sample_size(10);
-    targets = segments, decoding, opening
+    targets = segments, decoding, dequantizing, opening
 }
 criterion_main!(kernels);
