@@ -39,20 +39,25 @@ fn blocks_are_those_of_gguf() {
 fn more_bits_lose_less() {
     // A saw-tooth: all sizes and signs alike.
     let weights: Vec<f32> = (0..8192).map(|i| (i * 619 % 8192) as f32 / 4096.0 - 1.0).collect();
-    let snr = |name: &str| {
+    let snr_of = |weights: &[f32], name: &str| {
         let row = DTYPES.iter().find(|row| row.name == name).unwrap();
-        let decoded = f32s(row.dtype, &quantize(row.dtype, &weights).unwrap());
+        let decoded = f32s(row.dtype, &quantize(row.dtype, weights).unwrap());
         let mut error = QuantizationError::default();
         error.add(weights.iter().zip(&decoded).map(|(one, two)| (f64::from(*one), f64::from(*two))));
         error.snr_db().unwrap()
     };
+    let snr = |name: &str| snr_of(&weights, name);
     assert_eq!(snr("F32"), f64::INFINITY);
     for (name, least) in [("F16", 70.0), ("BF16", 50.0), ("Q8_0", 46.0), ("Q5_0", 28.0), ("Q4_0", 22.0)] {
         assert!((least..least + 10.0).contains(&snr(name)), "{name}: {}", snr(name));
     }
-    // Weights of both signs need no minimum.
-    for (less, more) in [("Q5_1", "Q5_0"), ("Q4_1", "Q4_0"), ("MXFP4", "Q4_1"), ("TQ2_0", "MXFP4")] {
+    for (less, more) in [("MXFP4", "Q4_0"), ("TQ2_0", "MXFP4")] {
         assert!(snr(less) < snr(more), "{less}: {}, {more}: {}", snr(less), snr(more));
+    }
+    // Without a minimum, weights of one sign leave half of the codes unused: 6 dB.
+    let positive: Vec<f32> = weights.iter().map(|weight| weight + 1.0).collect();
+    for (less, more) in [("Q4_0", "Q4_1"), ("Q5_0", "Q5_1")] {
+        assert!(snr_of(&positive, less) + 5.0 < snr_of(&positive, more), "{less}, {more}");
     }
     assert_eq!(snr("TQ1_0"), snr("TQ2_0"));
 }
