@@ -21,6 +21,7 @@ pub mod scan;
 pub mod sketch;
 pub mod source;
 mod splitmix;
+pub mod svd;
 pub mod tally;
 pub mod weights;
 mod wide;

@@ -4,7 +4,9 @@
 use crate::codec::{CodecError, Decoder, Encoder};
 use rayon::prelude::*;
 use std::cell::RefCell;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 /// Threads of one process. A server is shared: one backend must not take all of a large machine.
 const MAX_THREADS: usize = 4;
@@ -38,6 +40,42 @@ pub fn overlap<R: Send, T>(work: impl FnOnce() -> R + Send, meanwhile: impl FnOn
         meanwhile()
     });
     (result.expect("a scope ends after its tasks"), done)
+}
+
+/// How long the caller's thread waits before it looks for an interrupt again.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Runs `work` on the worker threads, while the caller's own thread asks `interrupted`, fifty times a
+/// second, whether it should end. If so the flag that `work` is given is set; it is set too if
+/// `interrupted` panics. (Where no thread could be had there is no one to ask.)
+pub fn cancellable<R: Send>(
+    work: impl FnOnce(&AtomicBool) -> R + Send,
+    mut interrupted: impl FnMut() -> bool,
+) -> R {
+    struct SetOnDrop<'a>(&'a AtomicBool);
+    impl Drop for SetOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let cancel = AtomicBool::new(false);
+    let (ends, ended) = mpsc::channel::<()>();
+    let meanwhile = || {
+        let _set = SetOnDrop(&cancel);
+        while ended.recv_timeout(INTERRUPT_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if interrupted() {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    let (result, ()) = overlap(
+        || {
+            let _ends = ends; // dropped when the work is done, also by a panic
+            work(&cancel)
+        },
+        meanwhile,
+    );
+    result
 }
 
 thread_local! {

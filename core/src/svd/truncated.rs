@@ -1,0 +1,211 @@
+//! The largest singular values of a large matrix, by a randomized block Lanczos method (Golub and
+//! Kahan's bidiagonalization started with random vectors, as in Musco and Musco, "Randomized block
+//! Krylov methods" (2015)).
+//!
+//! The matrix is applied to a block of vectors from its two sides in turns, and all blocks are kept
+//! instead of the last one. For the same number of products that comes far closer than power
+//! iterations do: on weights of real models at rank 64, six products leave 1.002 to 1.004 of the least
+//! possible error, where eight of a power iteration leave 1.006 to 1.010.
+//!
+//! After t products the matrix is known between the two bases: A·P for an odd t, Aᵀ·Q for an even
+//! one. How far the best approximation there still is from the best of all follows from how the
+//! error fell, and decides when to stop.
+
+use super::basis::Basis;
+use super::exact::{self, Matrix, Thin};
+use super::product::{Onto, plain, turned};
+use super::random::Random;
+use super::{Norms, SvdError, unit, zeros};
+use std::sync::atomic::AtomicBool;
+
+/// Smallest block: with fewer vectors more products are needed than that saves.
+const LEAST_BLOCK: usize = 8;
+/// Share of the smaller side up to which a rank is worth it: the blocks of one basis, three or four,
+/// should be well below it.
+const MAX_SHARE: usize = 6;
+/// Smaller side up to which an exact decomposition takes no more than a tenth of a second or so, and is
+/// preferred: its singular values are right to the last digit.
+const SMALL: usize = 640;
+/// Products before the first look at the error, and at most.
+const FIRST_LOOK: usize = 6;
+const MAX_PRODUCTS: usize = 14;
+/// Size of a block above which looking costs more than the products that it may save, and the
+/// products that are then made.
+const MAX_WATCHED: usize = 192;
+const UNWATCHED: usize = 8;
+/// Estimated excess of the error at which to stop, so that it ends below 0.01.
+const CLOSE_ENOUGH: f64 = 0.009;
+
+/// True if a truncated decomposition takes less time than an exact one.
+pub(super) fn is_worth_it(a: Matrix, rank: usize) -> bool {
+    a.sides().0 > SMALL && rank.max(LEAST_BLOCK) <= a.sides().0 / MAX_SHARE
+}
+
+/// What the products found: columns of A·P or Aᵀ·Q in the other side's basis.
+#[derive(Default)]
+struct Known {
+    blocks: Vec<(Vec<f64>, usize)>,
+}
+
+impl Known {
+    /// The first `count` blocks side by side, `rows` high; columns of a block below its own are zero.
+    fn matrix(&self, count: usize, rows: usize) -> Result<(Vec<f32>, usize), SvdError> {
+        let width = self.blocks[..count].iter().map(|(_, width)| width).sum();
+        let mut out: Vec<f32> = zeros(rows * width)?;
+        let mut at = 0;
+        for (block, wide) in &self.blocks[..count] {
+            for (block, out) in block.chunks_exact(*wide).zip(out.chunks_exact_mut(width)) {
+                out[at..][..*wide].iter_mut().zip(block).for_each(|(out, value)| *out = *value as f32);
+            }
+            at += wide;
+        }
+        Ok((out, width))
+    }
+
+    /// Rows that the first `count` blocks reach.
+    fn height(&self, count: usize) -> usize {
+        self.blocks[..count].iter().map(|(block, wide)| block.len() / wide).max().unwrap_or(0)
+    }
+}
+
+/// The bases of both sides, and the matrix between them.
+struct Bases {
+    q: Basis,
+    p: Basis,
+    /// A·P in terms of Q, and Aᵀ·Q in terms of P.
+    of_p: Known,
+    of_q: Known,
+    products: usize,
+}
+
+impl Bases {
+    /// The matrix between the bases after so many products: rows by columns.
+    fn between(&self, products: usize) -> Result<(Vec<f32>, usize, usize), SvdError> {
+        let count = products / 2;
+        if products.is_multiple_of(2) {
+            let height = self.of_q.height(count);
+            let (values, width) = self.of_q.matrix(count, height)?;
+            let mut out: Vec<f32> = zeros(values.len())?;
+            for (i, row) in values.chunks_exact(width).enumerate() {
+                row.iter().enumerate().for_each(|(j, value)| out[j * height + i] = *value);
+            }
+            Ok((out, width, height))
+        } else {
+            let height = self.of_p.height(count);
+            let (values, width) = self.of_p.matrix(count, height)?;
+            Ok((values, height, width))
+        }
+    }
+
+    /// Applies the matrix to the last block of one side, and tells if that led anywhere.
+    fn step(&mut self, a: Matrix, by: f32, cancel: &AtomicBool) -> Result<bool, SvdError> {
+        let from_p = self.products % 2 == 0;
+        let (from, to, known) = if from_p {
+            (&self.p, &mut self.q, &mut self.of_p)
+        } else {
+            (&self.q, &mut self.p, &mut self.of_q)
+        };
+        let Some(block) = from.last() else { return Ok(false) };
+        let mut out = zeros(block.width * if from_p { a.rows } else { a.columns })?;
+        if from_p {
+            plain(a.values, a.columns, &block.values, block.width, by, Onto::Nothing, &mut out, cancel)?;
+        } else {
+            turned(a.values, a.columns, &block.values, block.width, by, &mut out, cancel)?;
+        }
+        let (width, before) = (block.width, to.width());
+        known.blocks.push((to.extend(out, width, cancel)?, width));
+        self.products += 1;
+        Ok(to.width() > before)
+    }
+}
+
+/// The `rank` largest singular values with their vectors.
+///
+/// # Errors
+/// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`], [`SvdError::NotConverged`].
+pub(super) fn truncated(
+    a: Matrix,
+    rank: usize,
+    norms: &Norms,
+    cancel: &AtomicBool,
+) -> Result<Thin, SvdError> {
+    let by = unit(norms.largest);
+    let squares = norms.squares * f64::from(by).powi(2);
+    let width = rank.max(LEAST_BLOCK).next_multiple_of(8);
+    let mut random = Random::new(0);
+    let mut bases = Bases {
+        q: Basis::new(a.rows),
+        p: Basis::new(a.columns),
+        of_p: Known::default(),
+        of_q: Known::default(),
+        products: 1,
+    };
+    let start = random.matrix(a.columns * width)?;
+    let mut out = zeros(a.rows * width)?;
+    plain(a.values, a.columns, &start, width, by, Onto::Nothing, &mut out, cancel)?;
+    bases.q.extend(out, width, cancel)?;
+
+    let mut errors = vec![None; MAX_PRODUCTS + 1];
+    let is_watched = width <= MAX_WATCHED;
+    let mut found = None;
+    let mut goes_on = bases.q.width() > 0;
+    while goes_on {
+        goes_on = bases.step(a, by, cancel)?;
+        let t = bases.products;
+        let is_last = !goes_on || t == if is_watched { MAX_PRODUCTS } else { UNWATCHED };
+        if !is_last && (!is_watched || t < FIRST_LOOK) {
+            continue;
+        }
+        let (values, rows, columns) = bases.between(t)?;
+        let between = Matrix { values: &values, rows, columns };
+        let thin = exact::thin(between, rank.min(between.sides().0), cancel)?;
+        errors[t] = Some(left(squares, &thin.s));
+        found = Some(thin);
+        if is_last {
+            break;
+        }
+        for t in [t - 2, t - 4] {
+            if errors[t].is_none() {
+                let (values, rows, columns) = bases.between(t)?;
+                let s = exact::values(Matrix { values: &values, rows, columns }, cancel)?;
+                errors[t] = Some(left(squares, &s[..rank.min(s.len())]));
+            }
+        }
+        if let [Some(first), _, Some(second), _, Some(third)] = errors[t - 4..=t] {
+            goes_on = excess(first, second, third) > CLOSE_ENOUGH;
+        }
+    }
+
+    // A matrix of a lower rank has all of its range in the bases; the rest is arbitrary.
+    let thin = found.unwrap_or(Thin { u: Vec::new(), s: Vec::new(), v: Vec::new() });
+    let count = thin.s.len();
+    let mut sides = Vec::with_capacity(2);
+    for (basis, m, length) in [(bases.q, thin.u, a.rows), (bases.p, thin.v, a.columns)] {
+        let mut vectors = Basis::new(length);
+        // A basis may have a block more than the matrix between knows of.
+        let mut m = m;
+        m.resize(basis.width() * count, 0.0);
+        vectors.trust(basis.times(&m, count, cancel)?, count);
+        drop(basis);
+        vectors.complete(rank, &mut random, cancel)?;
+        sides.push(vectors.into_columns()?);
+    }
+    let mut s = thin.s;
+    s.iter_mut().for_each(|s| *s /= f64::from(by));
+    s.resize(rank, 0.0);
+    let (Some(v), Some(u)) = (sides.pop(), sides.pop()) else { return Err(SvdError::NotConverged) };
+    Ok(Thin { u, s, v })
+}
+
+/// Norm of what the largest singular values leave out.
+fn left(squares: f64, s: &[f64]) -> f64 {
+    (squares - s.iter().map(|s| s * s).sum::<f64>()).max(squares * f64::EPSILON).sqrt()
+}
+
+/// The share by which the error would still fall, from three errors two products apart: as a
+/// geometric series, and more where it falls slowly, as it does for a matrix of noise.
+fn excess(first: f64, second: f64, third: f64) -> f64 {
+    let (before, last) = (first - second, (second - third).max(0.0));
+    let ratio = if before > last { last / before } else { 0.95 };
+    last / third * ratio / (1.0 - ratio) * (0.6 + 2.0 * ratio)
+}
