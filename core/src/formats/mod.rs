@@ -7,6 +7,7 @@ mod graphs;
 mod hdf5;
 mod header;
 pub mod inflate;
+pub mod keras;
 mod notes;
 pub mod numpy;
 pub mod onnx;

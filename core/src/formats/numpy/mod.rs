@@ -82,8 +82,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
     }
     let mut metadata = Metadata::new();
     push_unlisted(&mut metadata, unlisted);
-    let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
-    Ok(Model { format: Format::NumPy, architecture: architecture.to_owned(), metadata, tensors })
+    Ok(Model { format: Format::NumPy, architecture: layers::UNKNOWN.into(), metadata, tensors })
 }
 
 /// Says in which entry something is wrong.

@@ -88,8 +88,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
     }
     push_unlisted(&mut metadata, unlisted);
     share_overlaps(&mut tensors);
-    let architecture = layers::architecture(tensors.iter().map(|tensor| tensor.name.as_str()));
-    Ok(Model { format: Format::PyTorch, architecture: architecture.to_owned(), metadata, tensors })
+    Ok(Model { format: Format::PyTorch, architecture: layers::UNKNOWN.into(), metadata, tensors })
 }
 
 /// What a file's pickles say.
