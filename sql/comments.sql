@@ -6,6 +6,8 @@ COMMENT ON FUNCTION atomizer.model_metadata(bytea, text, boolean, oid, text, big
     'Key-value pairs of a model file''s header. Long arrays are summarized unless full_arrays.';
 COMMENT ON FUNCTION atomizer.list_tensors(bytea, text, oid, text, bigint) IS
     'Tensors of a model file. Reads the header only. Give the file as model_bytes, model_lo (large object), model_path (server file) or model_id (stored model).';
+COMMENT ON FUNCTION atomizer.model_pickle_report(bytea, oid, text, bigint) IS
+    'Every global that the pickles of a PyTorch or NumPy file would import, worst first: safe (torch loads it with weights_only), harmless, unknown, dangerous. Nothing is ever run. No row: no pickle imports anything.';
 COMMENT ON FUNCTION atomizer.extract_model_weights(bytea, text, oid, text, bigint) IS
     'Tensors of a model file with their raw bytes, as they stand in the file.';
 COMMENT ON FUNCTION atomizer.stream_atomic_weights_chunked(bytea, text, bigint, bigint, oid, text, bigint) IS
@@ -36,6 +38,16 @@ COMMENT ON FUNCTION atomizer.tensor_stats(bigint) IS
     'Number of weights, least, greatest, mean, standard deviation (population), share of zeros, NaN and infinities of a stored tensor. NaN and infinities are left out of the rest.';
 COMMENT ON FUNCTION atomizer.tensor_histogram(bigint, integer, double precision, double precision) IS
     'Number of weights of a stored tensor in bins of equal width from low to high (default: its least and greatest weight).';
+
+COMMENT ON FUNCTION atomizer.quantization_types() IS
+    'Every quantization type: bits for each weight, size against F32, block, and whether dequantize() and quantize() know it.';
+COMMENT ON FUNCTION atomizer.quantization_error(bigint, text) IS
+    'What a stored tensor would lose in a smaller type (any that quantize() makes, or INT8: a signed byte a weight and a scale a row): root of the mean square error, greatest error, signal-to-noise ratio in dB.';
+COMMENT ON FUNCTION atomizer.quantize_int8(real[], integer) IS
+    'Rows of so many columns as one signed byte a weight, with one scale a row: weight = code * scale.';
+COMMENT ON FUNCTION atomizer._dequantize(bytea, text) IS 'What dequantize() does.';
+COMMENT ON FUNCTION atomizer._dequantize_bytes(bytea, text) IS 'What dequantize_bytes() does.';
+COMMENT ON FUNCTION atomizer._quantize(real[], text) IS 'What quantize() does.';
 
 COMMENT ON FUNCTION atomizer.export_model_file(bigint, text, integer, boolean) IS
     'Writes a file of a stored model, byte for byte: to a server file, or without a path to a new large object, whose oid it returns. Fails unless the result has the recorded SHA-256.';

@@ -1,6 +1,7 @@
 //! The one place where errors of the engine become SQLSTATE, message and hint.
 
 use atomizer_core::formats::ParseError;
+use atomizer_core::quant::QuantizeError;
 use atomizer_core::source::SourceError;
 use atomizer_core::weights::DecodeError;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -94,6 +95,23 @@ impl Raise for DecodeError {
                 "Such tensors are stored and given back exactly; extract_model_weights gives their raw bytes.",
             ),
             Self::PartialBlock { .. } | Self::WrongLength { .. } => {
+                raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), "")
+            }
+        }
+    }
+}
+
+impl Raise for QuantizeError {
+    fn raise(self) -> ! {
+        let hint = "SELECT * FROM atomizer.quantization_types() lists the types and their blocks.";
+        match self {
+            Self::Unsupported(_) => {
+                raise(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, self.to_string(), hint)
+            }
+            Self::PartialBlock { .. } => {
+                raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), hint)
+            }
+            Self::PartialRow { .. } | Self::NotFinite { .. } => {
                 raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), "")
             }
         }

@@ -2,6 +2,7 @@
 //! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner.
 
 use crate::owner;
+use crate::sources::NamedFormat;
 use pgrx::prelude::*;
 
 #[pg_extern(volatile, parallel_unsafe)]
@@ -37,7 +38,7 @@ fn create_ingestion_job(
     atom_chunk_size: default!(i64, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
 ) -> i64 {
-    let format = model_format.map(|name| crate::sources::format_of_name(name).name());
+    let format = model_format.map(|name| NamedFormat::of(name).label());
     owner::value(
         "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
@@ -67,7 +68,7 @@ fn _prepare_ingestion(
     atom_chunk_size: i64,
     atom_quota: Option<i64>,
 ) -> i64 {
-    let format = model_format.map(|name| crate::sources::format_of_name(name).name());
+    let format = model_format.map(|name| NamedFormat::of(name).label());
     owner::value(
         "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[

@@ -13,6 +13,7 @@ mod governance;
 mod heap;
 mod ingestion;
 mod owner;
+mod quantization;
 mod reading;
 mod segment_rows;
 mod sources;
@@ -42,6 +43,11 @@ extension_sql_file!(
     requires = ["tenants", "tensor_atom", "atom", "ingestion_job", ingestion::fold::_unfold_model]
 );
 extension_sql_file!("../sql/functions/jobs.sql", name = "jobs", requires = ["models"]);
+extension_sql_file!(
+    "../sql/functions/quantization.sql",
+    name = "quantization",
+    requires = ["enums", quantization::_dequantize, quantization::_dequantize_bytes, quantization::_quantize]
+);
 extension_sql_file!("../sql/functions/garbage.sql", name = "garbage", requires = ["atom", "derived"]);
 extension_sql_file!(
     "../sql/functions/integrity.sql",
@@ -79,6 +85,6 @@ extension_sql_file!("../sql/security/policies.sql", name = "policies", requires 
 extension_sql_file!(
     "../sql/security/grants.sql",
     name = "grants",
-    requires = ["policies", "integrity", "garbage", "ingest_model"]
+    requires = ["policies", "integrity", "garbage", "ingest_model", "quantization"]
 );
 extension_sql_file!("../sql/comments.sql", name = "comments", requires = ["grants"], finalize);

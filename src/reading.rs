@@ -3,6 +3,7 @@
 use crate::errors::{OrRaise, check_memory, raise};
 use crate::sources::{self, Given};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
+use atomizer_core::formats::pickle::verdict::Verdict;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::metadata;
 use atomizer_core::model::{Tensor, position};
@@ -50,6 +51,33 @@ fn model_metadata(
     let detail = if full_arrays { Detail::Full } else { Detail::Summary };
     let (_, model) = sources::parse(given, format, detail);
     JsonbText(metadata::to_json(&model.metadata))
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn model_pickle_report(
+    model_bytes: default!(Option<&[u8]>, "NULL"),
+    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
+    model_path: default!(Option<&str>, "NULL"),
+    model_id: default!(Option<i64>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(verdict, &'static str),
+        name!(global, Option<String>),
+        name!(times, Option<i64>),
+        name!(why, String),
+    ),
+> {
+    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let report = formats::pickle_report(&sources::open(given)).or_raise();
+    let globals = report.globals.into_iter().map(|found| {
+        let global = format!("{}.{}", found.module, found.name).replace('\0', "\u{2400}");
+        (found.verdict.name(), Some(global), Some(found.times as i64), found.why.to_owned())
+    });
+    // What cannot be read to its end may go on with anything.
+    let broken = report.broken.into_iter().map(|what| (Verdict::Unknown.name(), None, None, what));
+    TableIterator::new(broken.chain(globals))
 }
 
 #[allow(clippy::type_complexity)]

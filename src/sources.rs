@@ -5,6 +5,7 @@ use crate::errors::{OrRaise, raise};
 use crate::store::StoredFile;
 use crate::{owner, threads};
 use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::layers::is_diffusion;
 use atomizer_core::model::{Format, Model};
 use atomizer_core::source::{Source, SourceError, check_range};
 use pgrx::memcxt::PgMemoryContexts;
@@ -51,21 +52,65 @@ pub fn open<'a>(given: Given<'a, '_>) -> FileSet<'a> {
 
 /// Opens a source and parses its headers.
 pub fn parse<'a>(given: Given<'a, '_>, format: Option<&str>, detail: Detail) -> (FileSet<'a>, Model) {
-    let format = format.map(format_of_name);
+    let format = format.map(NamedFormat::of);
     let files = open(given);
-    let model = formats::parse(&files, format, detail).or_raise();
+    let model = parse_files(&files, format, detail);
     (files, model)
 }
 
-/// The format a caller names, in any case.
-pub fn format_of_name(name: &str) -> Format {
-    Format::from_name(name).unwrap_or_else(|| {
+/// Parses the headers of open files, which must be what the caller says.
+pub fn parse_files(files: &FileSet, format: Option<NamedFormat>, detail: Detail) -> Model {
+    let expected = match format {
+        Some(NamedFormat::Format(format)) => Some(format),
+        Some(NamedFormat::StableDiffusion) | None => None,
+    };
+    let model = formats::parse(files, expected, detail).or_raise();
+    if format == Some(NamedFormat::StableDiffusion) && !is_diffusion(&model.architecture) {
         raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("model format \"{name}\" is not known"),
-            "Known are GGUF and SafeTensors; leave the format out to have it found from the content.",
+            PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
+            format!(
+                "the format was given as StableDiffusion, but the content is {} of architecture {}",
+                model.format.name(),
+                model.architecture
+            ),
+            "Leave the format out to have it found from the content.",
         )
-    })
+    }
+    model
+}
+
+/// The format a caller names: one of files, or diffusion models in whatever files.
+#[derive(Clone, Copy, PartialEq)]
+pub enum NamedFormat {
+    Format(Format),
+    StableDiffusion,
+}
+
+impl NamedFormat {
+    /// The format of a name, in any case.
+    pub fn of(name: &str) -> Self {
+        if name.eq_ignore_ascii_case(Self::StableDiffusion.label()) {
+            return Self::StableDiffusion;
+        }
+        Format::from_name(name).map(Self::Format).unwrap_or_else(|| {
+            raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("model format \"{name}\" is not known"),
+                &format!(
+                    "Known are {} and StableDiffusion; leave the format out to have it found from the content.",
+                    Format::ALL.map(Format::name).join(", ")
+                ),
+            )
+        })
+    }
+
+    /// The label in the enum `model_format`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Format(format) => format.name(),
+            Self::StableDiffusion => "StableDiffusion",
+        }
+    }
 }
 
 /// Server files are for members of pg_read_server_files, as with COPY.

@@ -9,7 +9,7 @@ use atomizer_core::weights::{self, DecodeError, Weights};
 use pgrx::prelude::*;
 
 /// Most weights of one array: Postgres' limit on any value is 1 GiB.
-const MAX_ARRAY_WEIGHTS: i64 = 100_000_000;
+pub const MAX_ARRAY_WEIGHTS: i64 = 100_000_000;
 /// Bytes of blocks decoded at a time when a whole tensor is gone through: one batch of segments.
 const PIECE_BYTES: u64 = 16 << 20;
 
@@ -32,16 +32,18 @@ fn read_weights(tensor: &StoredTensor, from: u64, count: u64) -> Weights {
     weights
 }
 
-/// Goes through all weights of a tensor, piece by piece.
-fn for_each_weights(tensor: &StoredTensor, mut each: impl FnMut(&Weights)) {
+/// Goes through all weights of a tensor, in pieces of a multiple of `unit` weights.
+pub fn for_each_weights(tensor: &StoredTensor, unit: u64, mut each: impl FnMut(Weights)) {
     check_decodable(tensor);
     let row = tensor.dtype.info();
     let step = PIECE_BYTES / u64::from(row.block_bytes) * u64::from(row.block_weights);
+    let step = (step / unit).max(1) * unit;
     let total = tensor.weight_count as u64;
     let mut from = 0;
     while from < total {
         let count = step.min(total - from);
-        each(&read_weights(tensor, from, count));
+        check_memory(3 * 8 * count);
+        each(read_weights(tensor, from, count));
         from += count;
     }
 }
@@ -180,7 +182,7 @@ fn tensor_coefficients(
 /// Summary statistics of all weights of a tensor.
 fn stats_of(tensor: &StoredTensor) -> Stats {
     let mut stats = Stats::default();
-    for_each_weights(tensor, |weights| match weights {
+    for_each_weights(tensor, 1, |weights| match &weights {
         Weights::F32(values) => stats.add(values.iter().map(|value| f64::from(*value))),
         Weights::F64(values) => stats.add(values.iter().copied()),
         Weights::I64(values) => stats.add(values.iter().map(|value| *value as f64)),
@@ -254,7 +256,7 @@ fn tensor_histogram(
         );
     }
     let mut histogram = Histogram::new(low, high, bins as usize);
-    for_each_weights(&tensor, |weights| match weights {
+    for_each_weights(&tensor, 1, |weights| match &weights {
         Weights::F32(values) => histogram.add(values.iter().map(|value| f64::from(*value))),
         Weights::F64(values) => histogram.add(values.iter().copied()),
         Weights::I64(values) => histogram.add(values.iter().map(|value| *value as f64)),

@@ -16,9 +16,10 @@ BEGIN
         JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'atomizer'
         WHERE (p.proname IN ('create_tenant', 'add_tenant_member', 'remove_tenant_member', 'collect_garbage',
                              'check_integrity', 'keep_tensor_atom_history')
-               -- Names with an underscore are internal, except those that the procedures call as their caller.
+               -- Names with an underscore are internal, except those that procedures and SQL functions call as their caller.
                OR p.proname LIKE '\_%'
-                  AND NOT (p.proname IN ('_ingestion_step', '_plan_line', '_progress_line', '_completion_line')
+                  AND NOT (p.proname IN ('_ingestion_step', '_plan_line', '_progress_line', '_completion_line',
+                                         '_dequantize', '_dequantize_bytes', '_quantize')
                            OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job', '_prepare_ingestion') AND p.prolang =
                               (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname = 'c')))
     LOOP

@@ -6,10 +6,10 @@ pub mod fold;
 mod plan;
 
 use crate::access::field;
-use crate::errors::{OrRaise, raise};
+use crate::errors::raise;
 use crate::owner;
-use crate::sources::{self, Given};
-use atomizer_core::formats::{self, Detail, FileSet};
+use crate::sources::{self, Given, NamedFormat};
+use atomizer_core::formats::{Detail, FileSet};
 use atomizer_core::model::Model;
 use pgrx::prelude::*;
 
@@ -81,8 +81,7 @@ impl Job {
 
     /// Parses the headers of the job's files.
     fn parse(&self, files: &FileSet) -> Model {
-        let format = self.model_format.as_deref().map(sources::format_of_name);
-        formats::parse(files, format, Detail::Summary).or_raise()
+        sources::parse_files(files, self.model_format.as_deref().map(NamedFormat::of), Detail::Summary)
     }
 
     /// Opens the job's source, with the caller's own rights.

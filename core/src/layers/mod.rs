@@ -9,6 +9,8 @@ use crate::model::Model;
 
 /// The architecture of a model that nothing tells it of.
 pub const UNKNOWN: &str = "unknown";
+pub use diffusion::is_diffusion;
+
 /// The key of the components of a diffusion model.
 const COMPONENTS_KEY: &str = "atomizer.components";
 /// The key of the rank of a LoRA, the largest where they differ.
