@@ -2,23 +2,27 @@
 //! crate `half` and x86's F16C make a signalling NaN quiet, so two patterns would share one atom.
 //! And the way back, rounded to the nearest, ties to even.
 
-/// Exponent of the smallest normal f16, 2⁻¹⁴, in an f32's bits.
+/// How much greater an exponent is in an f32, in its bits.
+const REBIAS: u32 = (127 - 15) << 23;
+/// 2⁻¹⁴, the smallest normal f16, in an f32's bits.
 const LEAST_NORMAL: u32 = 113 << 23;
 
-/// IEEE 754 binary16. Without branches, so that loops over it are vectorized.
+/// IEEE 754 binary16. Without branches and in words of 32 bits, so that loops over it are vectorized.
+#[inline(always)]
 pub fn f16(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let rest = u32::from(bits & 0x7fff) << 13;
-    let magnitude = match bits & 0x7c00 {
-        0x7c00 => rest | 0x7f80_0000,
-        // A subnormal, read as 2⁻¹⁴ · 1.mantissa; taking 2⁻¹⁴ away is exact.
-        0 => (f32::from_bits(rest + LEAST_NORMAL) - f32::from_bits(LEAST_NORMAL)).to_bits(),
-        _ => rest + (112 << 23),
-    };
+    let bits = u32::from(bits);
+    let sign = (bits & 0x8000) << 16;
+    let rest = (bits & 0x7fff) << 13;
+    // The highest exponent, of infinities and NaN, is the highest again: 31 + 112 + 112 = 255.
+    let special = if rest >= 0x7c00 << 13 { REBIAS } else { 0 };
+    // A subnormal, read as 2⁻¹⁴ · 1.mantissa; taking 2⁻¹⁴ away is exact.
+    let subnormal = f32::from_bits(rest + LEAST_NORMAL) - f32::from_bits(LEAST_NORMAL);
+    let magnitude = if rest < 0x400 << 13 { subnormal.to_bits() } else { rest + REBIAS + special };
     f32::from_bits(sign | magnitude)
 }
 
 /// bfloat16: the upper half of an f32.
+#[inline(always)]
 pub fn bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }

@@ -56,7 +56,7 @@ fn join(one: u32, two: u32) -> u64 {
 #[inline(always)]
 fn shifted(point: u64, minus: bool) -> u64 {
     const LOW: u64 = 0x7f * ONES;
-    let eightfold = point << 3 & 0xf8 * ONES;
+    let eightfold = point << 3 & (0xf8 * ONES);
     let side = if minus { 0xff * ONES } else { ONES };
     // Adds byte by byte: the highest bits apart, so that none is carried into the next byte.
     ((eightfold & LOW) + (side & LOW)) ^ ((eightfold ^ side) & !LOW)

@@ -22,8 +22,8 @@ fn five_bits(qs: &[u8; 16], qh: &[u8; 4], high: impl Fn(u8) -> u64) -> [u8; BLOC
     for (i, qs) in qs.as_chunks().0.iter().enumerate() {
         let pairs = u64::from_le_bytes(*qs);
         let codes = codes.as_chunks_mut::<8>().0;
-        codes[i] = (pairs & 15 * ONES | high(qh[i])).to_le_bytes();
-        codes[i + 2] = (pairs >> 4 & 15 * ONES | high(qh[i + 2])).to_le_bytes();
+        codes[i] = (pairs & (15 * ONES) | high(qh[i])).to_le_bytes();
+        codes[i + 2] = (pairs >> 4 & (15 * ONES) | high(qh[i + 2])).to_le_bytes();
     }
     codes
 }
@@ -47,14 +47,14 @@ pub fn q4_1<L: Level>(level: L, block: &[u8; 20], out: &mut [f32; BLOCK]) {
 pub fn q5_0<L: Level>(level: L, block: &[u8; 22], out: &mut [f32; BLOCK]) {
     let Q5_0 { d, qh, qs } = Q5_0::of(block);
     // Where the fifth bit is clear, sixteen is taken away.
-    level.scale(&five_bits(qs, qh, |high| masks(!high) & 0xf0 * ONES), half(d), out);
+    level.scale(&five_bits(qs, qh, |high| masks(!high) & (0xf0 * ONES)), half(d), out);
 }
 
 /// Q5_1: f16 scale, f16 minimum, 32 high bits, 16 bytes of nibbles; `q · d + m`.
 #[inline(always)]
 pub fn q5_1<L: Level>(level: L, block: &[u8; 24], out: &mut [f32; BLOCK]) {
     let Q5_1 { d, m, qh, qs } = Q5_1::of(block);
-    level.scale_add(&five_bits(qs, qh, |high| masks(high) & 16 * ONES), half(d), half(m), out);
+    level.scale_add(&five_bits(qs, qh, |high| masks(high) & (16 * ONES)), half(d), half(m), out);
 }
 
 /// Q8_0: f16 scale, 32 signed bytes; `q · d`.
