@@ -23,6 +23,7 @@ demo: install ## Ingest a model (MODEL=FILE) into a private server, query it, ex
 
 test: install ## Check style, run all tests
 	$(MAKE) --no-print-directory lint
+	-tools/fetch-models >/dev/null # a test whose model can't be had says so
 	cargo test --release -p atomizer-core
 	pg_test/run
 

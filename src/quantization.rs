@@ -120,7 +120,7 @@ fn quantization_types() -> TableIterator<
         (
             row.name,
             bits,
-            32.0 / bits,
+            (3200.0 / bits).round() / 100.0,
             row.block_weights as i32,
             row.block_bytes as i32,
             row.dtype.is_decodable(),

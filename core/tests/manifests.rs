@@ -17,8 +17,17 @@ fn root() -> PathBuf {
 
 /// Where a manifest's file is, if it is anywhere: `tools/fetch-models` gets the large ones.
 fn find(name: &str) -> Option<PathBuf> {
-    let folders = ["target/models", "core/tests/data", "../shared/fixtures"];
-    folders.iter().map(|folder| root().join(folder).join(name)).find(|path| path.exists())
+    let folders = [
+        "target/models",
+        "core/tests/data",
+        "core/tests/graphs",
+        "../shared/fixtures",
+        "../shared/fixtures/tf-frozen",
+    ];
+    let names = [name.to_owned(), format!("{name}.index")];
+    let paths =
+        folders.iter().flat_map(|folder| names.iter().map(move |name| root().join(folder).join(name)));
+    paths.into_iter().find(|path| path.exists())
 }
 
 /// Shape, data type and hash by name.
@@ -26,9 +35,7 @@ type Tensors = BTreeMap<String, (String, String, String)>;
 
 fn read_manifest(path: &Path) -> Tensors {
     let text = std::fs::read_to_string(path).unwrap();
-    let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("name\tshape\tdata_type\tsha256"));
-    lines
+    text.lines()
         .map(|line| {
             let fields: Vec<&str> = line.split('\t').collect();
             let [name, shape, dtype, hash] = fields[..] else {
@@ -63,8 +70,8 @@ fn read_model(path: &Path) -> Tensors {
     let mut tensors = Tensors::new();
     for tensor in &model.tensors {
         let extents: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
-        let shape = if extents.is_empty() { "scalar".to_owned() } else { extents.join("x") };
-        let row = (shape, tensor.dtype.name().to_owned(), hash(tensor, files.source(tensor.file_no)));
+        let row =
+            (extents.join(","), tensor.dtype.name().to_owned(), hash(tensor, files.source(tensor.file_no)));
         assert!(tensors.insert(tensor.name.clone(), row).is_none(), "{}", tensor.name);
     }
     tensors

@@ -27,8 +27,8 @@ struct Content {
     file_no: usize,
     /// Where it lies in its file; nowhere for a tensor whose bytes are computed.
     ranges: Vec<Range>,
-    /// A tensor's data type; a blob has none.
-    dtype: Option<Dtype>,
+    /// A tensor's data type, and its number of weights; a blob has neither.
+    tensor: Option<(Dtype, u64)>,
     /// The number of a tensor whose bytes are computed.
     computed: Option<usize>,
 }
@@ -36,15 +36,16 @@ struct Content {
 impl Content {
     /// Weights of which every byte lies below `end`.
     fn weights_below(&self, end: u64) -> u64 {
-        self.dtype.map_or(0, |dtype| {
+        self.tensor.map_or(0, |(dtype, count)| {
             let row = dtype.info();
-            end / u64::from(row.block_bytes) * u64::from(row.block_weights)
+            // The last byte of a type of less than a byte may be filled in part.
+            (end / u64::from(row.block_bytes) * u64::from(row.block_weights)).min(count)
         })
     }
 
     /// Bytes of one weight or block.
     fn stride(&self) -> usize {
-        self.dtype.map_or(1, |dtype| dtype.info().block_bytes as usize)
+        self.tensor.map_or(1, |(dtype, _)| dtype.info().block_bytes as usize)
     }
 }
 
@@ -81,7 +82,7 @@ fn contents(model: &StoredModel) -> Vec<Content> {
             length: ranges.iter().map(|(_, length)| length).sum(),
             file_no: no,
             ranges,
-            dtype: None,
+            tensor: None,
             computed: None,
         }
     });
@@ -90,7 +91,7 @@ fn contents(model: &StoredModel) -> Vec<Content> {
         length: tensor.byte_length as u64,
         file_no: tensor.file_no as usize,
         ranges: tensor.range().into_iter().collect(),
-        dtype: Some(tensor.dtype),
+        tensor: Some((tensor.dtype, tensor.weight_count as u64)),
         computed: tensor.range().is_none().then_some(no),
     });
     blobs.chain(tensors).collect()
