@@ -167,7 +167,8 @@ fn survives(bytes: &[u8]) -> Option<Vec<String>> {
     let found = match result {
         Ok(model) => {
             assert_sane(&model, bytes.len());
-            for tensor in model.tensors.iter().filter(|tensor| tensor.byte_length < 16 << 20) {
+            // Bytes in chunks of one, as some goldens have them, take a while.
+            for tensor in model.tensors.iter().filter(|tensor| tensor.byte_length < 100_000) {
                 let mut buffer = vec![0; tensor.byte_length as usize];
                 let (read, peak) = peak::measure(|| {
                     let source = tensor.open(&bytes)?;

@@ -7,6 +7,13 @@ use super::file::{Fields, File, verify};
 /// Is called with the number of an entry and its fields.
 type Visit<'v> = dyn FnMut(&mut File, u64, Fields) -> Result<(), ParseError> + 'v;
 
+/// Entries one behind the other.
+#[derive(Clone, Copy)]
+struct Run {
+    first: u64,
+    count: u64,
+}
+
 /// What both kinds of array have in their headers.
 struct Common {
     address: u64,
@@ -49,16 +56,15 @@ impl Common {
         Ok(())
     }
 
-    /// Visits `count` entries from number `first` on; stops at `end`, where the array does.
+    /// Visits entries.
     fn entries(
         &self,
         file: &mut File,
         fields: &mut Fields,
-        first: u64,
-        count: u64,
+        run: Run,
         visit: &mut Visit,
     ) -> Result<(), ParseError> {
-        for entry in first..first.saturating_add(count) {
+        for entry in run.first..run.first.saturating_add(run.count) {
             let entry_fields =
                 Fields::new(fields.take(self.entry_bytes)?, file.widths, "an entry of an array");
             visit(file, entry, entry_fields)?;
@@ -72,20 +78,24 @@ impl Common {
         &self,
         file: &mut File,
         mut address: u64,
-        first: u64,
-        count: u64,
+        run: Run,
         page: u64,
         used: Used,
         visit: &mut Visit,
     ) -> Result<(), ParseError> {
-        for (number, start) in (0..count).step_by(page as usize).enumerate() {
-            let entries = page.min(count - start);
-            let length = entries * self.entry_bytes as u64 + 4;
+        for (number, start) in (0..run.count).step_by(page as usize).enumerate() {
+            let count = page.min(run.count - start);
+            let length = count * self.entry_bytes as u64 + 4;
             if used.holds(number as u64) {
                 let what = "a page of an array";
                 let bytes = file.checked(address, length, what)?;
                 let mut fields = Fields::new(&bytes, file.widths, what);
-                self.entries(file, &mut fields, first + start, entries, visit)?;
+                self.entries(
+                    file,
+                    &mut fields,
+                    Run { first: run.first.saturating_add(start), count },
+                    visit,
+                )?;
             }
             address = address.saturating_add(length);
         }
@@ -152,18 +162,19 @@ pub(super) fn fixed(
         let bytes = file.checked(block, prefix as u64 + count * common.entry_bytes as u64 + 4, what)?;
         let mut fields = Fields::new(&bytes, widths, what);
         common.check_prefix(&mut fields, b"FADB")?;
-        return common.entries(file, &mut fields, 0, count, visit);
+        return common.entries(file, &mut fields, Run { first: 0, count }, visit);
     };
     let length = prefix as u64 + count.div_ceil(page).div_ceil(8) + 4;
     let bytes = file.checked(block, length, what)?;
     let mut fields = Fields::new(&bytes, widths, what);
     common.check_prefix(&mut fields, b"FADB")?;
     let used = Used { bits: fields.take(fields.left())?, first: 0 };
-    common.pages(file, block.saturating_add(length), 0, count, page, used, visit)
+    common.pages(file, block.saturating_add(length), Run { first: 0, count }, page, used, visit)
 }
 
-/// How an extensible array grows: super blocks of data blocks, each with twice the entries.
-struct Growth {
+/// An extensible array. It grows by super blocks of data blocks, each with twice the entries.
+struct Extensible {
+    common: Common,
     /// Entries of the smallest data block.
     least: u64,
     /// Bytes of the number of a block's first entry. It stands in every block and is not compared: the
@@ -173,10 +184,70 @@ struct Growth {
     page: u64,
 }
 
-impl Growth {
+impl Extensible {
     /// Data blocks of a super block, and the entries of each.
     fn blocks(&self, super_block: u32) -> (u64, u64) {
         (1 << (super_block / 2), self.least << super_block.div_ceil(2))
+    }
+
+    /// Visits the entries of a super block of so many data blocks, of which `run` is the first.
+    fn super_block(
+        &self,
+        file: &mut File,
+        address: u64,
+        blocks: u64,
+        mut run: Run,
+        visit: &mut Visit,
+    ) -> Result<(), ParseError> {
+        let what = "a super block of an extensible array";
+        file.claim(address, what)?;
+        check_count(file, blocks)?;
+        // Whole bytes for each data block that has pages, but the bits stand one behind the other.
+        let pages = if run.count > self.page { run.count / self.page } else { 0 };
+        let bits = blocks.saturating_mul(pages.div_ceil(8));
+        let prefix = (6 + file.widths.address + self.offset_width) as u64;
+        let length = prefix.saturating_add(bits).saturating_add(blocks * file.widths.address as u64 + 4);
+        let bytes = file.checked(address, length, what)?;
+        let mut fields = Fields::new(&bytes, file.widths, what);
+        self.common.check_prefix(&mut fields, b"EASB")?;
+        fields.skip(self.offset_width)?;
+        let bits = fields.take(bits as usize)?;
+        for number in 0..blocks {
+            let used = Used { bits, first: number * pages };
+            if let Some(block) = fields.address()? {
+                self.data_block(file, block, run, used, visit)?;
+            }
+            run.first = run.first.saturating_add(run.count);
+        }
+        Ok(())
+    }
+
+    fn data_block(
+        &self,
+        file: &mut File,
+        address: u64,
+        run: Run,
+        used: Used,
+        visit: &mut Visit,
+    ) -> Result<(), ParseError> {
+        let what = "a data block of an extensible array";
+        file.claim(address, what)?;
+        check_count(file, run.count)?;
+        let prefix = (6 + file.widths.address + self.offset_width) as u64;
+        if run.count <= self.page {
+            let bytes =
+                file.checked(address, prefix + run.count * self.common.entry_bytes as u64 + 4, what)?;
+            let mut fields = Fields::new(&bytes, file.widths, what);
+            self.common.check_prefix(&mut fields, b"EADB")?;
+            fields.skip(self.offset_width)?;
+            return self.common.entries(file, &mut fields, run, visit);
+        }
+        let mut bytes = file.read(address, prefix + 4, what)?;
+        verify(&mut bytes, address, what)?;
+        let mut fields = Fields::new(&bytes, file.widths, what);
+        self.common.check_prefix(&mut fields, b"EADB")?;
+        let pages = address.saturating_add(prefix + 4);
+        self.common.pages(file, pages, run, self.page, used, visit)
     }
 }
 
@@ -216,7 +287,8 @@ pub(super) fn extensible(
     let Some(index) = index else {
         return Ok(());
     };
-    let growth = Growth { least, offset_width: bits.div_ceil(8) as usize, page: 1 << page_bits };
+    let offset_width = bits.div_ceil(8) as usize;
+    let array = Extensible { common, least, offset_width, page: 1 << page_bits };
     // Of the super blocks, the first ones have no block of their own: the index holds their pointers.
     let super_blocks = 1 + bits - least.ilog2();
     let first_super_block = 2 * pointers.ilog2();
@@ -225,29 +297,29 @@ pub(super) fn extensible(
 
     file.claim(index, what)?;
     let length = (6 + widths.address) as u64
-        + direct * common.entry_bytes as u64
+        + direct * array.common.entry_bytes as u64
         + (data_pointers + super_pointers) * widths.address as u64
         + 4;
     let bytes = file.checked(index, length, what)?;
     let mut fields = Fields::new(&bytes, widths, what);
-    common.check_prefix(&mut fields, b"EAIB")?;
-    common.entries(file, &mut fields, 0, direct, visit)?;
+    array.common.check_prefix(&mut fields, b"EAIB")?;
+    array.common.entries(file, &mut fields, Run { first: 0, count: direct }, visit)?;
     const NONE: Used = Used { bits: &[], first: 0 };
     let mut first = direct;
     for number in 0..first_super_block {
-        let (blocks, entries) = growth.blocks(number);
+        let (blocks, count) = array.blocks(number);
         for _ in 0..blocks {
             if let Some(block) = fields.address()? {
-                data_block(file, &common, &growth, block, first, entries, NONE, visit)?;
+                array.data_block(file, block, Run { first, count }, NONE, visit)?;
             }
-            first += entries;
+            first += count;
         }
     }
     for number in first_super_block..super_blocks {
-        let (blocks, entries) = growth.blocks(number);
+        let (blocks, entries) = array.blocks(number);
         let next = blocks.checked_mul(entries).and_then(|all| first.checked_add(all));
         if let Some(block) = fields.address()? {
-            super_block(file, &common, &growth, block, (blocks, entries), first, visit)?;
+            array.super_block(file, block, blocks, Run { first, count: entries }, visit)?;
         }
         // Behind 2^64 entries there can be no other.
         let Some(next) = next else {
@@ -256,66 +328,4 @@ pub(super) fn extensible(
         first = next;
     }
     Ok(())
-}
-
-fn super_block(
-    file: &mut File,
-    common: &Common,
-    growth: &Growth,
-    address: u64,
-    (blocks, entries): (u64, u64),
-    mut first: u64,
-    visit: &mut Visit,
-) -> Result<(), ParseError> {
-    let what = "a super block of an extensible array";
-    file.claim(address, what)?;
-    check_count(file, blocks)?;
-    // Whole bytes for each data block that has pages, but the bits stand one behind the other.
-    let pages = if entries > growth.page { entries / growth.page } else { 0 };
-    let bits = blocks.saturating_mul(pages.div_ceil(8));
-    let prefix = (6 + file.widths.address + growth.offset_width) as u64;
-    let length = prefix.saturating_add(bits).saturating_add(blocks * file.widths.address as u64 + 4);
-    let bytes = file.checked(address, length, what)?;
-    let mut fields = Fields::new(&bytes, file.widths, what);
-    common.check_prefix(&mut fields, b"EASB")?;
-    fields.skip(growth.offset_width)?;
-    let bits = fields.take(bits as usize)?;
-    for number in 0..blocks {
-        let used = Used { bits, first: number * pages };
-        if let Some(block) = fields.address()? {
-            data_block(file, common, growth, block, first, entries, used, visit)?;
-        }
-        first = first.saturating_add(entries);
-    }
-    Ok(())
-}
-
-#[allow(clippy::too_many_arguments, reason = "a position within three nested structures")]
-fn data_block(
-    file: &mut File,
-    common: &Common,
-    growth: &Growth,
-    address: u64,
-    first: u64,
-    entries: u64,
-    used: Used,
-    visit: &mut Visit,
-) -> Result<(), ParseError> {
-    let what = "a data block of an extensible array";
-    file.claim(address, what)?;
-    check_count(file, entries)?;
-    let prefix = (6 + file.widths.address + growth.offset_width) as u64;
-    if entries <= growth.page {
-        let bytes = file.checked(address, prefix + entries * common.entry_bytes as u64 + 4, what)?;
-        let mut fields = Fields::new(&bytes, file.widths, what);
-        common.check_prefix(&mut fields, b"EADB")?;
-        fields.skip(growth.offset_width)?;
-        return common.entries(file, &mut fields, first, entries, visit);
-    }
-    let mut bytes = file.read(address, prefix + 4, what)?;
-    verify(&mut bytes, address, what)?;
-    let mut fields = Fields::new(&bytes, file.widths, what);
-    common.check_prefix(&mut fields, b"EADB")?;
-    let pages = address.saturating_add(prefix + 4);
-    common.pages(file, pages, first, entries, growth.page, used, visit)
 }

@@ -43,9 +43,7 @@ impl Grid {
 
     /// The number of the chunk at a place in the grid; `None` outside: the dataset was made smaller.
     fn number(&self, place: impl Iterator<Item = u64>) -> Option<u64> {
-        place
-            .zip(&self.counts)
-            .try_fold(0, |number, (at, count)| (at < *count).then_some(number * count + at))
+        place.zip(&self.counts).try_fold(0, |number, (at, count)| (at < *count).then(|| number * count + at))
     }
 
     /// The number of the chunk with an entry of an array. Arrays count over the grid of a dataset as

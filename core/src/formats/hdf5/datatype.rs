@@ -167,7 +167,7 @@ fn integer(fields: &mut Fields, bits: [u8; 3], size: u32) -> Result<Option<Datat
         (8, false) => Dtype::U64,
         _ => return Ok(None),
     };
-    let whole = offset == 0 && u32::from(precision) == 8 * size;
+    let whole = offset == 0 && u64::from(precision) == 8 * u64::from(size);
     Ok(whole.then(|| Datatype::Number { dtype, swap: swap(bits, size) }))
 }
 
@@ -177,7 +177,7 @@ fn float(fields: &mut Fields, bits: [u8; 3], size: u32) -> Result<Option<Datatyp
     let bias = fields.u32()?;
     let layout = [bits[1], places[0], places[1], places[2], places[3]];
     // Bit 6 stands for the mixed byte order of a VAX.
-    let whole = offset == 0 && u32::from(precision) == 8 * size && bits[0] & 0x40 == 0;
+    let whole = offset == 0 && u64::from(precision) == 8 * u64::from(size) && bits[0] & 0x40 == 0;
     if !whole || (bits[0] >> 4) & 3 != IMPLIED_ONE {
         return Ok(None);
     }

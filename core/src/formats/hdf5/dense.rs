@@ -58,7 +58,7 @@ pub(super) fn both(heap: Option<u64>, index: Option<u64>) -> Result<Option<(u64,
 /// Refuses a name whose hash is not the one it is indexed by: large objects of a heap have no checksum.
 pub(super) fn check_hash(name: &str, hash: u32) -> Result<(), ParseError> {
     let found = lookup3(name.as_bytes());
-    if found != hash {
+    if found != hash && !cfg!(fuzzing) {
         return Err(malformed!("name \"{name}\" has the hash {found:08x}, but its index says {hash:08x}"));
     }
     Ok(())

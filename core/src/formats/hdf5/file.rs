@@ -4,7 +4,7 @@ use super::super::{ParseError, malformed, too_large, unsupported};
 use super::checksum::lookup3;
 use super::datatype::Datatype;
 use super::global_heap::Collection;
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 use std::collections::{HashMap, HashSet};
 
 /// Work that opening may do besides what its size allows: files of a few bytes need some too.
@@ -14,6 +14,10 @@ const WORK_BASE: u64 = 1 << 20;
 const WORK_PER_BYTE: u64 = 4;
 /// The most work, whatever the size: a terabyte of data in chunks of 64 KiB has 0.5 GiB of index.
 const MAX_WORK: u64 = 1 << 30;
+
+/// Structures are small and stand in groups: short reads are served from the blocks fetched last.
+const BLOCK_BYTES: u64 = 8 << 10;
+const MAX_BLOCKS: usize = 16;
 
 /// Widths of addresses and lengths, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(super) struct File<'a> {
     /// Work that may still be done: bytes read, and bytes of names that were put together.
     work: u64,
     claimed: HashSet<u64>,
+    /// Blocks of the source by their number, the one used last in front.
+    blocks: Vec<(u64, Vec<u8>)>,
     /// The global heap collection read last: neighbouring texts stand in the same one.
     pub(super) collection: Option<Collection>,
     /// Data types that have an object header of their own, by its address.
@@ -51,6 +57,7 @@ impl<'a> File<'a> {
             widths,
             work,
             claimed: HashSet::new(),
+            blocks: Vec::new(),
             collection: None,
             named_types: HashMap::new(),
         }
@@ -88,8 +95,34 @@ impl<'a> File<'a> {
         };
         self.charge(length)?;
         let mut bytes = zeroed(length)?;
-        self.source.read_at(position, &mut bytes)?;
+        self.fetch(position, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Reads at a position in the source, through the blocks if that is worth it.
+    fn fetch(&mut self, mut position: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
+        if buf.len() as u64 > BLOCK_BYTES {
+            return self.source.read_at(position, buf);
+        }
+        while !buf.is_empty() {
+            let number = position / BLOCK_BYTES;
+            match self.blocks.iter().position(|(known, _)| *known == number) {
+                Some(place) => self.blocks[..=place].rotate_right(1),
+                None => {
+                    let start = number * BLOCK_BYTES;
+                    let mut block = vec![0; BLOCK_BYTES.min(self.end - start) as usize];
+                    self.source.read_at(start, &mut block)?;
+                    self.blocks.truncate(MAX_BLOCKS - 1);
+                    self.blocks.insert(0, (number, block));
+                }
+            }
+            let block = &self.blocks[0].1[(position % BLOCK_BYTES) as usize..];
+            let n = buf.len().min(block.len());
+            buf[..n].copy_from_slice(&block[..n]);
+            buf = &mut buf[n..];
+            position += n as u64;
+        }
+        Ok(())
     }
 
     /// Bytes at an address that end with their checksum, which is verified and left out.
@@ -109,12 +142,13 @@ impl<'a> File<'a> {
     }
 }
 
-/// Takes the checksum off the end of a structure's bytes, if it is theirs.
+/// Takes the checksum off the end of a structure's bytes, if it is theirs. A fuzzer could not make
+/// checksums that fit, as an attacker can: for it, any will do.
 pub(super) fn verify(bytes: &mut Vec<u8>, address: u64, what: &str) -> Result<(), ParseError> {
     let stored = bytes.len().checked_sub(4).map(|end| bytes.split_off(end));
     let stored = stored.and_then(|tail| Some(u32::from_le_bytes(tail.try_into().ok()?)));
     let computed = lookup3(bytes);
-    if stored != Some(computed) {
+    if stored != Some(computed) && !cfg!(fuzzing) {
         return Err(malformed!(
             "{what} at address {address} has checksum {:08x}, but its bytes give {computed:08x}",
             stored.unwrap_or(0)

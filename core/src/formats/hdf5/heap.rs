@@ -25,6 +25,7 @@ pub(super) struct Heap {
     root_rows: u64,
     /// Index of the objects that are too large for a block.
     huge_index: Option<u64>,
+    /// Direct blocks and tables by their offsets in the heap, each of which has one size.
     direct: HashMap<u64, Vec<u8>>,
     tables: HashMap<u64, Vec<Option<u64>>>,
     huge: Option<HashMap<u64, (u64, u64)>>,
@@ -176,7 +177,7 @@ impl Heap {
 
     /// A direct block, its prefix included.
     fn block(&mut self, file: &mut File, address: u64, start: u64, size: u64) -> Result<&[u8], ParseError> {
-        if !self.direct.contains_key(&address) {
+        if !self.direct.contains_key(&start) {
             let what = "a direct block of a fractal heap";
             file.claim(address, what)?;
             let mut bytes = file.read(address, size, what)?;
@@ -192,9 +193,9 @@ impl Heap {
                 verify(&mut covered, address, what)?;
             }
             bytes.shrink_to_fit();
-            self.direct.insert(address, bytes);
+            self.direct.insert(start, bytes);
         }
-        Ok(&self.direct[&address])
+        Ok(&self.direct[&start])
     }
 
     /// The addresses of a table's blocks, row by row.
@@ -205,7 +206,7 @@ impl Heap {
         start: u64,
         rows: u64,
     ) -> Result<&[Option<u64>], ParseError> {
-        if !self.tables.contains_key(&address) {
+        if !self.tables.contains_key(&start) {
             let what = "an indirect block of a fractal heap";
             file.claim(address, what)?;
             let children = rows * self.columns;
@@ -215,9 +216,9 @@ impl Heap {
             let mut fields = Fields::new(&bytes, file.widths, what);
             self.check_prefix(&mut fields, b"FHIB", start)?;
             let table = (0..children).map(|_| fields.address()).collect::<Result<_, _>>()?;
-            self.tables.insert(address, table);
+            self.tables.insert(start, table);
         }
-        Ok(&self.tables[&address])
+        Ok(&self.tables[&start])
     }
 
     /// A block says which heap it belongs to, and where in it.

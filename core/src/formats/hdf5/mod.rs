@@ -242,3 +242,6 @@ fn json_bytes(value: &Value) -> u64 {
         _ => 32, // the longest numbers have 24 digits and signs
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,9 @@ struct Level {
     total_width: usize,
 }
 
+/// Is called with each record.
+type Visit<'v> = dyn FnMut(&mut File, &[u8]) -> Result<(), ParseError> + 'v;
+
 struct Tree {
     records: Records,
     record_bytes: usize,
@@ -49,7 +52,7 @@ pub(super) fn visit(
     file: &mut File,
     address: u64,
     records: Records,
-    visit: &mut dyn FnMut(&mut File, &[u8]) -> Result<(), ParseError>,
+    visit: &mut Visit,
 ) -> Result<(), ParseError> {
     let what = "a version 2 B-tree";
     file.claim(address, what)?;
@@ -111,7 +114,7 @@ impl Tree {
         address: u64,
         level: usize,
         count: u64,
-        visit: &mut dyn FnMut(&mut File, &[u8]) -> Result<(), ParseError>,
+        visit: &mut Visit,
     ) -> Result<u64, ParseError> {
         let what = "a node of a version 2 B-tree";
         file.claim(address, what)?;
