@@ -149,6 +149,8 @@ struct FilePart {
     hash: Hash,
     /// First byte within the content.
     start: u64,
+    /// Length of the whole content.
+    content_length: u64,
     /// The tensor's place in [`access::StoredModel::tensors`]; none for the file's other bytes.
     tensor: Option<usize>,
 }
@@ -159,16 +161,20 @@ fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
     let in_file = model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.file_no == file_no);
     let (tensors, ranges): (Vec<usize>, Vec<Range>) =
         in_file.filter_map(|(no, tensor)| Some((no, tensor.range()?))).unzip();
-    rebuild::parts(file.byte_length as u64, &ranges)
+    let parts = rebuild::parts(file.byte_length as u64, &ranges);
+    let blobs = parts.iter().filter(|(_, part)| matches!(part, Part::Blob(_)));
+    let blob_length = blobs.map(|((_, length), _)| length).sum();
+    parts
         .into_iter()
         .map(|((offset, length), part)| {
-            let (hash, start, tensor) = match part {
+            let (hash, start, content_length, tensor) = match part {
                 Part::Tensor(no, start) => {
-                    (model.tensors[tensors[no]].content_hash, start, Some(tensors[no]))
+                    let tensor = &model.tensors[tensors[no]];
+                    (tensor.content_hash, start, tensor.byte_length as u64, Some(tensors[no]))
                 }
-                Part::Blob(start) => (file.blob_hash, start, None),
+                Part::Blob(start) => (file.blob_hash, start, blob_length, None),
             };
-            FilePart { offset, length, hash, start, tensor }
+            FilePart { offset, length, hash, start, content_length, tensor }
         })
         .collect()
 }
@@ -213,7 +219,7 @@ impl Source for StoredFile {
             let at = part.start + (offset - part.offset);
             let segment_no = at / SEGMENT_BYTES as u64;
             if last.as_ref().is_none_or(|(hash, no, _)| (*hash, *no) != (part.hash, segment_no)) {
-                let end = ((segment_no + 1) * SEGMENT_BYTES as u64).min(part.start + part.length);
+                let end = ((segment_no + 1) * SEGMENT_BYTES as u64).min(part.content_length);
                 let start = segment_no * SEGMENT_BYTES as u64;
                 *last = Some((part.hash, segment_no, read_range(&part.hash, start, end)));
             }

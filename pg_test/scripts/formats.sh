@@ -64,6 +64,17 @@ if [[ -e $MODELS/silero-vad.jit ]]; then
 fi
 check_integrity
 
+# One tensor in four formats (data/make_same_tensor.py) is one atom.
+cp "$ATOMIZER_ROOT"/pg_test/data/same.* "$small"
+chmod a+r "$small"/same.*
+for format in pt safetensors onnx gguf; do
+    sql "CALL atomizer.ingest_model('same.$format', '$small/same.$format')"
+done
+check "formats, names, contents and reference_count of the same tensor" "$(sql "
+    SELECT count(DISTINCT model_format), count(DISTINCT layer_name), count(DISTINCT t.content_hash), min(reference_count), max(reference_count)
+    FROM atomizer.model JOIN atomizer.tensor_atom t USING (model_id) JOIN atomizer.atom a ON a.content_hash = t.content_hash AND a.kind = 'tensor'
+    WHERE model_name LIKE 'same.%'")" '4|1|1|4|4'
+
 sql "SELECT atomizer.drop_model(model_id) FROM atomizer.model" "SELECT atomizer.collect_garbage()" >/dev/null
 check "nothing is left" "$(sql "SELECT count(*) FROM atomizer.atom" "SELECT count(*) FROM atomizer.tensor_segment")" $'0\n0'
 finish
