@@ -58,6 +58,8 @@ impl Raise for SourceError {
             Self::Truncated { .. } => PgSqlErrorCode::ERRCODE_IO_ERROR,
             Self::OutOfRange { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             Self::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
+            Self::Absent(_) => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
+            Self::OutOfMemory(_) => PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
             Self::Other(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
         };
         let hint = match &self {
@@ -66,6 +68,9 @@ impl Raise for SourceError {
             }
             Self::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => {
                 "The operating system user that runs the database server needs this right."
+            }
+            Self::Absent(_) => {
+                "A model of several files is given by its path on the server: bytes and large objects hold one file."
             }
             Self::Truncated { .. } => "Restore the file, then call atomize_model_governed again to resume.",
             _ => "",

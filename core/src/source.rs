@@ -45,6 +45,12 @@ pub enum SourceError {
     /// that does not expand to its recorded length, say.
     #[error("{0}")]
     Malformed(String),
+    /// A file that belongs to the model is not among those given.
+    #[error("{0}")]
+    Absent(String),
+    /// Memory that the work needs can't be had.
+    #[error("{0}")]
+    OutOfMemory(String),
     /// A source of the caller's own failed.
     #[error("{0}")]
     Other(String),

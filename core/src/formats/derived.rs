@@ -100,8 +100,9 @@ impl Derived for Held {
     fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
         let source = self.of.open(file)?;
         let mut bytes = Vec::new();
-        let out_of_memory =
-            |_| SourceError::Other(format!("out of memory: {} bytes of a compressed tensor", source.len()));
+        let out_of_memory = |_| {
+            SourceError::OutOfMemory(format!("out of memory: {} bytes of a compressed tensor", source.len()))
+        };
         bytes.try_reserve_exact(source.len() as usize).map_err(out_of_memory)?;
         bytes.resize(source.len() as usize, 0);
         source.read_at(0, &mut bytes)?;

@@ -73,7 +73,7 @@ pub(crate) use {malformed, too_large, unsupported};
 
 /// The error for a file that a model needs and that was not given with it.
 fn missing(what: &str, path: &str) -> ParseError {
-    ParseError::Source(SourceError::Other(tidy(format!(
+    ParseError::Source(SourceError::Absent(tidy(format!(
         "the bytes of \"{what}\" are in the file \"{path}\", which was not given: give the model by its path"
     ))))
 }

@@ -47,7 +47,7 @@ pub(super) fn buffer(length: usize) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(length)
-        .map_err(|_| SourceError::Other(format!("out of memory: {length} bytes of a chunk")))?;
+        .map_err(|_| SourceError::OutOfMemory(format!("out of memory: {length} bytes of a chunk")))?;
     Ok(bytes)
 }
 
