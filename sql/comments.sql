@@ -55,8 +55,8 @@ COMMENT ON FUNCTION atomizer.nearest_atoms(bigint, integer, bigint) IS
     'The k others that are nearest to a tensor''s point; to that of one of its rows, and rows, with row_no.';
 COMMENT ON FUNCTION atomizer.atoms_in_box(box3d, atomizer.spatial_index_strategy) IS
     'Your tensors, and rows of matrices, in a box, borders included. RTree and Hilbert3D find the same rows through different indexes.';
-COMMENT ON FUNCTION atomizer.similar_rows(bigint, bigint, integer, integer, text, atomizer.spatial_index_strategy) IS
-    'The k rows most like a row, by the exact distance of their weights (metric cosine or euclidean), among the candidates that are nearest in space.';
+COMMENT ON FUNCTION atomizer.similar_rows(bigint, bigint, integer, integer, text, atomizer.spatial_index_strategy, bigint) IS
+    'The k rows of as many weights most like a row, by the exact distance of their weights (metric cosine or euclidean), among the candidates that are nearest in space: of all your models, or of within_tensor.';
 COMMENT ON FUNCTION atomizer.similar_tensors(bigint, integer, integer, text) IS
     'The k tensors most like a tensor, by the exact distance of their weights, among the candidates of as many weights that are nearest in space.';
 COMMENT ON FUNCTION atomizer.atom_tiles(integer, integer, integer) IS

@@ -2,6 +2,9 @@
 -- they ask who calls, then call these as the owner. Each of these is one plain statement that Postgres
 -- inlines, so that EXPLAIN SELECT * FROM atomizer._atoms_in_box(…) shows the plan.
 
+-- What EXPLAIN and the choice of plans go by: a box is seldom more ranges than this.
+ALTER FUNCTION atomizer.hilbert_ranges(box3d, integer, integer, box3d) ROWS 64;
+
 CREATE FUNCTION atomizer._place_of(content bytea, row_no bigint, OUT x float8, OUT y float8, OUT z float8)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -44,16 +47,21 @@ END;
 COMMENT ON FUNCTION atomizer._atoms_in_box_hilbert(bigint[], float8[], float8[]) IS
     'What atoms_in_box() does through the btree on Hilbert values.';
 
+-- The inner order is by distance alone: up to PostgreSQL 15 the index gives no other. Which of several at
+-- the same distance come last is then not determined.
 CREATE FUNCTION atomizer._nearest_rows(tenants bigint[], point float8[], k bigint,
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT x float8, OUT y float8, OUT z float8, OUT distance float8)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key),
-           e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3])
-    FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
-    WHERE e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-    ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]), t.tensor_atom_id, e.row_no LIMIT k;
+    SELECT n.* FROM (
+        SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no,
+               ST_X(e.spatial_key) AS x, ST_Y(e.spatial_key) AS y, ST_Z(e.spatial_key) AS z,
+               e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) AS distance
+        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+        WHERE e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
+        ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT k) n
+    ORDER BY n.distance, n.tensor_atom_id, n.row_no;
 END;
 COMMENT ON FUNCTION atomizer._nearest_rows(bigint[], float8[], bigint) IS 'What nearest_atoms() does for rows.';
 
@@ -62,15 +70,18 @@ CREATE FUNCTION atomizer._nearest_tensors(tenants bigint[], point float8[], k bi
     OUT x float8, OUT y float8, OUT z float8, OUT distance float8)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT t.tensor_atom_id, t.model_id, t.layer_name, -1::bigint, ST_X(t.spatial_key), ST_Y(t.spatial_key), ST_Z(t.spatial_key),
-           t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3])
-    FROM atomizer.tensor_atom t
-    WHERE t.spatial_key IS NOT NULL AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-    ORDER BY t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]), t.tensor_atom_id LIMIT k;
+    SELECT n.* FROM (
+        SELECT t.tensor_atom_id, t.model_id, t.layer_name, -1::bigint AS row_no,
+               ST_X(t.spatial_key) AS x, ST_Y(t.spatial_key) AS y, ST_Z(t.spatial_key) AS z,
+               t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) AS distance
+        FROM atomizer.tensor_atom t
+        WHERE t.spatial_key IS NOT NULL AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
+        ORDER BY t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT k) n
+    ORDER BY n.distance, n.tensor_atom_id;
 END;
 COMMENT ON FUNCTION atomizer._nearest_tensors(bigint[], float8[], bigint) IS 'What nearest_atoms() does for tensors.';
 
-CREATE FUNCTION atomizer._near_rows(tenants bigint[], point float8[], width bigint, candidates bigint,
+CREATE FUNCTION atomizer._near_rows(tenants bigint[], point float8[], width bigint, within_tensor bigint, candidates bigint,
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
 RETURNS SETOF record LANGUAGE sql STABLE
@@ -78,13 +89,13 @@ BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
     FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
     WHERE e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-      AND t.shape[cardinality(t.shape)] = width AND e.row_no < t.weight_count / width
-    ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]), t.tensor_atom_id, e.row_no LIMIT candidates;
+      AND t.shape[cardinality(t.shape)] = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
+    ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT candidates;
 END;
-COMMENT ON FUNCTION atomizer._near_rows(bigint[], float8[], bigint, bigint) IS
+COMMENT ON FUNCTION atomizer._near_rows(bigint[], float8[], bigint, bigint, bigint) IS
     'Candidates of similar_rows() from the GiST index.';
 
-CREATE FUNCTION atomizer._near_rows_hilbert(tenants bigint[], value bigint, width bigint, candidates bigint,
+CREATE FUNCTION atomizer._near_rows_hilbert(tenants bigint[], value bigint, width bigint, within_tensor bigint, candidates bigint,
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
 RETURNS SETOF record LANGUAGE sql STABLE
@@ -92,16 +103,16 @@ BEGIN ATOMIC
     (SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
      FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
      WHERE e.hilbert_value >= value AND e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-       AND t.shape[cardinality(t.shape)] = width AND e.row_no < t.weight_count / width
-     ORDER BY e.hilbert_value, t.tensor_atom_id, e.row_no LIMIT candidates - candidates / 2)
+       AND t.shape[cardinality(t.shape)] = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
+     ORDER BY e.hilbert_value LIMIT candidates - candidates / 2)
     UNION ALL
     (SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
      FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
      WHERE e.hilbert_value < value AND e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-       AND t.shape[cardinality(t.shape)] = width AND e.row_no < t.weight_count / width
-     ORDER BY e.hilbert_value DESC, t.tensor_atom_id, e.row_no LIMIT candidates / 2);
+       AND t.shape[cardinality(t.shape)] = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
+     ORDER BY e.hilbert_value DESC LIMIT candidates / 2);
 END;
-COMMENT ON FUNCTION atomizer._near_rows_hilbert(bigint[], bigint, bigint, bigint) IS
+COMMENT ON FUNCTION atomizer._near_rows_hilbert(bigint[], bigint, bigint, bigint, bigint) IS
     'Candidates of similar_rows() from the btree on Hilbert values: half before the row, half after it.';
 
 CREATE FUNCTION atomizer._near_tensors(tenants bigint[], point float8[], weights bigint, candidates bigint,
@@ -112,7 +123,7 @@ BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, -1::bigint, t.data_type::text, t.byte_length, t.content_hash
     FROM atomizer.tensor_atom t
     WHERE t.spatial_key IS NOT NULL AND t.weight_count = weights AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-    ORDER BY t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]), t.tensor_atom_id LIMIT candidates;
+    ORDER BY t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT candidates;
 END;
 COMMENT ON FUNCTION atomizer._near_tensors(bigint[], float8[], bigint, bigint) IS 'Candidates of similar_tensors().';
 

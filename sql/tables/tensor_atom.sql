@@ -34,6 +34,9 @@ CREATE TABLE atomizer.tensor_atom (
     UNIQUE (model_id, layer_name)
 );
 CREATE INDEX tensor_atom_content_hash_idx ON atomizer.tensor_atom (content_hash);
+-- Rows are looked for among those of one width: how many these are decides which index is used.
+CREATE STATISTICS atomizer.tensor_atom_width ON (shape[cardinality(shape)]) FROM atomizer.tensor_atom;
+COMMENT ON STATISTICS atomizer.tensor_atom_width IS 'Widths of matrices, for the choice of plans.';
 COMMENT ON TABLE atomizer.tensor_atom IS 'One named tensor of one model; its bytes are the atom that content_hash names.';
 COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Number of the tensor atom.';
 COMMENT ON COLUMN atomizer.tensor_atom.model_id IS 'The model.';

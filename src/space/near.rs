@@ -77,6 +77,15 @@ pub struct Candidate {
     pub content_hash: Hash,
 }
 
+impl Candidate {
+    /// Whether the content has a row of this number, when its rows are so wide.
+    pub fn holds_row(&self, width: u64) -> bool {
+        let info = self.dtype.info();
+        let blocks = self.byte_length as u64 / u64::from(info.block_bytes);
+        (self.row_no as u64) < blocks * u64::from(info.block_weights) / width
+    }
+}
+
 fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
     owner::run(|client| {
         owner::execute(client, statement, args)
@@ -98,21 +107,27 @@ fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
 }
 
 /// Rows of so many weights near a point, of the caller's tenants.
-pub fn rows(point: [f64; 3], width: u64, count: i64, strategy: Strategy) -> Vec<Candidate> {
+pub fn rows(
+    point: [f64; 3],
+    width: u64,
+    within_tensor: Option<i64>,
+    count: i64,
+    strategy: Strategy,
+) -> Vec<Candidate> {
     let tenants = access::my_tenant_ids();
     let columns =
         "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash FROM";
     match strategy {
         Strategy::RTree => candidates(
-            &format!("{columns} atomizer._near_rows($1, $2, $3, $4)"),
-            &[tenants.into(), point.to_vec().into(), (width as i64).into(), count.into()],
+            &format!("{columns} atomizer._near_rows($1, $2, $3, $4, $5)"),
+            &[tenants.into(), point.to_vec().into(), (width as i64).into(), within_tensor.into(), count.into()],
         ),
         Strategy::Hilbert3D => {
             let grid = Grid::new(Bounds::default(), Precision::MAX).or_raise();
             let value = grid.index(Curve::Hilbert, point).or_raise() as i64;
             candidates(
-                &format!("{columns} atomizer._near_rows_hilbert($1, $2, $3, $4)"),
-                &[tenants.into(), value.into(), (width as i64).into(), count.into()],
+                &format!("{columns} atomizer._near_rows_hilbert($1, $2, $3, $4, $5)"),
+                &[tenants.into(), value.into(), (width as i64).into(), within_tensor.into(), count.into()],
             )
         }
     }

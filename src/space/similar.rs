@@ -65,6 +65,7 @@ fn similar_rows(
     candidates: default!(i32, "10000"),
     metric: default!(&str, "'cosine'"),
     strategy: default!(Strategy, "'RTree'"),
+    within_tensor: default!(Option<i64>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -93,7 +94,9 @@ fn similar_rows(
     };
     let point = near::place_of(&tensor, row_no);
     let vector = to_f32(tensors::read_weights(&tensor, row_no as u64 * width, width));
-    let mut found = near::rows(point, width, candidates, strategy);
+    let mut found = near::rows(point, width, within_tensor, candidates, strategy);
+    // Tensors of one content may have different shapes; the rows are of the one that was placed.
+    found.retain(|candidate| candidate.holds_row(width));
     // In the order they are stored, so that a segment is decoded once.
     found.sort_unstable_by(|a, b| (a.content_hash, a.row_no).cmp(&(b.content_hash, b.row_no)));
 
