@@ -80,3 +80,5 @@ COMMENT ON FUNCTION atomizer._stored_sha256(bytea, bigint) IS 'SHA-256 of a stor
 COMMENT ON FUNCTION atomizer._model_weight_counts(bigint) IS 'Occurrences of a stored model''s weights.';
 COMMENT ON FUNCTION atomizer._spatialize_step(bigint, text, integer) IS
     'One step of spatialize_model: half a second of work from a tensor on.';
+COMMENT ON FUNCTION atomizer._is_in_box(geometry, float8, float8, float8, float8, float8, float8) IS
+    'Whether a point is in a box, borders included.';

@@ -81,7 +81,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/space.sql",
     name = "space",
-    requires = ["atom", "tensor_atom", "derived", space::curves::hilbert_ranges]
+    requires = ["atom", "tensor_atom", "derived", space::curves::hilbert_ranges, space::near::_is_in_box]
 );
 extension_sql_file!(
     "../sql/procedures/spatialize_model.sql",

@@ -17,11 +17,7 @@ pub fn run<T>(statements: impl FnOnce(&mut SpiClient) -> T) -> T {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
         let level = pg_sys::NewGUCNestLevel();
         // Statements here are short, or spend their time in functions: compiling them takes longer.
-        let settings = [
-            (c"search_path", c"pg_catalog, pg_temp"),
-            (c"row_security", c"on"),
-            (c"jit", c"off"),
-        ];
+        let settings = [(c"search_path", c"pg_catalog, pg_temp"), (c"row_security", c"on"), (c"jit", c"off")];
         for (name, value) in settings {
             pg_sys::set_config_option(
                 name.as_ptr(),

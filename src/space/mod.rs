@@ -2,7 +2,7 @@
 
 pub mod curves;
 mod geometry;
-mod near;
+pub mod near;
 mod projection;
 mod similar;
 pub mod spatialize;

@@ -120,7 +120,13 @@ pub fn rows(
     match strategy {
         Strategy::RTree => candidates(
             &format!("{columns} atomizer._near_rows($1, $2, $3, $4, $5)"),
-            &[tenants.into(), point.to_vec().into(), (width as i64).into(), within_tensor.into(), count.into()],
+            &[
+                tenants.into(),
+                point.to_vec().into(),
+                (width as i64).into(),
+                within_tensor.into(),
+                count.into(),
+            ],
         ),
         Strategy::Hilbert3D => {
             let grid = Grid::new(Bounds::default(), Precision::MAX).or_raise();
@@ -237,6 +243,22 @@ fn nearest_to_atom(
     atoms.retain(|atom| (atom.0, atom.3) != (tensor_atom_id, row_no));
     atoms.truncate(k as usize);
     TableIterator::new(atoms)
+}
+
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(immutable, parallel_safe)]
+fn _is_in_box(
+    point: Point,
+    x_low: f64,
+    y_low: f64,
+    z_low: f64,
+    x_high: f64,
+    y_high: f64,
+    z_high: f64,
+) -> bool {
+    point.0.is_some_and(|[x, y, z]| {
+        (x_low..=x_high).contains(&x) && (y_low..=y_high).contains(&y) && (z_low..=z_high).contains(&z)
+    })
 }
 
 #[allow(clippy::type_complexity)]
