@@ -98,7 +98,7 @@ def million(tensor: str) -> None:
     boxes = [(0, 0, 0, 1), (-5, -5, -5, 3), (10, -40, 25, 20), (-100, -100, -100, 30), (60, 60, 60, 40), (-50, -50, -50, 100), (-100, -100, -100, 200), (3, 3, 3, 0)]
     for x, y, z, side in boxes:
         box = f"'BOX3D({x} {y} {z},{x + side} {y + side} {z + side})'"
-        scan = sql("SET enable_indexscan = off", "SET enable_bitmapscan = off", f"""SELECT {digest} FROM atomizer.atom_embedding e
+        scan = sql("SET enable_indexscan = off", "SET enable_bitmapscan = off", "SET enable_nestloop = off", f"""SELECT {digest} FROM atomizer.atom_embedding e
             JOIN atomizer.tensor_atom t USING (content_hash) WHERE ST_X(e.spatial_key) BETWEEN {x} AND {x + side}
             AND ST_Y(e.spatial_key) BETWEEN {y} AND {y + side} AND ST_Z(e.spatial_key) BETWEEN {z} AND {z + side}""")
         for strategy in ["RTree", "Hilbert3D"]:
