@@ -4,6 +4,7 @@ use super::geometry::{Box3d, Point, PointZ};
 use crate::errors::{OrRaise, Raise, raise};
 use atomizer_core::curve::{Bounds, Curve, CurveError, Grid, Precision};
 use pgrx::prelude::*;
+use std::sync::LazyLock;
 
 impl Raise for CurveError {
     fn raise(self) -> ! {
@@ -15,8 +16,20 @@ impl Raise for CurveError {
     }
 }
 
+/// The grid that stored Hilbert values are of: the default precision over the default bounds. Made once,
+/// for it is a seventh of the work on a point.
+pub fn default_grid() -> Grid {
+    static GRID: LazyLock<Grid> = LazyLock::new(|| {
+        Grid::new(Bounds::default(), Precision::MAX).expect("the default bounds are wide enough")
+    });
+    *GRID
+}
+
 /// The grid of a precision over a box, or over the default bounds.
 fn grid(precision: i32, bounds: Option<Box3d>) -> Grid {
+    if bounds.is_none() && i64::from(precision) == i64::from(Precision::MAX.bits()) {
+        return default_grid();
+    }
     let bounds = match bounds {
         Some(bounds) => Bounds::new(bounds.low, bounds.high).or_raise(),
         None => Bounds::default(),

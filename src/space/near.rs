@@ -1,12 +1,13 @@
 //! What lies near a point or in a box. The statements are functions in `sql/functions/space.sql`,
 //! which Postgres inlines: `EXPLAIN` of them shows an administrator the index that is used.
 
+use super::curves::default_grid;
 use super::geometry::{Box3d, Point, PointZ};
 use super::spatialize::{Granularity, WHOLE};
 use crate::access::{self, StoredTensor, field, hash};
 use crate::errors::{OrRaise, raise};
 use crate::owner;
-use atomizer_core::curve::{Bounds, Curve, CurveError, Grid, Precision};
+use atomizer_core::curve::{Curve, CurveError};
 use atomizer_core::hash::Hash;
 use atomizer_core::quant::Dtype;
 use pgrx::callconv::{Arg, ArgAbi};
@@ -129,7 +130,7 @@ pub fn rows(
             ],
         ),
         Strategy::Hilbert3D => {
-            let grid = Grid::new(Bounds::default(), Precision::MAX).or_raise();
+            let grid = default_grid();
             let value = grid.index(Curve::Hilbert, point).or_raise() as i64;
             candidates(
                 &format!("{columns} atomizer._near_rows_hilbert($1, $2, $3, $4, $5)"),
@@ -277,9 +278,7 @@ fn atoms_in_box(
     ),
 > {
     // The checks of the corners are those of hilbert_ranges, whichever index is used.
-    Grid::new(Bounds::default(), Precision::MAX)
-        .and_then(|grid| grid.cells(search_box.low, search_box.high))
-        .or_raise();
+    default_grid().cells(search_box.low, search_box.high).or_raise();
     let tenants = access::my_tenant_ids();
     let function = match strategy {
         Strategy::RTree => "_atoms_in_box",

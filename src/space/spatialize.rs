@@ -1,12 +1,13 @@
 //! Filling `atom_embedding`: one step of the procedure `spatialize_model`, which commits after each.
 
+use super::curves::default_grid;
 use super::geometry::PointZ;
 use super::similar::RowLayout;
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, raise};
 use crate::heap::{Table, bytea};
 use crate::{owner, tensors};
-use atomizer_core::curve::{Bounds, Curve, Grid, Precision};
+use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
 use atomizer_core::projection::{DEFAULT_SEED, Projection};
 use atomizer_core::sketch::{DIMENSION, Sketch};
@@ -178,7 +179,7 @@ impl Step {
     }
 
     fn insert(&mut self, hash: &Hash, rows: &mut dyn Iterator<Item = (i64, [f64; 3])>) {
-        let grid = Grid::new(Bounds::default(), Precision::MAX).or_raise();
+        let grid = default_grid();
         let table = Table::open(c"atom_embedding", pg_sys::RowExclusiveLock);
         let added = &mut self.points_added;
         table.insert(|| {
