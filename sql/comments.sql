@@ -49,6 +49,31 @@ COMMENT ON FUNCTION atomizer._dequantize(bytea, text) IS 'What dequantize() does
 COMMENT ON FUNCTION atomizer._dequantize_bytes(bytea, text) IS 'What dequantize_bytes() does.';
 COMMENT ON FUNCTION atomizer._quantize(real[], text) IS 'What quantize() does.';
 
+COMMENT ON FUNCTION atomizer.compute_hilbert_value(geometry, integer, box3d) IS
+    'Index of a point''s cell along the 3D Hilbert curve through bounds (default -100 to 100) of 2^precision cells a side. A point outside has the cell nearest to it; z is 0 where there is none; null for an empty point.';
+COMMENT ON FUNCTION atomizer.morton_value(geometry, integer, box3d) IS
+    'As compute_hilbert_value, along the Morton curve (Z order).';
+COMMENT ON FUNCTION atomizer.hilbert_to_point(bigint, integer, box3d) IS
+    'The centre of a cell, from its index along the Hilbert curve.';
+COMMENT ON FUNCTION atomizer.hilbert_ranges(box3d, integer, integer, box3d) IS
+    'Ranges of Hilbert values, both ends included, that cover a box: at most max_ranges. Points found through them must still be compared with the box.';
+COMMENT ON FUNCTION atomizer.project_to_3d(real[], text, bigint) IS
+    'A vector as a point in the box -100 to 100, as spatialize_model places it: its direction against three orthonormal landmark vectors of the seed. With method trilateration: the point with the vector''s distances from the landmarks.';
+COMMENT ON FUNCTION atomizer.project_to_3d(bytea, text, bigint) IS
+    'The same of a vector as 32-bit floats, little-endian.';
+COMMENT ON FUNCTION atomizer.nearest_atoms(geometry, integer, text) IS
+    'The k tensors (granularity tensor) or rows of matrices (row) of yours that are nearest to a point.';
+COMMENT ON FUNCTION atomizer.nearest_atoms(bigint, integer, bigint) IS
+    'The k others that are nearest to a tensor''s point; to that of one of its rows, and rows, with row_no.';
+COMMENT ON FUNCTION atomizer.atoms_in_box(box3d, atomizer.spatial_index_strategy) IS
+    'Your tensors, and rows of matrices, in a box, borders included. RTree and Hilbert3D find the same rows through different indexes.';
+COMMENT ON FUNCTION atomizer.similar_rows(bigint, bigint, integer, integer, text, atomizer.spatial_index_strategy, bigint) IS
+    'The k rows of as many weights most like a row, by the exact distance of their weights (metric cosine or euclidean), among the candidates that are nearest in space: of all your models, or of within_tensor.';
+COMMENT ON FUNCTION atomizer.similar_tensors(bigint, integer, integer, text) IS
+    'The k tensors most like a tensor, by the exact distance of their weights, among the candidates of as many weights that are nearest in space.';
+COMMENT ON FUNCTION atomizer.atom_tiles(integer, integer, integer) IS
+    'A Mapbox vector tile of your atoms, layer atoms: tile 0/0/0 is the box -100 to 100 seen along z. Martin and pg_tileserv serve it.';
+
 COMMENT ON FUNCTION atomizer.export_model_file(bigint, text, integer, boolean) IS
     'Writes a file of a stored model, byte for byte: to a server file, or without a path to a new large object, whose oid it returns. Fails unless the result has the recorded SHA-256.';
 COMMENT ON FUNCTION atomizer.verify_model(bigint) IS
@@ -65,3 +90,7 @@ COMMENT ON FUNCTION atomizer._release_ingestion_job(bigint, uuid, text, text, te
 COMMENT ON FUNCTION atomizer._unfold_model(bigint) IS 'Takes a model''s weights out of the counts of weight atoms.';
 COMMENT ON FUNCTION atomizer._stored_sha256(bytea, bigint) IS 'SHA-256 of a stored content; null when it is damaged.';
 COMMENT ON FUNCTION atomizer._model_weight_counts(bigint) IS 'Occurrences of a stored model''s weights.';
+COMMENT ON FUNCTION atomizer._spatialize_step(bigint, text, integer) IS
+    'One step of spatialize_model: half a second of work from a tensor on.';
+COMMENT ON FUNCTION atomizer._is_in_box(geometry, float8, float8, float8, float8, float8, float8) IS
+    'Whether a point is in a box, borders included.';

@@ -49,7 +49,7 @@ pub struct StoredModel {
 
 /// The tenants the caller acts for: all of them for superusers.
 #[pg_extern(stable, parallel_safe)]
-fn my_tenant_ids() -> Vec<i64> {
+pub fn my_tenant_ids() -> Vec<i64> {
     owner::value(
         "SELECT coalesce(array_agg(t.tenant_id ORDER BY t.tenant_id), '{}') FROM atomizer.tenant t \
          WHERE atomizer._may_act_for($1, t.tenant_id)",

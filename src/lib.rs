@@ -17,6 +17,7 @@ mod quantization;
 mod reading;
 mod segment_rows;
 mod sources;
+mod space;
 mod sql_types;
 mod store;
 mod tensors;
@@ -58,7 +59,9 @@ extension_sql_file!(
         "ingestion_job",
         export::verify_model,
         export::_stored_sha256,
-        export::_model_weight_counts
+        export::_model_weight_counts,
+        "derived",
+        space::curves::compute_hilbert_value
     ]
 );
 extension_sql_file!(
@@ -81,10 +84,21 @@ extension_sql_file!(
     name = "views",
     requires = ["tensor_atom", "atom", "ingestion_job", access::my_tenant_ids, tensors::tensor_coefficients]
 );
-extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views"]);
+extension_sql_file!(
+    "../sql/functions/space.sql",
+    name = "space",
+    requires = ["atom", "tensor_atom", "derived", space::curves::hilbert_ranges, space::near::_is_in_box]
+);
+extension_sql_file!(
+    "../sql/procedures/spatialize_model.sql",
+    name = "spatialize_model",
+    requires = ["space", space::spatialize::_spatialize_step]
+);
+extension_sql_file!("../sql/views/space.sql", name = "space_views", requires = ["space", "views"]);
+extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views", "space_views"]);
 extension_sql_file!(
     "../sql/security/grants.sql",
     name = "grants",
-    requires = ["policies", "integrity", "garbage", "ingest_model", "quantization"]
+    requires = ["policies", "integrity", "garbage", "ingest_model", "quantization", "spatialize_model"]
 );
 extension_sql_file!("../sql/comments.sql", name = "comments", requires = ["grants"], finalize);

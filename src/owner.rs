@@ -16,7 +16,9 @@ pub fn run<T>(statements: impl FnOnce(&mut SpiClient) -> T) -> T {
     let level = unsafe {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
         let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in [(c"search_path", c"pg_catalog, pg_temp"), (c"row_security", c"on")] {
+        // Statements here are short, or spend their time in functions: compiling them takes longer.
+        let settings = [(c"search_path", c"pg_catalog, pg_temp"), (c"row_security", c"on"), (c"jit", c"off")];
+        for (name, value) in settings {
             pg_sys::set_config_option(
                 name.as_ptr(),
                 value.as_ptr(),

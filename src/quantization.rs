@@ -39,23 +39,16 @@ fn decode(weight_data: &[u8], data_type: &str) -> Weights {
     weights::decode(dtype, weight_data).or_raise()
 }
 
-fn to_f32(weights: Weights) -> Vec<f32> {
-    match weights {
-        Weights::F32(values) => values,
-        wide => (0..wide.len()).map(|i| wide.f32(i)).collect(),
-    }
-}
-
 /// What `dequantize` does; it takes the type as an enum, in `sql/functions/quantization.sql`.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn _dequantize(weight_data: &[u8], data_type: &str) -> Vec<f32> {
-    to_f32(decode(weight_data, data_type))
+    decode(weight_data, data_type).into_f32()
 }
 
 /// What `dequantize_bytes` does.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn _dequantize_bytes(weight_data: &[u8], data_type: &str) -> Vec<u8> {
-    to_f32(decode(weight_data, data_type)).iter().flat_map(|weight| weight.to_le_bytes()).collect()
+    decode(weight_data, data_type).into_f32().iter().flat_map(|weight| weight.to_le_bytes()).collect()
 }
 
 /// The weights of an array, none of them null.
@@ -152,7 +145,7 @@ fn quantization_error(
     let mut error = QuantizationError::default();
     let bits = if quantization_type.eq_ignore_ascii_case(INT8) {
         for_each_weights(&tensor, columns, |weights| {
-            let weights = to_f32(weights);
+            let weights = weights.into_f32();
             let rows = Int8Rows::quantize(&weights, columns as usize).or_raise();
             error.add(weights.iter().map(|weight| f64::from(*weight)).zip(rows.decoded().map(f64::from)));
         });
@@ -173,9 +166,9 @@ fn quantization_error(
             );
         }
         for_each_weights(&tensor, block, |weights| {
-            let weights = to_f32(weights);
+            let weights = weights.into_f32();
             let smaller = quantize(dtype, &weights).or_raise();
-            let back = to_f32(weights::decode(dtype, &smaller).or_raise());
+            let back = weights::decode(dtype, &smaller).or_raise().into_f32();
             error.add(weights.iter().map(|weight| f64::from(*weight)).zip(back.into_iter().map(f64::from)));
         });
         8.0 * f64::from(row.block_bytes) / f64::from(row.block_weights)

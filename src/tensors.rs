@@ -4,7 +4,9 @@ use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, check_memory, raise};
 use crate::store;
 use atomizer_core::analytics::{Histogram, Stats};
+use atomizer_core::hash::Hash;
 use atomizer_core::model::position;
+use atomizer_core::quant::Dtype;
 use atomizer_core::weights::{self, DecodeError, Weights};
 use pgrx::prelude::*;
 
@@ -14,20 +16,25 @@ pub const MAX_ARRAY_WEIGHTS: i64 = 100_000_000;
 const PIECE_BYTES: u64 = 16 << 20;
 
 /// Refuses types that have no decoder.
-fn check_decodable(tensor: &StoredTensor) {
+pub fn check_decodable(tensor: &StoredTensor) {
     if !tensor.dtype.is_decodable() {
         Err(DecodeError::Unsupported(tensor.dtype)).or_raise()
     }
 }
 
 /// Decodes weights `from..from + count` of a tensor: only the segments that hold them are read.
-fn read_weights(tensor: &StoredTensor, from: u64, count: u64) -> Weights {
-    let row = tensor.dtype.info();
+pub fn read_weights(tensor: &StoredTensor, from: u64, count: u64) -> Weights {
+    read_weights_of(&tensor.content_hash, tensor.dtype, from, count)
+}
+
+/// The same of a content and its type.
+pub fn read_weights_of(hash: &Hash, dtype: Dtype, from: u64, count: u64) -> Weights {
+    let row = dtype.info();
     let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
     let first_block = from / block_weights;
     let end_block = (from + count).div_ceil(block_weights);
-    let bytes = store::read_range(&tensor.content_hash, first_block * block_bytes, end_block * block_bytes);
-    let mut weights = weights::decode(tensor.dtype, &bytes).or_raise();
+    let bytes = store::read_range(hash, first_block * block_bytes, end_block * block_bytes);
+    let mut weights = weights::decode(dtype, &bytes).or_raise();
     weights.slice((from - first_block * block_weights) as usize, count as usize);
     weights
 }
@@ -85,10 +92,7 @@ fn tensor_weights(
     count: default!(Option<i64>, "NULL"),
 ) -> Vec<f32> {
     let (tensor, from, count) = open_range(tensor_atom_id, from, count);
-    match read_weights(&tensor, from, count) {
-        Weights::F32(values) => values,
-        wide => (0..wide.len()).map(|i| wide.f32(i)).collect(),
-    }
+    read_weights(&tensor, from, count).into_f32()
 }
 
 #[pg_extern(stable, parallel_unsafe)]

@@ -144,6 +144,14 @@ impl Weights {
         }
     }
 
+    /// All weights as `real`; rounded where the type is wider.
+    pub fn into_f32(self) -> Vec<f32> {
+        match self {
+            Self::F32(values) => values,
+            wide => (0..wide.len()).map(|i| wide.f32(i)).collect(),
+        }
+    }
+
     /// One weight as `double precision`; rounded for integers beyond 2⁵³.
     pub fn f64(&self, i: usize) -> f64 {
         match self {

@@ -62,7 +62,15 @@ BEGIN
 
     RETURN QUERY SELECT 'no orphans', format('segments of %s', encode(s.content_hash, 'hex')), 'no atom has this content'
                  FROM (SELECT DISTINCT x.content_hash FROM atomizer.tensor_segment x) s
-                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = s.content_hash AND a.kind <> 'weight');
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = s.content_hash AND a.kind <> 'weight')
+                 UNION ALL
+                 SELECT 'no orphans', format('points of %s', encode(e.content_hash, 'hex')), 'no tensor has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.atom_embedding x) e
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = e.content_hash AND a.kind = 'tensor');
+
+    RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),
+                        'hilbert_value is not that of spatial_key'
+                 FROM atomizer.atom_embedding e WHERE e.hilbert_value IS DISTINCT FROM atomizer.compute_hilbert_value(e.spatial_key);
 END $$;
 COMMENT ON FUNCTION atomizer.check_integrity() IS
     'Checks every invariant of the store by reading all of it, and returns what does not hold: no row when all is well. For administrators.';

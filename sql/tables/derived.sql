@@ -10,14 +10,14 @@ CREATE TABLE atomizer.atom_embedding (
     spatial_bucket_z integer NOT NULL,
     PRIMARY KEY (content_hash, row_no)
 );
-COMMENT ON TABLE atomizer.atom_embedding IS 'Tensors, and rows of matrices, as points in 3D. Not filled yet.';
+COMMENT ON TABLE atomizer.atom_embedding IS 'Tensors, and rows of matrices, as points in the box -100 to 100: spatialize_model fills it.';
 COMMENT ON COLUMN atomizer.atom_embedding.content_hash IS 'The tensor''s content.';
 COMMENT ON COLUMN atomizer.atom_embedding.row_no IS 'Row of the matrix, or -1 for the tensor as a whole.';
 COMMENT ON COLUMN atomizer.atom_embedding.spatial_key IS 'The point.';
-COMMENT ON COLUMN atomizer.atom_embedding.hilbert_value IS 'Its place on the Hilbert curve.';
-COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_x IS 'x, cut to an integer.';
-COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_y IS 'y, cut to an integer.';
-COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_z IS 'z, cut to an integer.';
+COMMENT ON COLUMN atomizer.atom_embedding.hilbert_value IS 'Its place on the Hilbert curve: compute_hilbert_value(spatial_key).';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_x IS 'x, rounded down to an integer.';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_y IS 'y, rounded down to an integer.';
+COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_z IS 'z, rounded down to an integer.';
 
 CREATE TABLE atomizer.svd_component (
     content_hash        bytea NOT NULL,

@@ -34,6 +34,9 @@ CREATE TABLE atomizer.tensor_atom (
     UNIQUE (model_id, layer_name)
 );
 CREATE INDEX tensor_atom_content_hash_idx ON atomizer.tensor_atom (content_hash);
+-- Rows are looked for among those of one width: how many these are decides which index is used.
+CREATE STATISTICS atomizer.tensor_atom_width ON (shape[cardinality(shape)]) FROM atomizer.tensor_atom;
+COMMENT ON STATISTICS atomizer.tensor_atom_width IS 'Widths of matrices, for the choice of plans.';
 COMMENT ON TABLE atomizer.tensor_atom IS 'One named tensor of one model; its bytes are the atom that content_hash names.';
 COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Number of the tensor atom.';
 COMMENT ON COLUMN atomizer.tensor_atom.model_id IS 'The model.';
@@ -60,8 +63,8 @@ COMMENT ON COLUMN atomizer.tensor_atom.has_weight_atoms IS 'True when every weig
 COMMENT ON COLUMN atomizer.tensor_atom.sparsity IS 'Share of weights that are zero; null where they cannot be decoded.';
 COMMENT ON COLUMN atomizer.tensor_atom.importance_score IS 'For pruning tools: nothing here writes it.';
 COMMENT ON COLUMN atomizer.tensor_atom.last_accessed_at IS 'For cache warming tools: nothing here writes it.';
-COMMENT ON COLUMN atomizer.tensor_atom.spatial_key IS 'The tensor as a point in 3D; not filled yet.';
-COMMENT ON COLUMN atomizer.tensor_atom.hilbert_value IS 'That point''s place on the Hilbert curve; not filled yet.';
+COMMENT ON COLUMN atomizer.tensor_atom.spatial_key IS 'The tensor as a point in 3D; null until spatialize_model places it.';
+COMMENT ON COLUMN atomizer.tensor_atom.hilbert_value IS 'That point''s place on the Hilbert curve.';
 COMMENT ON COLUMN atomizer.tensor_atom.created_at IS 'When the tensor was first listed.';
 COMMENT ON COLUMN atomizer.tensor_atom.valid_from IS 'Since when the row is as it is; null until the model is complete.';
 COMMENT ON COLUMN atomizer.tensor_atom.valid_to IS 'Until when: infinity here, a time in tensor_atom_history.';

@@ -48,4 +48,4 @@ COMMENT ON TYPE atomizer.pruning_strategy IS 'Reserved for pruning, which is not
 
 CREATE TYPE atomizer.spatial_index_strategy AS ENUM (
     'RTree', 'Hilbert3D', 'Morton2D', 'Morton3D', 'KDTree', 'BallTree', 'Grid');
-COMMENT ON TYPE atomizer.spatial_index_strategy IS 'Reserved for spatial queries, which are not built yet.';
+COMMENT ON TYPE atomizer.spatial_index_strategy IS 'Index of a spatial query: RTree (GiST on the geometry) or Hilbert3D (btree on the Hilbert value); the others are reserved.';

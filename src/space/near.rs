@@ -1,0 +1,317 @@
+//! What lies near a point or in a box. The statements are functions in `sql/functions/space.sql`,
+//! which Postgres inlines: `EXPLAIN` of them shows an administrator the index that is used.
+
+use super::curves::default_grid;
+use super::geometry::{Box3d, Point, PointZ};
+use super::spatialize::{Granularity, WHOLE};
+use crate::access::{self, StoredTensor, field, hash};
+use crate::errors::{OrRaise, raise};
+use crate::owner;
+use atomizer_core::curve::{Curve, CurveError};
+use atomizer_core::hash::Hash;
+use atomizer_core::quant::Dtype;
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::DatumWithOid;
+use pgrx::enum_helper::lookup_enum_by_oid;
+use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
+
+/// Most rows that are asked for, and most candidates: they are held in memory, 200 bytes each.
+const MAX_COUNT: i32 = 10_000_000;
+
+/// The index a query goes through.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Strategy {
+    /// GiST on the geometry.
+    RTree,
+    /// btree on the Hilbert value.
+    Hilbert3D,
+}
+
+impl_sql_translatable!(Strategy, arg_only = "atomizer.spatial_index_strategy");
+
+impl FromDatum for Strategy {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: an enum's datum is the oid of its label.
+        let label = unsafe { pg_sys::Oid::from_polymorphic_datum(datum, is_null, oid) }?;
+        let (name, ..) = lookup_enum_by_oid(label);
+        Some(match name.as_str() {
+            "RTree" => Self::RTree,
+            "Hilbert3D" => Self::Hilbert3D,
+            _ => raise(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!("there is no index for the strategy {name}"),
+                "RTree and Hilbert3D have one.",
+            ),
+        })
+    }
+}
+
+// SAFETY: the datum is a label of the enum, which the implementation of FromDatum reads.
+unsafe impl<'fcx> ArgAbi<'fcx> for Strategy {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above; a strict function is not called with null.
+        unsafe { arg.unbox_arg_using_from_datum().expect("the argument is not null") }
+    }
+}
+
+/// A number of rows that can be asked for.
+pub fn check_count(name: &str, count: i32) -> i64 {
+    if !(1..=MAX_COUNT).contains(&count) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("{name} must be 1 to {MAX_COUNT}, but is {count}"),
+            "",
+        );
+    }
+    count.into()
+}
+
+/// A tensor or row that may be similar to another.
+pub struct Candidate {
+    pub tensor_atom_id: i64,
+    pub model_id: i64,
+    pub layer_name: String,
+    pub row_no: i64,
+    pub dtype: Dtype,
+    pub byte_length: i64,
+    pub content_hash: Hash,
+}
+
+impl Candidate {
+    /// Whether the content has a row of this number, when its rows are so wide.
+    pub fn holds_row(&self, width: u64) -> bool {
+        let info = self.dtype.info();
+        let blocks = self.byte_length as u64 / u64::from(info.block_bytes);
+        (self.row_no as u64) < blocks * u64::from(info.block_weights) / width
+    }
+}
+
+fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
+    owner::run(|client| {
+        owner::execute(client, statement, args)
+            .map(|row| {
+                let data_type: String = field(&row, 5);
+                Candidate {
+                    tensor_atom_id: field(&row, 1),
+                    model_id: field(&row, 2),
+                    layer_name: field(&row, 3),
+                    row_no: field(&row, 4),
+                    dtype: Dtype::from_name(&data_type)
+                        .unwrap_or_else(|| error!("data type {data_type} is not known")),
+                    byte_length: field(&row, 6),
+                    content_hash: hash(&row, 7),
+                }
+            })
+            .collect()
+    })
+}
+
+/// Rows of so many weights near a point, of the caller's tenants.
+pub fn rows(
+    point: [f64; 3],
+    width: u64,
+    within_tensor: Option<i64>,
+    count: i64,
+    strategy: Strategy,
+) -> Vec<Candidate> {
+    let tenants = access::my_tenant_ids();
+    let columns =
+        "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash FROM";
+    match strategy {
+        Strategy::RTree => candidates(
+            &format!("{columns} atomizer._near_rows($1, $2, $3, $4, $5)"),
+            &[
+                tenants.into(),
+                point.to_vec().into(),
+                (width as i64).into(),
+                within_tensor.into(),
+                count.into(),
+            ],
+        ),
+        Strategy::Hilbert3D => {
+            let grid = default_grid();
+            let value = grid.index(Curve::Hilbert, point).or_raise() as i64;
+            candidates(
+                &format!("{columns} atomizer._near_rows_hilbert($1, $2, $3, $4, $5)"),
+                &[tenants.into(), value.into(), (width as i64).into(), within_tensor.into(), count.into()],
+            )
+        }
+    }
+}
+
+/// Tensors of as many weights near a tensor, of the caller's tenants.
+pub fn tensors(tensor: &StoredTensor, count: i64) -> Vec<Candidate> {
+    let tenants = access::my_tenant_ids();
+    let point = place_of(tensor, WHOLE);
+    candidates(
+        "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash \
+         FROM atomizer._near_tensors($1, $2, $3, $4)",
+        &[tenants.into(), point.to_vec().into(), tensor.weight_count.into(), count.into()],
+    )
+}
+
+/// The stored point of a tensor or of one of its rows.
+pub fn place_of(tensor: &StoredTensor, row_no: i64) -> [f64; 3] {
+    let statement = "SELECT x, y, z FROM atomizer._place_of($1, $2)";
+    let found = owner::run(|client| {
+        let args = [tensor.content_hash.as_slice().into(), row_no.into()];
+        owner::execute(client, statement, &args)
+            .map(|row| [field(&row, 1), field(&row, 2), field(&row, 3)])
+            .next()
+    });
+    found.unwrap_or_else(|| {
+        let granularity = if row_no == WHOLE { "tensor" } else { "row" };
+        let what = if row_no == WHOLE { String::new() } else { format!("row {row_no} of ") };
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("{what}tensor \"{}\" has no point in space", tensor.layer_name),
+            &format!(
+                "CALL spatialize_model(model_id, granularity => '{granularity}') places what can be decoded and is finite."
+            ),
+        )
+    })
+}
+
+/// The columns of an atom in space, its distance from where was asked, if anywhere.
+type Found = (i64, i64, String, i64, PointZ, Option<f64>);
+
+fn found(row: &SpiHeapTupleData) -> Found {
+    let point = PointZ([field(row, 5), field(row, 6), field(row, 7)]);
+    let distance = row.get(8).unwrap_or_else(|error| error!("{error}"));
+    (field(row, 1), field(row, 2), field(row, 3), field(row, 4), point, distance)
+}
+
+fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
+    if let Some(axis) = point.iter().position(|coordinate| coordinate.is_nan()) {
+        Err(CurveError::NotANumber(axis)).or_raise()
+    }
+    let tenants = access::my_tenant_ids();
+    let function = if of_rows { "_nearest_rows" } else { "_nearest_tensors" };
+    let statement = format!(
+        "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, distance FROM atomizer.{function}($1, $2, $3)"
+    );
+    owner::run(|client| {
+        let args = [tenants.into(), point.to_vec().into(), k.into()];
+        owner::execute(client, &statement, &args).map(|row| found(&row)).collect()
+    })
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(stable, parallel_unsafe, name = "nearest_atoms")]
+fn nearest_to_point(
+    point: Point,
+    k: default!(i32, "10"),
+    granularity: default!(&str, "'tensor'"),
+) -> TableIterator<
+    'static,
+    (
+        name!(tensor_atom_id, i64),
+        name!(model_id, i64),
+        name!(layer_name, String),
+        name!(row_no, i64),
+        name!(spatial_key, PointZ),
+        name!(distance, Option<f64>),
+    ),
+> {
+    let k = check_count("k", k);
+    let of_rows = Granularity::of_name(granularity) == Granularity::Row;
+    TableIterator::new(point.0.map(|point| nearest(point, k, of_rows)).unwrap_or_default())
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(stable, parallel_unsafe, name = "nearest_atoms")]
+fn nearest_to_atom(
+    tensor_atom_id: i64,
+    k: default!(i32, "10"),
+    row_no: default!(i64, "-1"),
+) -> TableIterator<
+    'static,
+    (
+        name!(tensor_atom_id, i64),
+        name!(model_id, i64),
+        name!(layer_name, String),
+        name!(row_no, i64),
+        name!(spatial_key, PointZ),
+        name!(distance, Option<f64>),
+    ),
+> {
+    let k = check_count("k", k);
+    let tensor = access::tensor(tensor_atom_id);
+    let point = place_of(&tensor, row_no);
+    // One more: the atom itself is among them, unless more than k others share its point.
+    let mut atoms = nearest(point, k + 1, row_no != WHOLE);
+    atoms.retain(|atom| (atom.0, atom.3) != (tensor_atom_id, row_no));
+    atoms.truncate(k as usize);
+    TableIterator::new(atoms)
+}
+
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(immutable, parallel_safe)]
+fn _is_in_box(
+    point: Point,
+    x_low: f64,
+    y_low: f64,
+    z_low: f64,
+    x_high: f64,
+    y_high: f64,
+    z_high: f64,
+) -> bool {
+    point.0.is_some_and(|[x, y, z]| {
+        (x_low..=x_high).contains(&x) && (y_low..=y_high).contains(&y) && (z_low..=z_high).contains(&z)
+    })
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(stable, parallel_unsafe)]
+fn atoms_in_box(
+    search_box: Box3d,
+    strategy: default!(Strategy, "'RTree'"),
+) -> TableIterator<
+    'static,
+    (
+        name!(tensor_atom_id, i64),
+        name!(model_id, i64),
+        name!(layer_name, String),
+        name!(row_no, i64),
+        name!(spatial_key, PointZ),
+    ),
+> {
+    // The checks of the corners are those of hilbert_ranges, whichever index is used.
+    default_grid().cells(search_box.low, search_box.high).or_raise();
+    let tenants = access::my_tenant_ids();
+    let function = match strategy {
+        Strategy::RTree => "_atoms_in_box",
+        Strategy::Hilbert3D => "_atoms_in_box_hilbert",
+    };
+    let statement = format!(
+        "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, NULL::float8 FROM atomizer.{function}($1, $2, $3)"
+    );
+    let atoms: Vec<_> = owner::run(|client| {
+        let args = [tenants.into(), search_box.low.to_vec().into(), search_box.high.to_vec().into()];
+        owner::execute(client, &statement, &args)
+            .map(|row| {
+                let (tensor_atom_id, model_id, layer_name, row_no, point, _) = found(&row);
+                (tensor_atom_id, model_id, layer_name, row_no, point)
+            })
+            .collect()
+    });
+    TableIterator::new(atoms)
+}
+
+#[pg_extern(stable, parallel_unsafe)]
+fn atom_tiles(z: i32, x: i32, y: i32) -> Vec<u8> {
+    let tenants = access::my_tenant_ids();
+    // A map of 2^z tiles on each side: beyond 21 a tile is smaller than a cell of the Hilbert curve.
+    let side = 1i64.checked_shl(z as u32).filter(|_| (0..=21).contains(&z));
+    let inside = |at: i32| side.is_some_and(|side| (0..side).contains(&at.into()));
+    if !inside(x) || !inside(y) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("there is no tile {z}/{x}/{y}"),
+            "z is 0 to 21, x and y are 0 to 2^z - 1.",
+        );
+    }
+    let args = [tenants.into(), z.into(), x.into(), y.into()];
+    owner::value("SELECT atomizer._atom_tile($1, $2, $3, $4)", &args).unwrap_or_default()
+}

@@ -1,0 +1,242 @@
+//! Filling `atom_embedding`: one step of the procedure `spatialize_model`, which commits after each.
+
+use super::curves::default_grid;
+use super::geometry::PointZ;
+use super::similar::RowLayout;
+use crate::access::{self, StoredTensor};
+use crate::errors::{OrRaise, raise};
+use crate::heap::{Table, bytea};
+use crate::{owner, tensors};
+use atomizer_core::curve::Curve;
+use atomizer_core::hash::Hash;
+use atomizer_core::projection::{DEFAULT_SEED, Projection};
+use atomizer_core::sketch::{DIMENSION, Sketch};
+use atomizer_core::weights::Weights;
+use pgrx::prelude::*;
+use std::time::{Duration, Instant};
+
+/// A step ends after this time: then it is committed, and a crash loses no more.
+const STEP: Duration = Duration::from_millis(500);
+/// Contents begun in one step at most: each holds a lock in the server's table of locks.
+const STEP_CONTENTS: usize = 200;
+/// Weights of rows in memory at a time: 16 MiB.
+const PIECE_WEIGHTS: u64 = 4 << 20;
+/// Number of the row that stands for a tensor as a whole.
+pub const WHOLE: i64 = -1;
+
+/// What is placed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Granularity {
+    Tensor,
+    Row,
+}
+
+impl Granularity {
+    /// By its name in SQL.
+    pub fn of_name(name: &str) -> Self {
+        match name {
+            "tensor" => Self::Tensor,
+            "row" => Self::Row,
+            _ => raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("there is no granularity \"{name}\""),
+                "tensor and row are granularities.",
+            ),
+        }
+    }
+}
+
+/// What a step has done.
+#[derive(Default)]
+struct Step {
+    points_added: i64,
+    /// Weights of the tensor it ended in that are done with.
+    weights_of_last: u64,
+    contents: usize,
+    notices: Vec<String>,
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn _spatialize_step(
+    model_id: i64,
+    granularity: &str,
+    from_tensor: i32,
+) -> TableIterator<
+    'static,
+    (
+        name!(next_tensor, Option<i32>),
+        name!(points_added, i64),
+        name!(weights_done, i64),
+        name!(total_weights, i64),
+        name!(notices, Vec<String>),
+    ),
+> {
+    let granularity = Granularity::of_name(granularity);
+    crate::threads::start();
+    let model = access::complete_model(model_id);
+    let (begun, mut step) = (Instant::now(), Step::default());
+    let from = from_tensor.max(0) as usize;
+    let mut next = from;
+    while let Some(tensor) = model.tensors.get(next) {
+        pgrx::check_for_interrupts!();
+        if !step.place(tensor, granularity, begun + STEP) {
+            break;
+        }
+        next += 1;
+        step.weights_of_last = 0;
+        if begun.elapsed() >= STEP || step.contents >= STEP_CONTENTS {
+            break;
+        }
+    }
+    if granularity == Granularity::Tensor {
+        copy_to_tensor_atoms(model_id, from, next);
+    }
+    let weights = |tensors: &[StoredTensor]| tensors.iter().map(|tensor| tensor.weight_count).sum::<i64>();
+    let more = next < model.tensors.len();
+    let done = weights(&model.tensors[..next.min(model.tensors.len())]) + step.weights_of_last as i64;
+    TableIterator::once((
+        more.then_some(next as i32),
+        step.points_added,
+        done,
+        weights(&model.tensors),
+        step.notices,
+    ))
+}
+
+impl Step {
+    /// Places a tensor, or its rows, unless another tensor of the same content was placed before.
+    /// False when there is more to do, in the next step.
+    fn place(&mut self, tensor: &StoredTensor, granularity: Granularity, until: Instant) -> bool {
+        let layout = RowLayout::of(tensor);
+        let end = match (granularity, &layout) {
+            (Granularity::Tensor, _) => 0,
+            (Granularity::Row, Some(layout)) => layout.rows as i64,
+            (Granularity::Row, None) => return true,
+        };
+        if !tensor.dtype.is_decodable() {
+            self.notices.push(format!(
+                "tensor \"{}\" is left out: weights of type {} can't be decoded",
+                tensor.layer_name,
+                tensor.dtype.name()
+            ));
+            return true;
+        }
+        let is_done = |last: Option<i64>| last.is_some_and(|last| last + 1 >= end);
+        if is_done(last_row(&tensor.content_hash, granularity)) {
+            return true;
+        }
+        // One session places a content. It waits for another one's only while it holds no such lock
+        // itself, so that no two can wait for each other.
+        if !lock(&tensor.content_hash, self.contents == 0) {
+            return false;
+        }
+        self.contents += 1;
+        let last = last_row(&tensor.content_hash, granularity);
+        match layout {
+            _ if is_done(last) => true,
+            Some(layout) if granularity == Granularity::Row => {
+                self.place_rows(tensor, &layout, last.map_or(0, |last| last + 1) as u64, until)
+            }
+            _ => {
+                self.insert(&tensor.content_hash, &mut [(WHOLE, place_whole(tensor))].into_iter());
+                true
+            }
+        }
+    }
+
+    fn place_rows(&mut self, tensor: &StoredTensor, layout: &RowLayout, from: u64, until: Instant) -> bool {
+        let projection = Projection::cached(DEFAULT_SEED, layout.width as usize).or_raise();
+        let piece_rows = (PIECE_WEIGHTS / layout.width).max(1);
+        let (mut first, mut points) = (from, Vec::new());
+        while first < layout.rows {
+            pgrx::check_for_interrupts!();
+            let count = piece_rows.min(layout.rows - first);
+            let weights = tensors::read_weights(tensor, first * layout.width, count * layout.width);
+            let weights = weights.into_f32();
+            if projection.place_all(&weights, &mut points).is_ok() {
+                let rows = (first as i64..).zip(points.iter().copied());
+                self.insert(&tensor.content_hash, &mut { rows });
+            } else {
+                // A row that is not finite has no direction, and the others have their points.
+                let rows = weights.chunks_exact(layout.width as usize).map(|row| projection.place(row).ok());
+                let placed: Vec<(i64, [f64; 3])> =
+                    (first as i64..).zip(rows).filter_map(|(row_no, point)| Some((row_no, point?))).collect();
+                self.notices.push(format!(
+                    "{} rows of tensor \"{}\" are left out: they hold NaN or infinities",
+                    count - placed.len() as u64,
+                    tensor.layer_name
+                ));
+                self.insert(&tensor.content_hash, &mut placed.into_iter());
+            }
+            first += count;
+            if Instant::now() >= until && first < layout.rows {
+                self.weights_of_last = first * layout.width;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn insert(&mut self, hash: &Hash, rows: &mut dyn Iterator<Item = (i64, [f64; 3])>) {
+        let grid = default_grid();
+        let table = Table::open(c"atom_embedding", pg_sys::RowExclusiveLock);
+        let added = &mut self.points_added;
+        table.insert(|| {
+            let (row_no, point) = rows.next()?;
+            *added += 1;
+            let hilbert_value = grid.index(Curve::Hilbert, point).or_raise() as i64;
+            let [x, y, z] = point.map(|coordinate| pg_sys::Datum::from(coordinate.floor() as i32));
+            let spatial_key = PointZ(point).datum();
+            Some([bytea(hash), row_no.into(), spatial_key, hilbert_value.into(), x, y, z])
+        });
+        table.close();
+        // SAFETY: a plain call on the main thread. What was inserted is to be seen by later statements.
+        unsafe { pg_sys::CommandCounterIncrement() };
+    }
+}
+
+/// The last row of a content that has a point; for [`Granularity::Tensor`], [`WHOLE`] if that has one.
+fn last_row(hash: &Hash, granularity: Granularity) -> Option<i64> {
+    let statement = match granularity {
+        Granularity::Tensor => {
+            "SELECT row_no FROM atomizer.atom_embedding WHERE content_hash = $1 AND row_no = -1"
+        }
+        Granularity::Row => {
+            "SELECT max(row_no) FROM atomizer.atom_embedding WHERE content_hash = $1 AND row_no >= 0"
+        }
+    };
+    owner::value(statement, &[hash.as_slice().into()])
+}
+
+/// Locks the placing of a content until the end of the transaction; false when another has the lock.
+fn lock(hash: &Hash, wait: bool) -> bool {
+    // Keys of advisory locks are the users' too: a clash costs waiting, nothing else.
+    let (key, _) = hash.split_first_chunk().expect("a hash has more than 8 bytes");
+    let key = i64::from_le_bytes(*key);
+    let statement = match wait {
+        true => "SELECT true FROM (SELECT pg_advisory_xact_lock($1)) AS l",
+        false => "SELECT pg_try_advisory_xact_lock($1)",
+    };
+    owner::value(statement, &[key.into()]).unwrap_or(false)
+}
+
+/// A tensor as a point: the place of its sketch.
+fn place_whole(tensor: &StoredTensor) -> [f64; 3] {
+    let mut sketch = Sketch::new(DEFAULT_SEED);
+    tensors::for_each_weights(tensor, 1, |weights| sketch.add(&weights.into_f32()));
+    let projection = Projection::cached(DEFAULT_SEED, DIMENSION).or_raise();
+    projection.place(&sketch.finish()).or_raise()
+}
+
+/// Gives the model's tensor atoms from..to the points of their contents.
+fn copy_to_tensor_atoms(model_id: i64, from: usize, to: usize) {
+    let statement = "UPDATE atomizer.tensor_atom t \
+         SET spatial_key = e.spatial_key, hilbert_value = e.hilbert_value FROM atomizer.atom_embedding e \
+         WHERE t.model_id = $1 AND t.tensor_no >= $2 AND t.tensor_no < $3 \
+           AND e.content_hash = t.content_hash AND e.row_no = -1 \
+           AND t.hilbert_value IS DISTINCT FROM e.hilbert_value";
+    owner::run(|client| {
+        owner::execute(client, statement, &[model_id.into(), (from as i32).into(), (to as i32).into()]);
+    });
+}
