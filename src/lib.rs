@@ -19,6 +19,7 @@ mod segment_rows;
 mod sources;
 mod sql_types;
 mod store;
+mod svd;
 mod tensors;
 mod threads;
 
@@ -77,14 +78,26 @@ extension_sql_file!(
     requires = ["atomize_model_governed", governance::_prepare_ingestion, reading::detect_model_format]
 );
 extension_sql_file!(
+    "../sql/procedures/compress_model.sql",
+    name = "compress_model",
+    requires = ["derived", svd::_compress_step]
+);
+extension_sql_file!(
     "../sql/views/views.sql",
     name = "views",
-    requires = ["tensor_atom", "atom", "ingestion_job", access::my_tenant_ids, tensors::tensor_coefficients]
+    requires = [
+        "tensor_atom",
+        "atom",
+        "ingestion_job",
+        access::my_tenant_ids,
+        tensors::tensor_coefficients,
+        svd::tensor_spectral_measures
+    ]
 );
 extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views"]);
 extension_sql_file!(
     "../sql/security/grants.sql",
     name = "grants",
-    requires = ["policies", "integrity", "garbage", "ingest_model", "quantization"]
+    requires = ["policies", "integrity", "garbage", "ingest_model", "compress_model", "quantization"]
 );
 extension_sql_file!("../sql/comments.sql", name = "comments", requires = ["grants"], finalize);

@@ -39,7 +39,8 @@ fn decode(weight_data: &[u8], data_type: &str) -> Weights {
     weights::decode(dtype, weight_data).or_raise()
 }
 
-fn to_f32(weights: Weights) -> Vec<f32> {
+/// Weights as `real`; rounded where their type is wider.
+pub fn to_f32(weights: Weights) -> Vec<f32> {
     match weights {
         Weights::F32(values) => values,
         wide => (0..wide.len()).map(|i| wide.f32(i)).collect(),
@@ -59,7 +60,7 @@ fn _dequantize_bytes(weight_data: &[u8], data_type: &str) -> Vec<u8> {
 }
 
 /// The weights of an array, none of them null.
-fn slice_of<'a>(array: &'a Array<f32>) -> &'a [f32] {
+pub fn slice_of<'a>(array: &'a Array<f32>) -> &'a [f32] {
     array.as_slice().unwrap_or_else(|_| {
         raise(
             PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,

@@ -62,7 +62,11 @@ BEGIN
 
     RETURN QUERY SELECT 'no orphans', format('segments of %s', encode(s.content_hash, 'hex')), 'no atom has this content'
                  FROM (SELECT DISTINCT x.content_hash FROM atomizer.tensor_segment x) s
-                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = s.content_hash AND a.kind <> 'weight');
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = s.content_hash AND a.kind <> 'weight')
+                 UNION ALL
+                 SELECT 'no orphans', format('decomposition of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.svd_component x) c
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight');
 END $$;
 COMMENT ON FUNCTION atomizer.check_integrity() IS
     'Checks every invariant of the store by reading all of it, and returns what does not hold: no row when all is well. For administrators.';

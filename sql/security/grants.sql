@@ -3,7 +3,7 @@
 GRANT USAGE ON SCHEMA atomizer TO PUBLIC;
 GRANT SELECT ON atomizer.tenant, atomizer.tenant_member, atomizer.model, atomizer.model_file,
     atomizer.ingestion_job, atomizer.tensor_atom, atomizer.tensor_atom_history,
-    atomizer.tensor_atom_coefficient, atomizer.ingestion_progress, atomizer.tenant_atom TO PUBLIC;
+    atomizer.tensor_atom_coefficient, atomizer.layer_spectrum, atomizer.ingestion_progress, atomizer.tenant_atom TO PUBLIC;
 
 DO $$
 DECLARE
@@ -19,7 +19,7 @@ BEGIN
                -- Names with an underscore are internal, except those that procedures and SQL functions call as their caller.
                OR p.proname LIKE '\_%'
                   AND NOT (p.proname IN ('_ingestion_step', '_plan_line', '_progress_line', '_completion_line',
-                                         '_dequantize', '_dequantize_bytes', '_quantize')
+                                         '_dequantize', '_dequantize_bytes', '_quantize', '_compress_step')
                            OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job', '_prepare_ingestion') AND p.prolang =
                               (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname = 'c')))
     LOOP
