@@ -74,6 +74,29 @@ COMMENT ON FUNCTION atomizer.similar_tensors(bigint, integer, integer, text) IS
 COMMENT ON FUNCTION atomizer.atom_tiles(integer, integer, integer) IS
     'A Mapbox vector tile of your atoms, layer atoms: tile 0/0/0 is the box -100 to 100 seen along z. Martin and pg_tileserv serve it.';
 
+COMMENT ON FUNCTION atomizer.svd_decompose(real[], integer, integer, integer) IS
+    'A matrix, row by row, as u (rows x rank), s and vt (rank x cols): the nearest there is of this rank. explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the rest over that of the matrix.';
+COMMENT ON FUNCTION atomizer.svd_decompose(bytea, integer, integer, integer) IS
+    'As svd_decompose(real[], …), with little-endian 32-bit floats for input and output, as numpy.frombuffer reads them.';
+COMMENT ON FUNCTION atomizer.reconstruct_from_svd(real[], real[], real[], integer, integer) IS
+    'The matrix u * diag(s) * vt, row by row.';
+COMMENT ON FUNCTION atomizer.reconstruct_from_svd(bytea, bytea, bytea, integer, integer) IS
+    'As reconstruct_from_svd(real[], …), with little-endian 32-bit floats for input and output.';
+COMMENT ON FUNCTION atomizer.svd_spectrum(bigint) IS
+    'All singular values of a stored tensor (its first axis by all others), largest first, and the share of the sum of squares up to each.';
+COMMENT ON FUNCTION atomizer.reconstruct_tensor(bigint, integer) IS
+    'A tensor''s weights from its stored decomposition: of the greatest rank there is, or the first rank singular values of one.';
+COMMENT ON FUNCTION atomizer.tensor_spectral_measures(bigint) IS
+    'What the singular values of a stored matrix tell of it; see the view layer_spectrum. No row, but a notice, for tensors that have none.';
+COMMENT ON FUNCTION atomizer.model_spectral_measures(bigint, bigint) IS
+    'As tensor_spectral_measures, for every matrix of a model that has min_parameters weights or more.';
+COMMENT ON FUNCTION atomizer.extract_lora(bigint, bigint, integer) IS
+    'The difference of two stored tensors as a low-rank adapter: lora_b (outputs x rank) * lora_a (rank x inputs) is nearly tuned - base.';
+COMMENT ON FUNCTION atomizer.extract_lora_model(bigint, bigint, integer, text, boolean) IS
+    'The difference of two stored models as an adapter that peft reads: adapter_model.safetensors and adapter_config.json in a directory of the server, or without a path the former as a new large object. Equal tensors are left out; other_tensors differ and cannot be part of an adapter (biases, norms, embeddings, other shapes).';
+COMMENT ON FUNCTION atomizer._compress_step(bigint, integer, double precision, bigint, integer) IS
+    'One step of compress_model(): decomposes the next tensor that needs it, from first_tensor on.';
+
 COMMENT ON FUNCTION atomizer.export_model_file(bigint, text, integer, boolean) IS
     'Writes a file of a stored model, byte for byte: to a server file, or without a path to a new large object, whose oid it returns. Fails unless the result has the recorded SHA-256.';
 COMMENT ON FUNCTION atomizer.verify_model(bigint) IS

@@ -3,6 +3,8 @@
 use atomizer_core::formats::ParseError;
 use atomizer_core::quant::QuantizeError;
 use atomizer_core::source::SourceError;
+use atomizer_core::svd::SvdError;
+use atomizer_core::svd::lora::LoraError;
 use atomizer_core::weights::DecodeError;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -120,5 +122,37 @@ impl Raise for QuantizeError {
                 raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), "")
             }
         }
+    }
+}
+
+impl Raise for SvdError {
+    fn raise(self) -> ! {
+        let (code, hint) = match &self {
+            Self::Shape { .. } => (
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                "A matrix is given row by row; of its decomposition, u is rows x rank, s rank and vt rank x cols.",
+            ),
+            Self::Empty { .. } | Self::Rank | Self::NotFinite { .. } => {
+                (PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "")
+            }
+            Self::TooLarge(_) => (PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, ""),
+            Self::OutOfMemory => (PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, ""),
+            Self::Cancelled => (PgSqlErrorCode::ERRCODE_QUERY_CANCELED, ""),
+            Self::NotConverged => (PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, ""),
+        };
+        raise(code, self.to_string(), hint)
+    }
+}
+
+impl Raise for LoraError {
+    fn raise(self) -> ! {
+        let code = match self {
+            Self::Svd(error) => error.raise(),
+            Self::Lengths { .. } | Self::Shape { .. } | Self::Twice(_) | Self::Empty => {
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            Self::File(_) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        };
+        raise(code, self.to_string(), "")
     }
 }

@@ -66,8 +66,8 @@ fn export_model_file(
     }
 }
 
-/// Writes beside the target and renames, so that a failed export leaves nothing half-written.
-fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
+/// Raises an error unless the caller may write server files, and the path is absolute.
+pub fn check_may_write(path: &str) {
     if !owner::caller_has_role(pg_sys::ROLE_PG_WRITE_SERVER_FILES) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -75,21 +75,31 @@ fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
             "Only members of pg_write_server_files may write server files. Without it, leave the path out: the file becomes a large object, which psql's \\lo_export fetches.",
         );
     }
-    let target = Path::new(path);
-    if !target.is_absolute() {
+    if !Path::new(path).is_absolute() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_NAME,
             format!("\"{path}\" is a relative path"),
             "Give an absolute path on the database server.",
         );
     }
+}
+
+/// Raises an error if a file is there that is not to be overwritten.
+pub fn check_free(target: &Path, overwrite: bool) {
     if !overwrite && target.exists() {
         raise(
             PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
-            format!("file \"{path}\" exists already"),
+            format!("file \"{}\" exists already", target.display()),
             "Choose another path, or pass overwrite => true.",
         );
     }
+}
+
+/// Writes beside the target and renames, so that a failed export leaves nothing half-written.
+fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
+    check_may_write(path);
+    let target = Path::new(path);
+    check_free(target, overwrite);
     let model = open(model_id, file_no);
     let partial = Partial::create(target);
     rebuild(&model, file_no, |bytes| partial.write(bytes));
@@ -97,13 +107,14 @@ fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
 }
 
 /// A file under a temporary name, removed unless it is finished.
-struct Partial {
+pub struct Partial {
     file: File,
     path: std::path::PathBuf,
 }
 
 impl Partial {
-    fn create(target: &Path) -> Self {
+    /// Makes the file beside its target.
+    pub fn create(target: &Path) -> Self {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
         // A partial file of ours can only be left from a killed backend of the same number.
@@ -112,12 +123,13 @@ impl Partial {
         Self { file, path }
     }
 
-    fn write(&self, bytes: &[u8]) {
+    /// Appends bytes.
+    pub fn write(&self, bytes: &[u8]) {
         (&self.file).write_all(bytes).map_err(|error| io("write", &self.path, error)).or_raise();
     }
 
     /// Makes the file durable under its own name.
-    fn finish(self, target: &Path) {
+    pub fn finish(self, target: &Path) {
         self.file.sync_all().map_err(|error| io("write", &self.path, error)).or_raise();
         std::fs::rename(&self.path, target).map_err(|error| io("rename", &self.path, error)).or_raise();
     }
@@ -134,10 +146,14 @@ fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
     SourceError::Io { action, path: path.to_owned(), error }
 }
 
-/// Makes a large object that belongs to the caller.
 fn export_to_large_object(model_id: i64, file_no: i32) -> pg_sys::Oid {
-    const INV_WRITE: i32 = 0x2_0000;
     let model = open(model_id, file_no);
+    make_large_object(|piece| rebuild(&model, file_no, piece))
+}
+
+/// Makes a large object that belongs to the caller, of the pieces that `fill` hands out.
+pub fn make_large_object(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> pg_sys::Oid {
+    const INV_WRITE: i32 = 0x2_0000;
     // SAFETY: SQL-callable functions, called with the arguments their SQL signatures name.
     unsafe {
         let oid: pg_sys::Oid =
@@ -146,7 +162,7 @@ fn export_to_large_object(model_id: i64, file_no: i32) -> pg_sys::Oid {
         let fd: i32 =
             pgrx::direct_function_call(pg_sys::be_lo_open, &[oid.into_datum(), INV_WRITE.into_datum()])
                 .expect("lo_open returns no null");
-        rebuild(&model, file_no, |bytes| {
+        fill(&mut |bytes| {
             PgMemoryContexts::new("atomizer export").switch_to(|_| {
                 pgrx::direct_function_call::<i32>(pg_sys::be_lowrite, &[fd.into_datum(), bytes.into_datum()]);
             });

@@ -20,6 +20,7 @@ mod sources;
 mod space;
 mod sql_types;
 mod store;
+mod svd;
 mod tensors;
 mod threads;
 
@@ -80,9 +81,21 @@ extension_sql_file!(
     requires = ["atomize_model_governed", governance::_prepare_ingestion, reading::detect_model_format]
 );
 extension_sql_file!(
+    "../sql/procedures/compress_model.sql",
+    name = "compress_model",
+    requires = ["derived", svd::compress::_compress_step]
+);
+extension_sql_file!(
     "../sql/views/views.sql",
     name = "views",
-    requires = ["tensor_atom", "atom", "ingestion_job", access::my_tenant_ids, tensors::tensor_coefficients]
+    requires = [
+        "tensor_atom",
+        "atom",
+        "ingestion_job",
+        access::my_tenant_ids,
+        tensors::tensor_coefficients,
+        svd::measures::tensor_spectral_measures
+    ]
 );
 extension_sql_file!(
     "../sql/functions/space.sql",
@@ -99,6 +112,14 @@ extension_sql_file!("../sql/security/policies.sql", name = "policies", requires 
 extension_sql_file!(
     "../sql/security/grants.sql",
     name = "grants",
-    requires = ["policies", "integrity", "garbage", "ingest_model", "quantization", "spatialize_model"]
+    requires = [
+        "policies",
+        "integrity",
+        "garbage",
+        "ingest_model",
+        "quantization",
+        "spatialize_model",
+        "compress_model"
+    ]
 );
 extension_sql_file!("../sql/comments.sql", name = "comments", requires = ["grants"], finalize);

@@ -52,7 +52,7 @@ fn _dequantize_bytes(weight_data: &[u8], data_type: &str) -> Vec<u8> {
 }
 
 /// The weights of an array, none of them null.
-fn slice_of<'a>(array: &'a Array<f32>) -> &'a [f32] {
+pub fn slice_of<'a>(array: &'a Array<f32>) -> &'a [f32] {
     array.as_slice().unwrap_or_else(|_| {
         raise(
             PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,

@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 use std::rc::Rc;
 
 /// Most bytes of one bytea: Postgres' limit on any value, less its header.
-const MAX_BYTEA: u64 = 0x3fff_ff00;
+pub const MAX_BYTEA: u64 = 0x3fff_ff00;
 /// Bytes of blocks a stream of weights decodes at a time.
 const STREAM_BYTES: u64 = 64 << 10;
 

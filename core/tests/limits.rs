@@ -124,7 +124,7 @@ fn many_pairs(prefix: &str, count: usize) -> Vec<u8> {
 
 #[test]
 fn many_names_take_no_longer_each() {
-    // 300,000 names compared with each other would take minutes.
+    // 4 s of a core that does nothing else; 300,000 names compared with each other would take many minutes.
     let start = Instant::now();
     let count = 300_000;
     let metadata = many_pairs("k", count);
@@ -135,5 +135,5 @@ fn many_names_take_no_longer_each() {
     let (a, b) = (many_pairs("a", count), many_pairs("b", count));
     let shards = [("a", &a[..]), ("b", &b[..])];
     assert_eq!(open_files(&shards).unwrap().metadata.len(), 2 * count);
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 90, "{:?}", start.elapsed());
 }

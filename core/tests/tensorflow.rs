@@ -374,7 +374,7 @@ fn kinds_of_files_are_told_by_their_content() {
         (message(&[int(1, 8), bytes(2, "pytorch")]), None),
         (b"\x89PNG\r\n\x1a\n".to_vec(), None),
         (b"PK\x03\x04".to_vec(), None),
-        (b"\x80\x02}q\x00.".to_vec(), None),
+        (b"\x80\x02}q\x00.".to_vec(), Some(Format::PyTorch)),
         (vec![0; 100], None),
         (vec![0x0a; 100], None),
         (b"plain text, which is no model".to_vec(), None),

@@ -66,7 +66,11 @@ BEGIN
                  UNION ALL
                  SELECT 'no orphans', format('points of %s', encode(e.content_hash, 'hex')), 'no tensor has this content'
                  FROM (SELECT DISTINCT x.content_hash FROM atomizer.atom_embedding x) e
-                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = e.content_hash AND a.kind = 'tensor');
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = e.content_hash AND a.kind = 'tensor')
+                 UNION ALL
+                 SELECT 'no orphans', format('decomposition of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.svd_component x) c
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight');
 
     RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),
                         'hilbert_value is not that of spatial_key'

@@ -4,7 +4,7 @@ GRANT USAGE ON SCHEMA atomizer TO PUBLIC;
 GRANT SELECT ON atomizer.tenant, atomizer.tenant_member, atomizer.model, atomizer.model_file,
     atomizer.ingestion_job, atomizer.tensor_atom, atomizer.tensor_atom_history,
     atomizer.tensor_atom_coefficient, atomizer.ingestion_progress, atomizer.tenant_atom,
-    atomizer.atom_points TO PUBLIC;
+    atomizer.atom_points, atomizer.layer_spectrum TO PUBLIC;
 
 DO $$
 DECLARE
@@ -20,7 +20,7 @@ BEGIN
                -- Names with an underscore are internal, except those that procedures and SQL functions call as their caller.
                OR p.proname LIKE '\_%'
                   AND NOT (p.proname IN ('_ingestion_step', '_plan_line', '_progress_line', '_completion_line',
-                                         '_spatialize_step', '_spatial_line', '_spatial_end_line',
+                                         '_spatialize_step', '_spatial_line', '_spatial_end_line', '_compress_step',
                                          '_dequantize', '_dequantize_bytes', '_quantize')
                            OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job', '_prepare_ingestion') AND p.prolang =
                               (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname = 'c')))

@@ -11,7 +11,6 @@ use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
 use atomizer_core::projection::{DEFAULT_SEED, Projection};
 use atomizer_core::sketch::{DIMENSION, Sketch};
-use atomizer_core::weights::Weights;
 use pgrx::prelude::*;
 use std::time::{Duration, Instant};
 

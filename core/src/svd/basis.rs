@@ -7,7 +7,7 @@
 //! orthonormal once more: twice is enough.
 
 use super::dense::{Grid, combine, gram, multiply};
-use super::product::{Onto, cross, plain};
+use super::product::{Factor, Onto, cross, plain};
 use super::random::Random;
 use super::symmetric;
 use super::{SvdError, zeros};
@@ -21,6 +21,9 @@ const NOISE: f64 = 1e-6;
 const STEEP: f64 = 1e-4;
 /// Largest number of the second projection up to which the block stays orthonormal itself.
 const MOVED: f32 = 1e-3;
+/// Length that a column of 1 keeps at least when it is projected once more; one that doesn't was nothing
+/// but rounding of what the basis has already.
+const REMAINS: f64 = 0.1;
 /// Times that a block is made orthonormal at most.
 const MAX_PASSES: usize = 4;
 
@@ -38,7 +41,7 @@ pub(super) struct Basis {
 }
 
 /// A block's factor: block = orthonormal · factor, and orthonormal = block · inverse.
-struct Factor {
+struct Factored {
     rank: usize,
     factor: Vec<f64>,
     inverse: Vec<f64>,
@@ -103,7 +106,7 @@ impl Basis {
                 }
                 None => product.copy_from_slice(&found.factor),
             }
-            (rank, floor) = (found.rank, NOISE);
+            (rank, floor) = (found.rank, REMAINS);
             let mut moved: Vec<f64> = zeros(self.width * rank)?;
             self.project(&mut y, rank, |i, value| moved[i] += f64::from(value), cancel)?;
             let (a, b) = (Grid::new(&moved, rank), Grid::new(&product, width));
@@ -132,9 +135,10 @@ impl Basis {
         for block in &self.blocks {
             let shares = cross(&block.values, block.width, y, width, cancel)?;
             let shares: Vec<f32> = shares.into_iter().map(|value| value as f32).collect();
-            plain(&block.values, block.width, &shares, width, -1.0, Onto::Sum, y, cancel)?;
-            shares.iter().enumerate().for_each(|(i, value)| each(at + i, *value));
-            at += shares.len();
+            let shares = Factor { values: &shares, width, scale: -1.0 };
+            plain(&block.values, block.width, shares, Onto::Sum, y, cancel)?;
+            shares.values.iter().enumerate().for_each(|(i, value)| each(at + i, *value));
+            at += shares.values.len();
         }
         Ok(())
     }
@@ -166,7 +170,8 @@ impl Basis {
         for block in &self.blocks {
             let rows;
             (rows, rest) = rest.split_at(block.width * columns);
-            plain(&block.values, block.width, rows, columns, 1.0, Onto::Sum, &mut out, cancel)?;
+            let rows = Factor::new(rows, columns);
+            plain(&block.values, block.width, rows, Onto::Sum, &mut out, cancel)?;
         }
         Ok(out)
     }
@@ -191,7 +196,7 @@ impl Basis {
 }
 
 /// Factors a Gram matrix; columns shorter than `floor` are left out.
-fn factorize(gram: Vec<f64>, width: usize, floor: f64, cancel: &AtomicBool) -> Result<Factor, SvdError> {
+fn factorize(gram: Vec<f64>, width: usize, floor: f64, cancel: &AtomicBool) -> Result<Factored, SvdError> {
     if let Some(cholesky) = DMatrix::from_row_slice(width, width, &gram).cholesky() {
         let lower = cholesky.unpack();
         let (least, most) = (lower.diagonal().min(), lower.diagonal().max());
@@ -200,7 +205,7 @@ fn factorize(gram: Vec<f64>, width: usize, floor: f64, cancel: &AtomicBool) -> R
             if lower.solve_lower_triangular_mut(&mut inverse) {
                 // Column by column the lower factor is, row by row, the upper one; likewise its inverse.
                 let (factor, inverse) = (lower.as_slice().to_vec(), inverse.as_slice().to_vec());
-                return Ok(Factor { rank: width, factor, inverse, is_steep: least < STEEP * most });
+                return Ok(Factored { rank: width, factor, inverse, is_steep: least < STEEP * most });
             }
         }
     }
@@ -216,5 +221,5 @@ fn factorize(gram: Vec<f64>, width: usize, floor: f64, cancel: &AtomicBool) -> R
             inverse[j * rank + i] = x / length;
         }
     }
-    Ok(Factor { rank, factor, inverse, is_steep: true })
+    Ok(Factored { rank, factor, inverse, is_steep: true })
 }

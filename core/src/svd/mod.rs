@@ -25,7 +25,8 @@ pub use power_law::{PowerLaw, power_law};
 
 use basis::Basis;
 use exact::{Matrix, Thin};
-use product::{Onto, plain};
+use product::{Factor, Onto, plain};
+use pulp::{Arch, Simd, WithSimd};
 use random::Random;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,6 +136,31 @@ struct Norms {
     largest: f32,
 }
 
+/// The sum of squares, in f64, the largest magnitude, and whether all values are finite.
+struct Survey<'a>(&'a [f32]);
+
+impl WithSimd for Survey<'_> {
+    type Output = (f64, f32, bool);
+
+    /// Plain code; what is inlined here is compiled for the processor's own vectors.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let (mut sums, mut most) = ([0.0f64; 16], [0u32; 16]);
+        let (whole, rest) = self.0.as_chunks::<16>();
+        let mut last = [0.0; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        for values in whole.iter().chain([&last]) {
+            for i in 0..16 {
+                sums[i] += f64::from(values[i]) * f64::from(values[i]);
+                // Magnitudes sort as their bits do, NaN above infinity above all others.
+                most[i] = most[i].max(values[i].to_bits() & 0x7fff_ffff);
+            }
+        }
+        let largest = f32::from_bits(most.iter().fold(0, |a, b| a.max(*b)));
+        (sums.iter().sum(), largest, largest.is_finite())
+    }
+}
+
 /// Checks the matrix, and takes its norms.
 fn check(values: &[f32], rows: usize, columns: usize) -> Result<(Matrix<'_>, Norms), SvdError> {
     if rows.checked_mul(columns) != Some(values.len()) {
@@ -143,21 +169,9 @@ fn check(values: &[f32], rows: usize, columns: usize) -> Result<(Matrix<'_>, Nor
     if values.is_empty() {
         return Err(SvdError::Empty { rows, columns });
     }
-    // Sums of a few squares each, put together in order: f64, where no f32's square overflows.
-    let parts: Vec<(f64, f32, bool)> = values
-        .par_chunks(1 << 16)
-        .map(|values| {
-            let (mut sums, mut most, mut is_finite) = ([0.0f64; 8], [0.0f32; 8], true);
-            for values in values.chunks(8) {
-                for ((value, sum), most) in values.iter().zip(&mut sums).zip(&mut most) {
-                    *sum += f64::from(*value) * f64::from(*value);
-                    *most = most.max(value.abs());
-                    is_finite &= value.is_finite();
-                }
-            }
-            (sums.iter().sum(), most.iter().fold(0.0, |a: f32, b| a.max(*b)), is_finite)
-        })
-        .collect();
+    let arch = Arch::new();
+    let pieces = values.par_chunks(1 << 16);
+    let parts: Vec<(f64, f32, bool)> = pieces.map(|values| arch.dispatch(Survey(values))).collect();
     if parts.iter().any(|(_, _, is_finite)| !is_finite) {
         let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
         return Err(SvdError::NotFinite { value: values[at], row: at / columns, column: at % columns });
@@ -280,7 +294,7 @@ fn residual(a: Matrix, svd: &Svd, norms: &Norms, cancel: &AtomicBool) -> Result<
     let slices = a.values.chunks(product.len()).zip(svd.u.chunks(product.len() / a.columns * svd.rank));
     for (values, u) in slices {
         let product = &mut product[..values.len()];
-        plain(u, svd.rank, &weighted, a.columns, 1.0, Onto::Nothing, product, cancel)?;
+        plain(u, svd.rank, Factor::new(&weighted, a.columns), Onto::Nothing, product, cancel)?;
         let parts: Vec<f64> = values
             .par_chunks(a.columns)
             .zip(product.par_chunks(a.columns))
@@ -323,7 +337,8 @@ pub fn reconstruct(
     }
     let mut out = zeros(rows.checked_mul(columns).ok_or(SvdError::OutOfMemory)?)?;
     if rank > 0 && !out.is_empty() {
-        plain(u, rank, &weighted(s, vt, 1.0)?, columns, 1.0, Onto::Nothing, &mut out, cancel)?;
+        let weighted = weighted(s, vt, 1.0)?;
+        plain(u, rank, Factor::new(&weighted, columns), Onto::Nothing, &mut out, cancel)?;
     }
     Ok(out)
 }

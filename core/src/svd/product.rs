@@ -11,7 +11,7 @@
 //! terms at a time and then added up, which keeps the rounding error small. Pieces have fixed sizes,
 //! so a result doesn't depend on the number of threads; it may on the processor's vectors.
 
-use super::{SvdError, reserved, stop_if};
+use super::{SvdError, stop_if, zeros};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::LazyLock;
@@ -46,6 +46,21 @@ impl WithSimd for Width {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
         VECTORS * S::F32_LANES
+    }
+}
+
+/// The tall, narrow factor B, row by row, and a number to multiply it by.
+#[derive(Clone, Copy)]
+pub(super) struct Factor<'a> {
+    pub values: &'a [f32],
+    pub width: usize,
+    pub scale: f32,
+}
+
+impl<'a> Factor<'a> {
+    /// A factor as it is.
+    pub(super) fn new(values: &'a [f32], width: usize) -> Self {
+        Self { values, width, scale: 1.0 }
     }
 }
 
@@ -197,38 +212,43 @@ impl WithSimd for Turned<'_> {
     }
 }
 
-/// B's rows in panels of `panel` columns, [`INNER`] rows at a time, each number times `scale`.
-fn panels(b: &[f32], width: usize, panel: usize, scale: f32) -> Result<Vec<f32>, SvdError> {
-    let mut out = reserved(b.len() / width * width.next_multiple_of(panel))?;
-    for rows in b.chunks(INNER * width) {
-        for at in (0..width).step_by(panel) {
-            for row in rows.chunks_exact(width) {
-                let piece = &row[at..width.min(at + panel)];
-                out.extend(piece.iter().map(|value| value * scale));
-                out.resize(out.len() + panel - piece.len(), 0.0);
+/// B in pieces `wide` columns wide, one below the other, [`INNER`] rows at a time, with zeros where it
+/// has no more columns.
+fn arrange(b: Factor, wide: usize) -> Result<Vec<f32>, SvdError> {
+    let Factor { values: b, width, scale } = b;
+    let padded = width.next_multiple_of(wide);
+    let mut out: Vec<f32> = zeros(b.len() / width * padded)?;
+    for (rows, out) in b.chunks(INNER * width).zip(out.chunks_mut(INNER * padded)) {
+        let count = rows.len() / width;
+        for (no, out) in out.chunks_exact_mut(count * wide).enumerate() {
+            let at = no * wide;
+            let columns = at..width.min(at + wide);
+            for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(wide)) {
+                out[..columns.len()].copy_from_slice(&row[columns.clone()]);
             }
         }
+    }
+    if scale != 1.0 {
+        out.iter_mut().for_each(|value| *value *= scale);
     }
     Ok(out)
 }
 
-/// `out` = (or +=) A·B·`scale`: A is `rows` × `inner`, B `inner` × `width`, all row by row.
+/// `out` = (or +=) A·B: A has rows of `inner` numbers, B so many rows.
 ///
 /// # Errors
 /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
 pub(super) fn plain(
     a: &[f32],
     inner: usize,
-    b: &[f32],
-    width: usize,
-    scale: f32,
+    b: Factor,
     onto: Onto,
     out: &mut [f32],
     cancel: &AtomicBool,
 ) -> Result<(), SvdError> {
-    debug_assert!(b.len() == inner * width && a.len() / inner == out.len() / width);
-    let (arch, panel) = *ARCH;
-    let b = panels(b, width, panel, scale)?;
+    let ((arch, panel), width) = (*ARCH, b.width);
+    debug_assert!(b.values.len() == inner * width && a.len() / inner == out.len() / width);
+    let b = arrange(b, panel)?;
     let tasks = out.par_chunks_mut(TASK_ROWS * width).zip(a.par_chunks(TASK_ROWS * inner));
     tasks.try_for_each(|(out, a)| {
         for (no, b) in b.chunks(INNER * width.next_multiple_of(panel)).enumerate() {
@@ -248,29 +268,27 @@ struct Room {
     sums: Vec<f32>,
 }
 
-/// Columns `from..from + out.len() / width` of A, turned, times B, whose strips `b` holds.
-#[allow(clippy::too_many_arguments)]
+/// The first `out.len() / width` columns of A, turned, times B, whose strips `b` holds. A's rows are
+/// `stride` apart.
 fn turned_columns(
     a: &[f32],
-    columns: usize,
-    from: usize,
+    stride: usize,
     b: &[f32],
     width: usize,
     out: &mut [f32],
     room: &mut Room,
     cancel: &AtomicBool,
 ) -> Result<(), SvdError> {
-    let ((arch, panel), rows) = (*ARCH, a.len() / columns);
-    let (count, padded) = (out.len() / width, width.next_multiple_of(ROWS));
+    let ((arch, panel), padded) = (*ARCH, width.next_multiple_of(ROWS));
+    let count = out.len() / width;
     let wide = count.next_multiple_of(panel);
     room.packed.resize(INNER * wide, 0.0);
     room.sums.resize(padded * wide, 0.0);
     for (no, b) in b.chunks(INNER * padded).enumerate() {
         stop_if(cancel)?;
-        let inner = INNER.min(rows - no * INNER);
+        let inner = b.len() / padded;
         let packed = &mut room.packed[..inner * wide];
-        let a = &a[no * INNER * columns + from..];
-        arch.dispatch(Pack { a, stride: columns, inner, columns: count, packed });
+        arch.dispatch(Pack { a: &a[no * INNER * stride..], stride, inner, columns: count, packed });
         let onto = if no == 0 { Onto::Nothing } else { Onto::Sum };
         arch.dispatch(Turned { a: packed, inner, b, sums: &mut room.sums, onto });
     }
@@ -286,39 +304,23 @@ fn turned_columns(
     Ok(())
 }
 
-/// B's columns in strips of six, [`INNER`] rows at a time, each number times `scale`.
-fn strips(b: &[f32], width: usize, scale: f32) -> Result<Vec<f32>, SvdError> {
-    let mut out = reserved(b.len() / width * width.next_multiple_of(ROWS))?;
-    for rows in b.chunks(INNER * width) {
-        for at in (0..width).step_by(ROWS) {
-            for row in rows.chunks_exact(width) {
-                let piece = &row[at..width.min(at + ROWS)];
-                out.extend(piece.iter().map(|value| value * scale));
-                out.resize(out.len() + ROWS - piece.len(), 0.0);
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// `out` = Aᵀ·B·`scale`: A has rows of `columns`, B as many rows of `width`, all row by row.
+/// `out` = Aᵀ·B: A has rows of `columns` numbers, and as many rows as B.
 ///
 /// # Errors
 /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
 pub(super) fn turned(
     a: &[f32],
     columns: usize,
-    b: &[f32],
-    width: usize,
-    scale: f32,
+    b: Factor,
     out: &mut [f32],
     cancel: &AtomicBool,
 ) -> Result<(), SvdError> {
-    debug_assert!(out.len() == columns * width && a.len() / columns == b.len() / width);
-    let b = strips(b, width, scale)?;
+    let width = b.width;
+    debug_assert!(out.len() == columns * width && a.len() / columns == b.values.len() / width);
+    let b = arrange(b, ROWS)?;
     let tasks = out.par_chunks_mut(TASK_COLUMNS * width).enumerate();
     tasks.try_for_each_init(Room::default, |room, (no, out)| {
-        turned_columns(a, columns, no * TASK_COLUMNS, &b, width, out, room, cancel)
+        turned_columns(&a[no * TASK_COLUMNS..], columns, &b, width, out, room, cancel)
     })
 }
 
@@ -340,10 +342,10 @@ pub(super) fn cross(
         .zip(y.par_chunks(rows * y_width))
         .map(|(x, y)| {
             let mut out = vec![0.0; x_width * y_width];
-            let b = strips(y, y_width, 1.0)?;
+            let b = arrange(Factor::new(y, y_width), ROWS)?;
             for (no, out) in out.chunks_mut(TASK_COLUMNS * y_width).enumerate() {
                 let mut room = Room::default();
-                turned_columns(x, x_width, no * TASK_COLUMNS, &b, y_width, out, &mut room, cancel)?;
+                turned_columns(&x[no * TASK_COLUMNS..], x_width, &b, y_width, out, &mut room, cancel)?;
             }
             Ok(out)
         })

@@ -1,11 +1,11 @@
 use super::basis::Basis;
 use super::exact::{self, Matrix};
-use super::product::{Onto, cross, plain, turned};
+use super::product::{Factor, Onto, cross, plain, turned};
 use super::random::Random;
 use super::{Norms, decompose_exactly, symmetric, tridiagonal, truncated};
 use std::sync::atomic::AtomicBool;
 
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn naive(a: &[f32], b: &[f32], rows: usize, inner: usize, width: usize, is_turned: bool) -> Vec<f64> {
     let mut out = vec![0.0; rows * width];
@@ -45,12 +45,12 @@ fn products_agree_with_the_plain_sum() {
         let what = format!("{rows} × {inner} × {width}");
         let expected = naive(&a, &b, rows, inner, width, false);
         let mut out = vec![7.0; rows * width];
-        plain(&a, inner, &b, width, 1.0, Onto::Nothing, &mut out, &GO_ON).unwrap();
+        plain(&a, inner, Factor::new(&b, width), Onto::Nothing, &mut out, &GO_ON).unwrap();
         assert_close(out.iter().map(|v| f64::from(*v)), &expected, tolerance, &what);
-        plain(&a, inner, &b, width, -0.5, Onto::Sum, &mut out, &GO_ON).unwrap();
+        plain(&a, inner, Factor { values: &b, width, scale: -0.5 }, Onto::Sum, &mut out, &GO_ON).unwrap();
         assert_close(out.iter().map(|v| 2.0 * f64::from(*v)), &expected, 2.0 * tolerance, &what);
         let expected = naive(&a, &b, rows, inner, width, true);
-        turned(&a, rows, &b, width, 1.0, &mut out, &GO_ON).unwrap();
+        turned(&a, rows, Factor::new(&b, width), &mut out, &GO_ON).unwrap();
         assert_close(out.iter().map(|v| f64::from(*v)), &expected, tolerance, &what);
         assert_close(cross(&a, rows, &b, width, &GO_ON).unwrap().into_iter(), &expected, tolerance, &what);
     }
@@ -102,20 +102,24 @@ fn symmetric_with(values: &[f64], random: &mut Random) -> Vec<f64> {
     a
 }
 
+/// A name, and the values by their places and the middle one's.
+type Spectrum = (&'static str, fn(usize, f64) -> f64);
+
 #[test]
 fn eigenpairs_of_all_kinds_of_spectra() {
     let mut random = Random::new(2);
     for n in [1, 2, 3, 31, 33, 64, 100, 257] {
-        let spectra: [(&str, Box<dyn Fn(usize) -> f64>); 6] = [
-            ("falling", Box::new(|i| 1.0 / (i + 1) as f64)),
-            ("steep", Box::new(|i| (-0.3 * i as f64).exp())),
-            ("flat", Box::new(|_| 2.5)),
-            ("two clusters", Box::new(|i| if i % 2 == 0 { 1.0 } else { 1.0 + 1e-15 * i as f64 })),
-            ("low rank", Box::new(|i| if i < 3 { 4.0 } else { 0.0 })),
-            ("both signs", Box::new(|i| i as f64 - n as f64 / 2.0)),
+        let middle = n as f64 / 2.0;
+        let spectra: [Spectrum; 6] = [
+            ("falling", |i, _| 1.0 / (i + 1) as f64),
+            ("steep", |i, _| (-0.3 * i as f64).exp()),
+            ("flat", |_, _| 2.5),
+            ("two clusters", |i, _| if i % 2 == 0 { 1.0 } else { 1.0 + 1e-15 * i as f64 }),
+            ("low rank", |i, _| if i < 3 { 4.0 } else { 0.0 }),
+            ("both signs", |i, middle| i as f64 - middle),
         ];
         for (name, spectrum) in spectra {
-            let values: Vec<f64> = (0..n).map(spectrum).collect();
+            let values: Vec<f64> = (0..n).map(|i| spectrum(i, middle)).collect();
             check_eigen(&symmetric_with(&values, &mut random), n, &format!("{name}, {n}"));
         }
         let half: Vec<f64> = random.matrix(n * n).unwrap().into_iter().map(f64::from).collect();
@@ -190,7 +194,8 @@ fn truncation_comes_within_a_hundredth_of_the_best() {
             let right = random.matrix(rank * columns).unwrap();
             for strength in [0.0, 0.3, 3.0] {
                 let mut values = noise.clone();
-                plain(&left, rank, &right, columns, strength, Onto::Sum, &mut values, &GO_ON).unwrap();
+                let right = Factor { values: &right, width: columns, scale: strength };
+                plain(&left, rank, right, Onto::Sum, &mut values, &GO_ON).unwrap();
                 let a = Matrix { values: &values, rows, columns };
                 let s = exact::values(a, &GO_ON).unwrap();
                 let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();

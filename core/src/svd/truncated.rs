@@ -13,7 +13,7 @@
 
 use super::basis::Basis;
 use super::exact::{self, Matrix, Thin};
-use super::product::{Onto, plain, turned};
+use super::product::{Factor, Onto, plain, turned};
 use super::random::Random;
 use super::{Norms, SvdError, unit, zeros};
 use std::sync::atomic::AtomicBool;
@@ -99,7 +99,7 @@ impl Bases {
 
     /// Applies the matrix to the last block of one side, and tells if that led anywhere.
     fn step(&mut self, a: Matrix, by: f32, cancel: &AtomicBool) -> Result<bool, SvdError> {
-        let from_p = self.products % 2 == 0;
+        let from_p = self.products.is_multiple_of(2);
         let (from, to, known) = if from_p {
             (&self.p, &mut self.q, &mut self.of_p)
         } else {
@@ -107,10 +107,11 @@ impl Bases {
         };
         let Some(block) = from.last() else { return Ok(false) };
         let mut out = zeros(block.width * if from_p { a.rows } else { a.columns })?;
+        let factor = Factor { values: &block.values, width: block.width, scale: by };
         if from_p {
-            plain(a.values, a.columns, &block.values, block.width, by, Onto::Nothing, &mut out, cancel)?;
+            plain(a.values, a.columns, factor, Onto::Nothing, &mut out, cancel)?;
         } else {
-            turned(a.values, a.columns, &block.values, block.width, by, &mut out, cancel)?;
+            turned(a.values, a.columns, factor, &mut out, cancel)?;
         }
         let (width, before) = (block.width, to.width());
         known.blocks.push((to.extend(out, width, cancel)?, width));
@@ -142,7 +143,8 @@ pub(super) fn truncated(
     };
     let start = random.matrix(a.columns * width)?;
     let mut out = zeros(a.rows * width)?;
-    plain(a.values, a.columns, &start, width, by, Onto::Nothing, &mut out, cancel)?;
+    let start = Factor { values: &start, width, scale: by };
+    plain(a.values, a.columns, start, Onto::Nothing, &mut out, cancel)?;
     bases.q.extend(out, width, cancel)?;
 
     let mut errors = vec![None; MAX_PRODUCTS + 1];
@@ -156,24 +158,29 @@ pub(super) fn truncated(
         if !is_last && (!is_watched || t < FIRST_LOOK) {
             continue;
         }
-        let (values, rows, columns) = bases.between(t)?;
-        let between = Matrix { values: &values, rows, columns };
-        let thin = exact::thin(between, rank.min(between.sides().0), cancel)?;
-        errors[t] = Some(left(squares, &thin.s));
-        found = Some(thin);
+        let norm_without = |s: &[f64]| left(squares, &s[..rank.min(s.len())]);
+        let here = || {
+            let (values, rows, columns) = bases.between(t)?;
+            let between = Matrix { values: &values, rows, columns };
+            exact::thin(between, rank.min(between.sides().0), cancel)
+        };
         if is_last {
+            found = Some(here()?);
             break;
         }
-        for t in [t - 2, t - 4] {
-            if errors[t].is_none() {
+        let earlier = |t: usize| match errors[t] {
+            Some(error) => Ok(error),
+            None => {
                 let (values, rows, columns) = bases.between(t)?;
-                let s = exact::values(Matrix { values: &values, rows, columns }, cancel)?;
-                errors[t] = Some(left(squares, &s[..rank.min(s.len())]));
+                Ok(norm_without(&exact::values(Matrix { values: &values, rows, columns }, cancel)?))
             }
-        }
-        if let [Some(first), _, Some(second), _, Some(third)] = errors[t - 4..=t] {
-            goes_on = excess(first, second, third) > CLOSE_ENOUGH;
-        }
+        };
+        let (thin, (first, second)) = rayon::join(here, || (earlier(t - 4), earlier(t - 2)));
+        let (thin, first, second): (Thin, f64, f64) = (thin?, first?, second?);
+        let third = norm_without(&thin.s);
+        (errors[t - 2], errors[t]) = (Some(second), Some(third));
+        found = Some(thin);
+        goes_on = excess(first, second, third) > CLOSE_ENOUGH;
     }
 
     // A matrix of a lower rank has all of its range in the bases; the rest is arbitrary.

@@ -1,0 +1,244 @@
+//! Decompositions of a model's tensors in `svd_component`. The procedure `compress_model` calls the step
+//! here in a loop and commits after each.
+
+use super::{components, decompose, first_columns, from_bytes, layer_sides, rank_of, to_bytes, values_of};
+use crate::access::{self, StoredTensor, field};
+use crate::errors::{Raise, raise};
+use crate::reading::MAX_BYTEA;
+use crate::{owner, threads};
+use atomizer_core::svd::{self, Svd, SvdError};
+use pgrx::prelude::*;
+
+/// Rank of a decomposition when neither a rank nor an energy is asked for.
+const DEFAULT_RANK: usize = 64;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum Target {
+    Rank(usize),
+    /// The least rank that explains this share of the sum of squares.
+    Energy(f64),
+}
+
+impl Target {
+    fn of(rank: Option<i32>, energy: Option<f64>) -> Self {
+        match (rank, energy) {
+            (None, None) => Self::Rank(DEFAULT_RANK),
+            (Some(rank), None) => Self::Rank(rank_of(rank)),
+            (None, Some(energy)) if energy > 0.0 && energy <= 1.0 => Self::Energy(energy),
+            (None, Some(energy)) => raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("target_energy must be above 0 and at most 1, not {energy}"),
+                "It is a share of the sum of squares: 0.9 keeps nine tenths.",
+            ),
+            (Some(rank), Some(energy)) => raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("rank and target_energy are both given, {rank} and {energy}"),
+                "Give one of them.",
+            ),
+        }
+    }
+}
+
+/// What became of a tensor.
+enum Outcome {
+    Stored,
+    /// What is asked for is stored already.
+    There,
+    Skipped(String),
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn _compress_step(
+    model_id: i64,
+    rank: Option<i32>,
+    target_energy: Option<f64>,
+    min_parameters: i64,
+    first_tensor: i32,
+) -> TableIterator<
+    'static,
+    (
+        name!(next_tensor, Option<i32>),
+        name!(stored, i32),
+        name!(there, i32),
+        name!(skipped, i32),
+        name!(small, i32),
+    ),
+> {
+    threads::start();
+    let target = Target::of(rank, target_energy);
+    let tensors = access::complete_model(model_id).tensors;
+    let (mut there, mut skipped, mut small) = (0, 0, 0);
+    let first = usize::try_from(first_tensor).unwrap_or(0);
+    for (no, tensor) in tensors.iter().enumerate().skip(first) {
+        pgrx::check_for_interrupts!();
+        if tensor.weight_count < min_parameters {
+            small += 1;
+            continue;
+        }
+        match compress(tensor, target) {
+            Outcome::Stored => return TableIterator::once((Some(no as i32 + 1), 1, there, skipped, small)),
+            Outcome::There => there += 1,
+            Outcome::Skipped(why) => {
+                notice!("tensor \"{}\" is left as it is: {why}", tensor.layer_name);
+                skipped += 1;
+            }
+        }
+    }
+    TableIterator::once((None, 0, there, skipped, small))
+}
+
+/// Decomposes a tensor and stores the components, unless they are there or would not be smaller.
+fn compress(tensor: &StoredTensor, target: Target) -> Outcome {
+    let (rows, columns) = match layer_sides(tensor) {
+        Ok(sides) => sides,
+        Err(why) => return Outcome::Skipped(why),
+    };
+    let most = rows.min(columns);
+    let too_large = |rank| why_not_smaller(tensor, rows, columns, rank);
+    if let Target::Rank(rank) = target
+        && let Some(why) = too_large(rank.min(most))
+    {
+        return Outcome::Skipped(why);
+    }
+    if is_there(tensor, target, most) {
+        return Outcome::There;
+    }
+    let values = values_of(tensor);
+    let spectrum = || threads::cancellable(|cancel| svd::spectrum(&values, rows, columns, cancel));
+    let made = match target {
+        Target::Rank(rank) => decompose(&values, rows, columns, rank),
+        Target::Energy(energy) => match spectrum().map(|s| svd::rank_for_energy(&s, energy)) {
+            Ok(rank) => match too_large(rank) {
+                Some(why) => return Outcome::Skipped(why),
+                None => to_energy(&values, rows, columns, rank, energy),
+            },
+            Err(error) => Err(error),
+        },
+    };
+    drop(values);
+    let svd = match made {
+        Ok(svd) => svd,
+        // A tensor with NaN stays as it is.
+        Err(error @ (SvdError::NotFinite { .. } | SvdError::TooLarge(_))) => {
+            return Outcome::Skipped(error.to_string());
+        }
+        Err(error) => error.raise(),
+    };
+    if let Some(why) = too_large(svd.rank) {
+        return Outcome::Skipped(why);
+    }
+    let ratio = store(tensor, &svd);
+    notice!(
+        "tensor \"{}\" ({rows} x {columns}): rank {}, {ratio:.1} times smaller, explained variance {:.4}",
+        tensor.layer_name,
+        svd.rank,
+        svd.explained_variance
+    );
+    Outcome::Stored
+}
+
+/// Decomposes to an energy, from the least rank that the singular values allow on: a truncated
+/// decomposition is a little off the best one, which may be just what is missing. What is then too much
+/// is cut off again.
+fn to_energy(
+    values: &[f32],
+    rows: usize,
+    columns: usize,
+    least: usize,
+    energy: f64,
+) -> Result<Svd, SvdError> {
+    let (mut rank, most) = (least, rows.min(columns));
+    loop {
+        let mut svd = decompose(values, rows, columns, rank)?;
+        if svd.explained_variance < energy && rank < most {
+            rank += (rank / 32).max(1);
+            continue;
+        }
+        let shares = energies(svd.explained_variance, &svd.s);
+        if let Some(at) = shares.iter().position(|share| *share >= energy).filter(|at| at + 1 < svd.rank) {
+            svd.u = first_columns(&svd.u, svd.rank, at + 1);
+            svd.s.truncate(at + 1);
+            svd.vt.truncate((at + 1) * columns);
+            (svd.rank, svd.explained_variance) = (at + 1, shares[at]);
+            svd.relative_error = (1.0 - shares[at]).max(0.0).sqrt();
+        }
+        return Ok(svd);
+    }
+}
+
+/// Share of the matrix' sum of squares that the singular values up to each one have, where all of them
+/// together have `explained`.
+fn energies(explained: f64, s: &[f32]) -> Vec<f64> {
+    let s: Vec<f64> = s.iter().map(|s| f64::from(*s)).collect();
+    svd::cumulative_energy(&s).into_iter().map(|share| explained * share).collect()
+}
+
+/// Bytes of the components against those of the tensor, or of what a column can hold.
+fn why_not_smaller(tensor: &StoredTensor, rows: usize, columns: usize, rank: usize) -> Option<String> {
+    let (bytes, whole) = (components(rows, columns, rank).saturating_mul(4), tensor.byte_length as u64);
+    if bytes >= whole {
+        return Some(format!("rank {rank} of {rows} x {columns} takes {bytes} bytes, it has {whole}"));
+    }
+    let longest = (rows.max(columns) as u64).saturating_mul(rank as u64).saturating_mul(4);
+    (longest > MAX_BYTEA)
+        .then(|| format!("a component of rank {rank} takes {longest} bytes, more than a bytea holds"))
+}
+
+/// True when the table has what is asked for.
+fn is_there(tensor: &StoredTensor, target: Target, most: usize) -> bool {
+    let hash = tensor.content_hash.as_slice();
+    match target {
+        Target::Rank(rank) => owner::value::<bool>(
+            "SELECT true FROM atomizer.svd_component WHERE content_hash = $1 AND rank = $2",
+            &[hash.into(), (rank.min(most) as i32).into()],
+        )
+        .is_some(),
+        Target::Energy(energy) => {
+            let statement = "SELECT c.explained_variance, c.s_vector FROM atomizer.svd_component c \
+                 WHERE c.content_hash = $1 AND (c.explained_variance >= $2 OR c.rank = $3) ORDER BY c.rank LIMIT 1";
+            owner::run(|client| {
+                let args = [hash.into(), energy.into(), (most as i32).into()];
+                owner::execute(client, statement, &args)
+                    .any(|row| is_least(field(&row, 1), &field::<Vec<u8>>(&row, 2), energy))
+            })
+        }
+    }
+}
+
+/// True unless fewer singular values would do: a decomposition of a rank, or for a higher energy.
+fn is_least(explained: f64, s_vector: &[u8], energy: f64) -> bool {
+    let shares = energies(explained, &from_bytes(s_vector, "s_vector"));
+    shares.len() < 2 || shares[shares.len() - 2] < energy
+}
+
+/// Stores components; returns how many times smaller they are.
+fn store(tensor: &StoredTensor, svd: &Svd) -> f64 {
+    let (u, s, vt) = (to_bytes(&svd.u), to_bytes(&svd.s), to_bytes(&svd.vt));
+    let ratio = tensor.byte_length as f64 / (u.len() + s.len() + vt.len()) as f64;
+    // The lock keeps collect_garbage() from removing the content, and so the components, meanwhile. A
+    // content that is gone already gets none.
+    let statement = "INSERT INTO atomizer.svd_component (content_hash, rank, u_matrix, s_vector, vt_matrix, \
+             compression_ratio, explained_variance, relative_error) \
+         SELECT a.content_hash, $2, $3, $4, $5, $6, $7, $8 FROM atomizer.atom a \
+         WHERE a.content_hash = $1 AND a.kind = 'tensor' FOR KEY SHARE \
+         ON CONFLICT DO NOTHING";
+    owner::run(|client| {
+        owner::execute(
+            client,
+            statement,
+            &[
+                tensor.content_hash.as_slice().into(),
+                (svd.rank as i32).into(),
+                u.as_slice().into(),
+                s.as_slice().into(),
+                vt.as_slice().into(),
+                ratio.into(),
+                svd.explained_variance.into(),
+                svd.relative_error.into(),
+            ],
+        );
+    });
+    ratio
+}

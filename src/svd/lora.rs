@@ -1,0 +1,182 @@
+//! Low-rank adapters of the difference between two stored tensors, or two models.
+
+use super::{Progress, components, layer_sides, matrix_of, rank_of, values_of};
+use crate::access::{self, StoredTensor};
+use crate::errors::{OrRaise, check_memory, raise};
+use crate::export::{Partial, check_free, check_may_write, make_large_object};
+use crate::threads;
+use atomizer_core::layers::{self, LayerType};
+use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, module_of};
+use pgrx::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Names that peft looks for in an adapter's directory.
+const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_config.json"];
+/// Bytes handed to a large object at a time.
+const PIECE_BYTES: usize = 1 << 20;
+/// Names shown of the tensors that are no part of an adapter.
+const MAX_NAMES: usize = 5;
+
+/// Factors of a difference.
+fn factor(base: &[f32], tuned: &[f32], rows: usize, columns: usize, rank: usize) -> Lora {
+    // The difference, and the factors.
+    check_memory(4 * (base.len() as u64 + components(rows, columns, rank.min(rows).min(columns))));
+    threads::cancellable(|cancel| lora::extract_lora(base, tuned, rows, columns, rank, cancel)).or_raise()
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(stable, strict, parallel_unsafe)]
+fn extract_lora(
+    base_tensor: i64,
+    tuned_tensor: i64,
+    rank: default!(i32, "16"),
+) -> TableIterator<
+    'static,
+    (
+        name!(lora_a, Vec<f32>),
+        name!(lora_b, Vec<f32>),
+        name!(rank, i32),
+        name!(explained_variance, f64),
+        name!(relative_error, f64),
+    ),
+> {
+    threads::start();
+    let rank = rank_of(rank);
+    let (base, tuned) = (access::tensor(base_tensor), access::tensor(tuned_tensor));
+    if base.shape != tuned.shape {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "tensor \"{}\" has the shape {:?} but tensor \"{}\" has {:?}",
+                base.layer_name, base.shape, tuned.layer_name, tuned.shape
+            ),
+            "An adapter is the difference of two tensors of one shape.",
+        );
+    }
+    let (base, tuned) = (matrix_of(&base), matrix_of(&tuned));
+    let lora = factor(&base.values, &tuned.values, base.rows, base.columns, rank);
+    TableIterator::once((lora.a, lora.b, lora.rank as i32, lora.explained_variance, lora.relative_error))
+}
+
+/// The layer whose adapter a tensor's difference becomes: linear layers and convolutions.
+fn adapted(tensor: &StoredTensor) -> Option<&str> {
+    let has_other_layout =
+        matches!(layers::classify(&tensor.layer_name), LayerType::Embedding | LayerType::PositionEmbedding);
+    module_of(&tensor.layer_name).filter(|_| !has_other_layout && layer_sides(tensor).is_ok())
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(volatile, parallel_unsafe)]
+fn extract_lora_model(
+    base_model_id: i64,
+    tuned_model_id: i64,
+    rank: default!(i32, "16"),
+    path: default!(Option<&str>, "NULL"),
+    overwrite: default!(bool, "false"),
+) -> TableIterator<
+    'static,
+    (
+        name!(adapter_model, Option<pg_sys::Oid>),
+        name!(adapter_config, String),
+        name!(modules, i32),
+        name!(equal_tensors, i32),
+        name!(other_tensors, i32),
+    ),
+> {
+    threads::start();
+    let rank = rank_of(rank);
+    let targets = path.map(|path| targets(path, overwrite));
+    let (base, tuned) = (access::complete_model(base_model_id), access::complete_model(tuned_model_id));
+    let in_base: HashMap<&str, &StoredTensor> =
+        base.tensors.iter().map(|tensor| (tensor.layer_name.as_str(), tensor)).collect();
+
+    let (mut equal, mut others, mut pairs) = (0, Vec::new(), Vec::new());
+    for tuned in &tuned.tensors {
+        let base = in_base.get(tuned.layer_name.as_str()).filter(|base| base.shape == tuned.shape);
+        match (base, adapted(tuned)) {
+            (Some(base), _) if base.content_hash == tuned.content_hash && base.dtype == tuned.dtype => {
+                equal += 1
+            }
+            (Some(base), Some(module)) if layer_sides(base).is_ok() => pairs.push((*base, tuned, module)),
+            _ => others.push(tuned.layer_name.as_str()),
+        }
+    }
+    tell_others(&others);
+
+    let (mut modules, mut progress) = (Vec::new(), Progress::new());
+    for (no, (base, tuned, module)) in pairs.iter().enumerate() {
+        pgrx::check_for_interrupts!();
+        progress.tell(|| format!("{no} of {} tensors that differ decomposed", pairs.len()));
+        let tuned_values = matrix_of(tuned);
+        let lora =
+            factor(&values_of(base), &tuned_values.values, tuned_values.rows, tuned_values.columns, rank);
+        // Other bytes, yet the same numbers: another data type, or another zero.
+        if lora.b.iter().all(|value| *value == 0.0) {
+            equal += 1;
+            continue;
+        }
+        modules.push(AdapterModule { module: (*module).to_owned(), shape: tuned.shape.clone(), lora });
+    }
+    if modules.is_empty() {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "models \"{}\" and \"{}\" differ in no linear layer or convolution of one name and shape",
+                base.model_name, tuned.model_name
+            ),
+            "",
+        );
+    }
+    let count = modules.len();
+    // The file, and what it is composed of.
+    let values: usize = modules.iter().map(|module| module.lora.a.len() + module.lora.b.len()).sum();
+    check_memory(8 * values as u64);
+    let adapter = lora::write_adapter(modules, Some(&base.model_name)).or_raise();
+    let oid = match targets {
+        Some(targets) => {
+            write_files(&adapter, &targets);
+            None
+        }
+        None => Some(make_large_object(|piece| adapter.model.chunks(PIECE_BYTES).for_each(piece))),
+    };
+    TableIterator::once((oid, adapter.config, count as i32, equal, others.len() as i32))
+}
+
+/// The files of an adapter in a directory that the caller may write to.
+fn targets(path: &str, overwrite: bool) -> [PathBuf; 2] {
+    check_may_write(path);
+    let directory = Path::new(path);
+    if !directory.is_dir() {
+        raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
+            format!("\"{path}\" is no directory"),
+            "Give an existing directory on the database server: two files are written to it.",
+        );
+    }
+    let targets = FILES.map(|name| directory.join(name));
+    targets.iter().for_each(|target| check_free(target, overwrite));
+    targets
+}
+
+/// Writes both files; the second one is missing if the first one fails.
+fn write_files(adapter: &Adapter, targets: &[PathBuf; 2]) {
+    for (target, bytes) in targets.iter().zip([adapter.model.as_slice(), adapter.config.as_bytes()]) {
+        let partial = Partial::create(target);
+        partial.write(bytes);
+        partial.finish(target);
+    }
+}
+
+/// Says which tensors differ and cannot be part of an adapter.
+fn tell_others(others: &[&str]) {
+    if others.is_empty() {
+        return;
+    }
+    let more = if others.len() > MAX_NAMES { ", …" } else { "" };
+    notice!(
+        "{} tensors differ, or are not in the base model with this shape, and cannot be part of an adapter: {}{more}",
+        others.len(),
+        others[..others.len().min(MAX_NAMES)].join(", ")
+    );
+}

@@ -1,0 +1,169 @@
+//! Functions on matrices that callers give, and a stored tensor's spectrum and reconstruction.
+
+use super::{components, decomposed, first_columns, from_bytes, matrix_of, rank_of, sides, to_bytes};
+use crate::access::{self, field};
+use crate::errors::{OrRaise, check_memory, raise};
+use crate::quantization::slice_of;
+use crate::reading::MAX_BYTEA;
+use crate::tensors::MAX_ARRAY_WEIGHTS;
+use crate::{owner, threads};
+use atomizer_core::svd;
+use pgrx::prelude::*;
+
+/// Most values of a bytea.
+const MAX_BYTEA_VALUES: u64 = MAX_BYTEA / 4;
+
+/// A number of rows or columns.
+fn side(count: i32, what: &str) -> usize {
+    usize::try_from(count).unwrap_or_else(|_| {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("a matrix cannot have {count} {what}"),
+            "",
+        )
+    })
+}
+
+/// Refuses a result that would not fit in one value, before it is computed.
+fn check_fits(rows: usize, columns: usize, most: u64) {
+    if (rows as u64).saturating_mul(columns as u64) > most {
+        raise(
+            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!("a matrix of {rows} by {columns} does not fit in one value of at most {most} numbers"),
+            "",
+        );
+    }
+}
+
+/// Refuses a decomposition that would not fit in its columns.
+fn check_decomposition_fits(rows: usize, columns: usize, rank: i32, most: u64) {
+    let rank = rank_of(rank).min(rows).min(columns);
+    check_fits(rows, rank, most);
+    check_fits(rank, columns, most);
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(name = "svd_decompose", immutable, strict, parallel_restricted)]
+fn svd_decompose_array(
+    matrix: Array<f32>,
+    rows: i32,
+    cols: i32,
+    rank: i32,
+) -> TableIterator<
+    'static,
+    (
+        name!(u, Vec<f32>),
+        name!(s, Vec<f32>),
+        name!(vt, Vec<f32>),
+        name!(explained_variance, f64),
+        name!(relative_error, f64),
+    ),
+> {
+    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    check_decomposition_fits(rows, columns, rank, MAX_ARRAY_WEIGHTS as u64);
+    let svd = decomposed(slice_of(&matrix), rows, columns, rank);
+    TableIterator::once((svd.u, svd.s, svd.vt, svd.explained_variance, svd.relative_error))
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(name = "svd_decompose", immutable, strict, parallel_restricted)]
+fn svd_decompose_bytes(
+    matrix: &[u8],
+    rows: i32,
+    cols: i32,
+    rank: i32,
+) -> TableIterator<
+    'static,
+    (
+        name!(u, Vec<u8>),
+        name!(s, Vec<u8>),
+        name!(vt, Vec<u8>),
+        name!(explained_variance, f64),
+        name!(relative_error, f64),
+    ),
+> {
+    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    check_decomposition_fits(rows, columns, rank, MAX_BYTEA_VALUES);
+    let svd = decomposed(&from_bytes(matrix, "the matrix"), rows, columns, rank);
+    TableIterator::once((
+        to_bytes(&svd.u),
+        to_bytes(&svd.s),
+        to_bytes(&svd.vt),
+        svd.explained_variance,
+        svd.relative_error,
+    ))
+}
+
+/// U·diag(s)·Vᵀ, of a size that fits.
+fn reconstruct(u: &[f32], s: &[f32], vt: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    check_memory(8 * rows as u64 * columns as u64);
+    threads::cancellable(|cancel| svd::reconstruct(u, s, vt, rows, columns, cancel)).or_raise()
+}
+
+#[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted)]
+fn reconstruct_from_arrays(u: Array<f32>, s: Array<f32>, vt: Array<f32>, rows: i32, cols: i32) -> Vec<f32> {
+    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    check_fits(rows, columns, MAX_ARRAY_WEIGHTS as u64);
+    reconstruct(slice_of(&u), slice_of(&s), slice_of(&vt), rows, columns)
+}
+
+#[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted)]
+fn reconstruct_from_bytes(u: &[u8], s: &[u8], vt: &[u8], rows: i32, cols: i32) -> Vec<u8> {
+    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    check_fits(rows, columns, MAX_BYTEA_VALUES);
+    let (u, s, vt) = (from_bytes(u, "u"), from_bytes(s, "s"), from_bytes(vt, "vt"));
+    to_bytes(&reconstruct(&u, &s, &vt, rows, columns))
+}
+
+#[pg_extern(stable, strict, parallel_unsafe)]
+fn svd_spectrum(
+    tensor_atom_id: i64,
+) -> TableIterator<'static, (name!(i, i32), name!(sigma, f64), name!(cumulative_energy, f64))> {
+    threads::start();
+    let matrix = matrix_of(&access::tensor(tensor_atom_id));
+    let s = threads::cancellable(|cancel| svd::spectrum(&matrix.values, matrix.rows, matrix.columns, cancel))
+        .or_raise();
+    let energy = svd::cumulative_energy(&s);
+    TableIterator::new((1..).zip(s).zip(energy).map(|((i, sigma), energy)| (i, sigma, energy)))
+}
+
+#[pg_extern(stable, parallel_unsafe)]
+fn reconstruct_tensor(tensor_atom_id: i64, rank: default!(Option<i32>, "NULL")) -> Vec<f32> {
+    threads::start();
+    let tensor = access::tensor(tensor_atom_id);
+    let (rows, columns) = sides(&tensor).unwrap_or((1, 1));
+    check_fits(rows, columns, MAX_ARRAY_WEIGHTS as u64);
+    let wanted = rank.map(|rank| rank_of(rank).min(rows).min(columns));
+    // The greatest rank there is, or the least one that has as many singular values as are wanted.
+    let statement = "SELECT c.rank, c.u_matrix, c.s_vector, c.vt_matrix FROM atomizer.svd_component c \
+         WHERE c.content_hash = $1 AND c.rank >= coalesce($2, 1) \
+         ORDER BY CASE WHEN $2 IS NULL THEN -c.rank ELSE c.rank END LIMIT 1";
+    let found = owner::run(|client| {
+        let args = [tensor.content_hash.as_slice().into(), wanted.map(|rank| rank as i32).into()];
+        owner::execute(client, statement, &args)
+            .map(|row| {
+                let rank: i32 = field(&row, 1);
+                check_memory(16 * components(rows, columns, rank as usize));
+                let part = |ordinal| from_bytes(&field::<Vec<u8>>(&row, ordinal), "a component");
+                (rank as usize, part(2), part(3), part(4))
+            })
+            .next()
+    });
+    let Some((stored, mut u, mut s, mut vt)) = found else {
+        let of = wanted.map_or(String::new(), |rank| format!(" of rank {rank} or more"));
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("tensor \"{}\" has no stored decomposition{of}", tensor.layer_name),
+            "CALL atomizer.compress_model(…) stores them; svd_decompose() decomposes any matrix.",
+        )
+    };
+    // Equal contents may have different shapes: the components' own sides count, and read row by row
+    // the weights are the same.
+    let (rows, columns) = (u.len() / stored, vt.len() / stored);
+    if let Some(rank) = wanted.filter(|rank| *rank < stored) {
+        u = first_columns(&u, stored, rank);
+        s.truncate(rank);
+        vt.truncate(rank * columns);
+    }
+    reconstruct(&u, &s, &vt, rows, columns)
+}

@@ -1,0 +1,140 @@
+//! Singular value decomposition through SQL: of matrices that callers give, of stored tensors, and of
+//! whole models.
+
+mod compress;
+mod lora;
+mod matrices;
+mod measures;
+
+use crate::access::StoredTensor;
+use crate::errors::{OrRaise, check_memory, raise};
+
+use crate::tensors::for_each_weights;
+use crate::threads;
+use atomizer_core::quant::Class;
+use atomizer_core::svd::{self, Svd, SvdError};
+use pgrx::prelude::*;
+use std::time::{Duration, Instant};
+
+/// A tensor's weights, read as a matrix.
+struct Matrix {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+}
+
+/// How a tensor is read as a matrix, or why it is none.
+fn sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
+    if !tensor.dtype.is_decodable() {
+        return Err(format!("weights of type {} cannot be decoded", tensor.dtype.name()));
+    }
+    svd::matrix_shape(&tensor.shape)
+        .ok_or_else(|| format!("a tensor of shape {:?} is no matrix", tensor.shape))
+}
+
+/// As [`sides`], for those that hold a layer's weights: two axes or more, and no integers.
+fn layer_sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
+    let sides = sides(tensor)?;
+    if tensor.dtype.info().class == Class::Integer {
+        return Err(format!("weights of type {} are no floating-point numbers", tensor.dtype.name()));
+    }
+    if tensor.shape.len() < 2 {
+        return Err(format!("a tensor of shape {:?} is no matrix", tensor.shape));
+    }
+    Ok(sides)
+}
+
+/// Reads all weights of a tensor.
+fn values_of(tensor: &StoredTensor) -> Vec<f32> {
+    let count = tensor.weight_count as u64;
+    check_memory(count.saturating_mul(4));
+    let mut values = Vec::with_capacity(count as usize);
+    for_each_weights(tensor, 1, |weights| values.append(&mut weights.into_f32()));
+    values
+}
+
+/// Reads a tensor as a matrix, or raises an error.
+fn matrix_of(tensor: &StoredTensor) -> Matrix {
+    let (rows, columns) = sides(tensor).unwrap_or_else(|why| {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("tensor \"{}\" cannot be decomposed: {why}", tensor.layer_name),
+            "",
+        )
+    });
+    Matrix { values: values_of(tensor), rows, columns }
+}
+
+/// Decomposes a matrix until the query is cancelled.
+fn decompose(values: &[f32], rows: usize, columns: usize, rank: usize) -> Result<Svd, SvdError> {
+    check_memory(4 * components(rows, columns, rank.min(rows).min(columns)));
+    threads::cancellable(|cancel| svd::decompose(values, rows, columns, rank, cancel))
+}
+
+/// Number of values that a decomposition takes.
+fn components(rows: usize, columns: usize, rank: usize) -> u64 {
+    (rows as u64 + columns as u64 + 1).saturating_mul(rank as u64)
+}
+
+/// A rank that a caller gives.
+fn rank_of(rank: i32) -> usize {
+    usize::try_from(rank).ok().filter(|rank| *rank > 0).unwrap_or_else(|| {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("the rank of a decomposition must be 1 or more, not {rank}"),
+            "",
+        )
+    })
+}
+
+/// Values as little-endian bytes, the form in which decompositions are stored and given to clients.
+fn to_bytes(values: &[f32]) -> Vec<u8> {
+    let length = values.len() * size_of::<f32>();
+    check_memory(length as u64);
+    let mut bytes = Vec::with_capacity(length);
+    values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    bytes
+}
+
+/// Values of little-endian bytes.
+fn from_bytes(bytes: &[u8], what: &str) -> Vec<f32> {
+    let (values, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
+            format!("{what} has {} bytes, which are no whole number of 4-byte floats", bytes.len()),
+            "The bytes are those of little-endian 32-bit floats, row by row.",
+        );
+    }
+    check_memory(bytes.len() as u64);
+    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+/// The first columns of U.
+fn first_columns(u: &[f32], columns: usize, count: usize) -> Vec<f32> {
+    check_memory(4 * (u.len() / columns * count) as u64);
+    u.chunks_exact(columns).flat_map(|row| &row[..count]).copied().collect()
+}
+
+/// Says how far long work is, at most once a second.
+struct Progress {
+    noticed: Instant,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { noticed: Instant::now() }
+    }
+
+    fn tell(&mut self, message: impl FnOnce() -> String) {
+        if self.noticed.elapsed() >= Duration::from_secs(1) {
+            self.noticed = Instant::now();
+            notice!("{}", message());
+        }
+    }
+}
+
+/// Decomposes, or raises an error.
+fn decomposed(values: &[f32], rows: usize, columns: usize, rank: i32) -> Svd {
+    decompose(values, rows, columns, rank_of(rank)).or_raise()
+}
