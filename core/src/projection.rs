@@ -80,8 +80,8 @@ impl Sums {
         for lane in 0..LANES {
             let x = f64::from(block[lane]);
             self.squares[lane] += x * x;
-            for n in 0..3 {
-                self.dots[n][lane] += x * marks[n][lane];
+            for (dots, mark) in self.dots.iter_mut().zip(marks) {
+                dots[lane] += x * mark[lane];
             }
         }
     }
@@ -91,7 +91,7 @@ impl Projection {
     /// Makes the landmarks.
     ///
     /// Component i of landmark n is drawn as the sum of the four 16-bit words of
-    /// `mix(mix(seed + n) + i)` less its mean, which is nearly normal; `mix` is one
+    /// `mix(mix(mix(seed) + n) + i)` less its mean, which is nearly normal; `mix` is one
     /// step of SplitMix64. Gram–Schmidt, done twice, makes them
     /// orthonormal. A landmark that lies in the plane of those before it is drawn anew with n + 3.
     ///
@@ -290,13 +290,13 @@ impl<const N: usize> Kernel for Pass<'_, N> {
         let (marks, last) = self.projection.landmarks.split_at(whole);
         let parts = self.vectors.map(|vector| &blocks(vector).0[..whole]);
         for (i, marks) in marks.iter().enumerate() {
-            for n in 0..N {
-                sums[n].add(&parts[n][i], marks);
+            for (sums, part) in sums.iter_mut().zip(parts) {
+                sums.add(&part[i], marks);
             }
         }
         if let [marks] = last {
-            for n in 0..N {
-                sums[n].add(&blocks(self.vectors[n]).1.unwrap_or_default(), marks);
+            for (sums, vector) in sums.iter_mut().zip(self.vectors) {
+                sums.add(&blocks(vector).1.unwrap_or_default(), marks);
             }
         }
         sums
@@ -318,7 +318,9 @@ pub fn trilaterate(distances: [f64; 3]) -> Result<[f64; 3], ProjectionError> {
     let foot = squares.map(|square| 1.0 / 3.0 + (mean - square) / 2.0);
     let height = mean - (foot[0] * foot[0] + foot[1] * foot[1] + foot[2] * foot[2]) - 1.0 / 3.0;
     // On the plane itself rounding may leave it a little below zero.
-    if !(height >= -1e-9 * mean.max(1.0)) || !height.is_finite() || distances.iter().any(|d| *d < 0.0) {
+    let slack = 1e-12 * mean.max(1.0) * mean.max(1.0).sqrt();
+    let meet = height.is_finite() && height >= -slack && distances.iter().all(|d| *d >= 0.0);
+    if !meet {
         return Err(ProjectionError::Distances(distances));
     }
     let along = height.max(0.0).sqrt() / 3f64.sqrt();
@@ -327,7 +329,7 @@ pub fn trilaterate(distances: [f64; 3]) -> Result<[f64; 3], ProjectionError> {
 
 /// A landmark orthonormal to others; None when what is left of it is too short to be exact.
 fn landmark(seed: u64, n: u64, dimension: usize, others: &[Vec<f64>]) -> Option<Vec<f64>> {
-    let key = mix(seed.wrapping_add(n));
+    let key = mix(mix(seed).wrapping_add(n));
     let mut vector: Vec<f64> = (0..dimension as u64)
         .map(|i| {
             let word = mix(key.wrapping_add(i));

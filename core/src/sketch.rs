@@ -90,7 +90,7 @@ impl Sketch {
             let word = mix(key.wrapping_add(column as u64 / 2));
             (word >> (32 * (column % 2))) as u32
         });
-        let turn = (u128::from(mix(!key)) * DIMENSION as u128 >> 64) as usize;
+        let turn = ((u128::from(mix(!key)) * DIMENSION as u128) >> 64) as usize;
 
         let mut signed = [0.0; DIMENSION];
         let rows = block.as_chunks::<COLUMNS>().0.iter().zip(signed.as_chunks_mut::<COLUMNS>().0);

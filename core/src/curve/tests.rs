@@ -101,7 +101,7 @@ fn pinned_values() {
 
 #[test]
 fn a_batch_is_the_same_as_one_by_one() {
-    for count in 0..10 {
+    for count in (0..10).chain([255, 256, 257, 1000]) {
         let cells = random_cells(7, count);
         let mut indices = vec![99; 3];
         hilbert::encode_all(&cells, bits(13), &mut indices);
