@@ -97,7 +97,7 @@ fn similar_rows(
     // Tensors of one content may have different shapes; the rows are of the one that was placed.
     found.retain(|candidate| candidate.holds_row(width));
     // In the order they are stored, so that a segment is decoded once.
-    found.sort_unstable_by(|a, b| (a.content_hash, a.row_no).cmp(&(b.content_hash, b.row_no)));
+    found.sort_unstable_by_key(|candidate| (candidate.content_hash, candidate.row_no));
 
     let query = Query::new(metric, vector);
     let (mut nearest, mut reader) = (Nearest::new(k as usize), RowReader::default());
