@@ -89,7 +89,7 @@ fn rank_of(rank: i32) -> usize {
 
 /// Values as little-endian bytes, the form in which decompositions are stored and given to clients.
 fn to_bytes(values: &[f32]) -> Vec<u8> {
-    let length = values.len() * size_of::<f32>();
+    let length = size_of_val(values);
     check_memory(length as u64);
     let mut bytes = Vec::with_capacity(length);
     values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
