@@ -2,9 +2,9 @@
 //!
 //! These are what a truncated decomposition spends its time on, and what general matrix products do
 //! least well: they copy the large matrix into their own order first, which pays over thousands of
-//! columns and not over 64. Measured on one core (Zen 3) for 2048 × 2048 by 2048 × 64, A·B and
-//! Aᵀ·B: here 78 and 58 GFLOP/s, crate gemm 70 and 55, faer 70 and 45, nalgebra with
-//! matrixmultiply 55 and 50.
+//! columns and not over 64. Best of 25 on one core (Zen 3, a shared machine), 2048 × 2048 by 2048 × 64,
+//! A·B and Aᵀ·B: here 80 and 57 GFLOP/s, and in the same run matrixmultiply, which nalgebra uses, 58
+//! and 51; in another run that 53 and 47, crate gemm 59 and 44, faer 69 and 39.
 //!
 //! The tile is 6 × two vectors: 12 sums, two vectors and a number are the 15 registers that AVX2 has
 //! room for, and 12 sums hide the latency of a fused multiply-add. Sums are taken over [`INNER`]
