@@ -397,3 +397,19 @@ proptest! {
         let _ = report(&file);
     }
 }
+
+/// Any opcode may stand before the payload, and what is no pickle at all must not look safe.
+#[test]
+fn nothing_hides_behind_the_first_opcodes() {
+    let payload = b"cos\nsystem\n(S'id'\ntR.";
+    for prefix in ["", "N0", "N0\u{1}", "]0", "}0", ")0", "I1\n0", "S'a'\n0", "V()\n0", "X\0\0\0\00"] {
+        let file = [prefix.as_bytes(), payload].concat();
+        let report = report(&file);
+        let seen = report.globals.iter().any(|global| (&*global.module, &*global.name) == ("os", "system"));
+        assert!(seen || !report.broken.is_empty(), "{prefix:?}");
+        assert!(seen || prefix == "N0\u{1}", "{prefix:?}");
+    }
+    for file in [&b"hello world"[..], b"", b"\x1f\x8b\x08\0\0\0\0\0"] {
+        assert_eq!(report(file).broken.len(), 1, "{file:02x?}");
+    }
+}

@@ -49,7 +49,7 @@ impl PickleReport {
 }
 
 /// Reads every pickle in the files of a model: those of ZIP archives, the streams of torch's legacy
-/// files, object arrays of NumPy, and files that are a pickle. Other files have none.
+/// files, object arrays of NumPy, and whatever is of no other format: that is a pickle, or counts as a broken one.
 ///
 /// # Errors
 /// [`ParseError`] when a file cannot be read at all.
@@ -86,13 +86,13 @@ impl Collector {
         if numpy::is_array(source)? {
             return self.array(name, source);
         }
-        // Protocols 0 and 1 have no mark of their own: other formats may start like a pickle.
-        let other = matches!(detect(source), Ok(format) if format != Format::PyTorch);
-        if !other && torch::is_pickle(source)? {
-            let pickles = if torch::is_legacy(source)? { torch::LEGACY_PICKLES } else { 1 };
-            return self.stream(name, source, 0, pickles);
+        // Protocols 0 and 1 have no mark of their own, and any opcode may come first: what is of no other
+        // format is read as a pickle, and what is none counts as broken. No row would say that it is safe.
+        if matches!(detect(source), Ok(format) if format != Format::PyTorch) {
+            return Ok(());
         }
-        Ok(())
+        let pickles = if torch::is_legacy(source)? { torch::LEGACY_PICKLES } else { 1 };
+        self.stream(name, source, 0, pickles)
     }
 
     /// The pickle behind the header of an object array.

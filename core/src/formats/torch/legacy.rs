@@ -34,22 +34,6 @@ pub fn is_legacy(source: &dyn Source) -> Result<bool, SourceError> {
     Ok(Pickle::read(&mut HeaderReader::new(&&head[..])).is_ok_and(|pickle| is_magic(&pickle)))
 }
 
-/// True for what starts as a pickle does; a guess for protocols 0 and 1, which start with any opcode.
-///
-/// # Errors
-/// [`SourceError`] when the file cannot be read.
-pub fn is_pickle(source: &dyn Source) -> Result<bool, SourceError> {
-    let mut head = [0; 2];
-    if source.len() < 2 {
-        return Ok(false);
-    }
-    source.read_at(0, &mut head)?;
-    Ok(matches!(
-        head,
-        [0x80, 0..=5] | [b'c' | b'(' | b'i', _] | [b'}' | b']' | b')', b'q' | b'(' | b'.' | b'p']
-    ) || is_legacy(source)?)
-}
-
 fn is_magic(pickle: &Pickle) -> bool {
     match pickle.object(pickle.root()) {
         // In digits it was as wide as numbers are.

@@ -27,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use walk::Found;
 
-pub use legacy::{LEGACY_PICKLES, is_legacy, is_pickle};
+pub use legacy::{LEGACY_PICKLES, is_legacy};
 pub use rebuild::{is_dtype_name, is_storage_kind};
 
 /// The archive's pickle, within its folder.
