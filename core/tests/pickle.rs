@@ -402,7 +402,9 @@ proptest! {
 #[test]
 fn nothing_hides_behind_the_first_opcodes() {
     let payload = b"cos\nsystem\n(S'id'\ntR.";
-    for prefix in ["", "N0", "N0\u{1}", "]0", "}0", ")0", "I1\n0", "S'a'\n0", "V()\n0", "X\0\0\0\00"] {
+    for prefix in
+        ["", "N0", "N0\u{1}", "]0", "}0", ")0", "I1\n0", "S'a'\n0", "V()\n0", "X\u{0}\u{0}\u{0}\u{0}0"]
+    {
         let file = [prefix.as_bytes(), payload].concat();
         let report = report(&file);
         let seen = report.globals.iter().any(|global| (&*global.module, &*global.name) == ("os", "system"));
