@@ -201,6 +201,30 @@ fn degenerate_matrices() {
     }
 }
 
+/// Copies of a few rows leave nothing but rounding of rounding of most singular values.
+#[test]
+fn copies_of_rows_have_a_spectrum() {
+    for (n, distinct, is_signed) in [(700, 1, false), (700, 20, true), (2048, 64, false)] {
+        let mut state = 1u32;
+        let block: Vec<f32> = (0..distinct * n)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let value = f32::from_bits(0x3f00_0000 | (state >> 8));
+                if is_signed && state & 1 << 31 != 0 { -value } else { value }
+            })
+            .collect();
+        let matrix: Vec<f32> = block.iter().copied().cycle().take(n * n).collect();
+        for (rows, columns) in [(n, n), (n / 2, 2 * n)] {
+            let s = svd::spectrum(&matrix, rows, columns, &GO_ON).expect("it has a spectrum");
+            let (sum, all) = (s.iter().map(|s| s * s).sum::<f64>(), squares(&matrix));
+            assert!((sum / all - 1.0).abs() < 1e-12, "{distinct} rows: {sum} of {all}");
+            assert!(s[distinct] < 1e-6 * s[0], "{distinct} rows: {} beside {}", s[distinct], s[0]);
+            let svd = svd::decompose(&matrix, rows, columns, n / 3, &GO_ON).expect("it decomposes");
+            assert_sound(&matrix, rows, columns, n / 3, &svd);
+        }
+    }
+}
+
 #[test]
 fn extremes_of_magnitude() {
     let s = values_of(|i| 1.0 / (1.0 + i), 650);

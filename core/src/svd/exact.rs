@@ -163,6 +163,10 @@ pub(super) fn thin(a: Matrix, rank: usize, cancel: &AtomicBool) -> Result<Thin, 
         }
         sharp += found;
     }
+    // Where nothing but rounding is left, one scale may begin above the end of the last.
+    for i in 1..rank {
+        s[i] = s[i].min(s[i - 1]);
+    }
     others.complete(rank, &mut Random::new(0), cancel)?;
     let others = others.into_columns()?;
     let mut columns: Vec<f32> = zeros(n * rank)?;

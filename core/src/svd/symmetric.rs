@@ -24,7 +24,8 @@ const PIECES: usize = 4;
 pub(super) fn eigenvalues(mut a: Vec<f64>, n: usize, cancel: &AtomicBool) -> Result<Vec<f64>, SvdError> {
     let mut form = tridiagonalize(&mut a, n, cancel)?;
     drop(a);
-    tridiagonal::ql(&mut form.d, &mut form.e, None, cancel)?;
+    let largest = tridiagonal::magnitude(&form.d, &form.e);
+    tridiagonal::ql(&mut form.d, &mut form.e, None, largest, cancel)?;
     form.d.sort_by(|a, b| b.total_cmp(a));
     Ok(form.d)
 }

@@ -147,7 +147,7 @@ fn tridiagonal_matrices_that_are_hard_to_divide() {
         }
         check_eigen(&a, n, &format!("glue {glue:e}"));
         let (mut values, mut rest) = (d.clone(), e.clone());
-        tridiagonal::ql(&mut values, &mut rest, None, &GO_ON).unwrap();
+        tridiagonal::ql(&mut values, &mut rest, None, 10.0, &GO_ON).unwrap();
         values.sort_by(|a, b| b.total_cmp(a));
         let divided = tridiagonal::largest(&d, &e, n, &GO_ON).unwrap();
         assert_close(divided.values.into_iter(), &values, 1e-13, "divide and conquer, QL");

@@ -27,7 +27,9 @@ pub(super) struct Eigen {
 }
 
 /// Implicit QL with shifts. `d` becomes the eigenvalues, in no order; `e` has one number fewer, and
-/// is destroyed. `rows`, n × n, is multiplied by the transposed eigenvectors.
+/// is destroyed. `rows`, n × n, is multiplied by the transposed eigenvectors. `largest` is the largest
+/// magnitude of the matrix, or of one that this is a block of: what rounding leaves of that is zero, or a
+/// matrix with copies of rows, whose small numbers large ones keep disturbing, would never end.
 ///
 /// # Errors
 /// [`SvdError::Cancelled`]; [`SvdError::NotConverged`], which no finite matrix is known to cause.
@@ -35,13 +37,15 @@ pub(super) fn ql(
     d: &mut [f64],
     e: &mut [f64],
     mut rows: Option<&mut [f64]>,
+    largest: f64,
     cancel: &AtomicBool,
 ) -> Result<(), SvdError> {
-    let n = d.len();
+    let (n, negligible) = (d.len(), f64::EPSILON * largest);
     for l in 0..n {
         stop_if(cancel)?;
         for step in 0.. {
-            let is_split = |i: usize| e[i].abs() <= f64::EPSILON * (d[i].abs() + d[i + 1].abs());
+            let is_split =
+                |i: usize| e[i].abs() <= negligible.max(f64::EPSILON * (d[i].abs() + d[i + 1].abs()));
             let m = (l..n - 1).find(|i| is_split(*i)).unwrap_or(n - 1);
             if m == l {
                 break;
@@ -94,6 +98,11 @@ fn rotate(x: &mut [f64], y: &mut [f64], c: f64, s: f64) {
     }
 }
 
+/// The largest magnitude of a tridiagonal matrix.
+pub(super) fn magnitude(d: &[f64], e: &[f64]) -> f64 {
+    d.iter().chain(e).fold(0.0, |most, value| value.abs().max(most))
+}
+
 /// The `keep` largest eigenvalues with their eigenvectors, largest first.
 ///
 /// # Errors
@@ -101,7 +110,7 @@ fn rotate(x: &mut [f64], y: &mut [f64], c: f64, s: f64) {
 pub(super) fn largest(d: &[f64], e: &[f64], keep: usize, cancel: &AtomicBool) -> Result<Eigen, SvdError> {
     let n = d.len();
     // At a scale of 1 no square over- or underflows.
-    let scale = d.iter().chain(e).fold(0.0f64, |most, value| most.max(value.abs()));
+    let scale = magnitude(d, e);
     let by = if scale > 0.0 { 1.0 / scale } else { 1.0 };
     let scaled = |values: &[f64]| values.iter().map(|value| value * by).collect::<Vec<_>>();
     let found = divide(&scaled(d), &scaled(e), keep, cancel)?;
@@ -120,7 +129,7 @@ fn divide(d: &[f64], e: &[f64], keep: usize, cancel: &AtomicBool) -> Result<Eige
     if n <= SMALL {
         let (mut values, mut e, mut rows) = (d.to_vec(), e.to_vec(), zeros(n * n)?);
         rows.iter_mut().step_by(n + 1).for_each(|value| *value = 1.0);
-        ql(&mut values, &mut e, Some(&mut rows), cancel)?;
+        ql(&mut values, &mut e, Some(&mut rows), 1.0, cancel)?;
         return Ok(Eigen { values, rows });
     }
     // The matrix is two blocks and the outer product of a vector: β on the two corners that meet.
