@@ -75,25 +75,35 @@ impl Basis {
     /// Takes up what is new in the columns of `y`, and returns the matrix C, one row for every column
     /// of the basis, with y = basis · C. Returns no more rows than before if there was nothing new.
     ///
+    /// `known` are the rows of C for the last block, where they are known beforehand and those of the
+    /// blocks before it would be zero but for rounding.
+    ///
     /// # Errors
     /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`], [`SvdError::NotConverged`].
     pub(super) fn extend(
         &mut self,
         mut y: Vec<f32>,
         width: usize,
+        known: Option<Vec<f32>>,
         cancel: &AtomicBool,
     ) -> Result<Vec<f64>, SvdError> {
-        let mut lengths = vec![0.0; width];
-        for row in y.chunks_exact(width) {
-            lengths.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(value * value));
+        let mut coefficients: Vec<f64> = zeros(self.width * width)?;
+        match (known, self.blocks.last()) {
+            (Some(known), Some(block)) => {
+                let factor = Factor { values: &known, width, scale: -1.0 };
+                plain(&block.values, block.width, factor, Onto::Sum, &mut y, cancel)?;
+                let at = (self.width - block.width) * width;
+                coefficients[at..].iter_mut().zip(&known).for_each(|(to, value)| *to = f64::from(*value));
+            }
+            _ => self.project(&mut y, width, |i, value| coefficients[i] += f64::from(value), cancel)?,
         }
-        let floor = NOISE * lengths.iter().fold(0.0f64, |most, sum| most.max(*sum)).sqrt();
-        let mut coefficients = zeros(self.width * width)?;
-        self.project(&mut y, width, |i, value| coefficients[i] += f64::from(value), cancel)?;
         // y = y's orthonormal columns so far · factor.
-        let (mut rank, mut factor, mut floor) = (width, None::<Vec<f64>>, floor);
+        let (mut rank, mut factor) = (width, None::<Vec<f64>>);
         for _ in 0..MAX_PASSES {
-            let found = factorize(gram(&y, rank, cancel)?, rank, floor, cancel)?;
+            let products = gram(&y, rank, cancel)?;
+            let floor =
+                if factor.is_some() { REMAINS } else { NOISE * longest(&products, &coefficients, width) };
+            let found = factorize(products, rank, floor, cancel)?;
             if found.rank == 0 {
                 return Ok(coefficients);
             }
@@ -106,7 +116,7 @@ impl Basis {
                 }
                 None => product.copy_from_slice(&found.factor),
             }
-            (rank, floor) = (found.rank, REMAINS);
+            rank = found.rank;
             let mut moved: Vec<f64> = zeros(self.width * rank)?;
             self.project(&mut y, rank, |i, value| moved[i] += f64::from(value), cancel)?;
             let (a, b) = (Grid::new(&moved, rank), Grid::new(&product, width));
@@ -155,7 +165,7 @@ impl Basis {
     ) -> Result<(), SvdError> {
         while self.width < width.min(self.length) {
             let missing = width - self.width;
-            self.extend(random.matrix(self.length * missing)?, missing, cancel)?;
+            self.extend(random.matrix(self.length * missing)?, missing, None, cancel)?;
         }
         Ok(())
     }
@@ -193,6 +203,15 @@ impl Basis {
         }
         Ok(out)
     }
+}
+
+/// Length of the longest column, from the Gram matrix of what a projection left and what it took off.
+fn longest(gram: &[f64], taken: &[f64], width: usize) -> f64 {
+    let mut squares: Vec<f64> = gram.iter().step_by(width + 1).copied().collect();
+    for row in taken.chunks_exact(width) {
+        squares.iter_mut().zip(row).for_each(|(sum, value)| *sum += value * value);
+    }
+    squares.iter().fold(0.0f64, |most, square| most.max(*square)).sqrt()
 }
 
 /// Factors a Gram matrix; columns shorter than `floor` are left out.

@@ -159,7 +159,7 @@ pub(super) fn thin(a: Matrix, rank: usize, cancel: &AtomicBool) -> Result<Thin, 
             }
         }
         if found > 0 {
-            others.extend(combine(&tail, rest, &to_columns, found, cancel)?, found, cancel)?;
+            others.extend(combine(&tail, rest, &to_columns, found, cancel)?, found, None, cancel)?;
         }
         sharp += found;
     }

@@ -218,7 +218,7 @@ fn arrange(b: Factor, wide: usize) -> Result<Vec<f32>, SvdError> {
     let Factor { values: b, width, scale } = b;
     let padded = width.next_multiple_of(wide);
     let mut out: Vec<f32> = zeros(b.len() / width * padded)?;
-    for (rows, out) in b.chunks(INNER * width).zip(out.chunks_mut(INNER * padded)) {
+    b.par_chunks(INNER * width).zip(out.par_chunks_mut(INNER * padded)).for_each(|(rows, out)| {
         let count = rows.len() / width;
         for (no, out) in out.chunks_exact_mut(count * wide).enumerate() {
             let at = no * wide;
@@ -227,10 +227,10 @@ fn arrange(b: Factor, wide: usize) -> Result<Vec<f32>, SvdError> {
                 out[..columns.len()].copy_from_slice(&row[columns.clone()]);
             }
         }
-    }
-    if scale != 1.0 {
-        out.iter_mut().for_each(|value| *value *= scale);
-    }
+        if scale != 1.0 {
+            out.iter_mut().for_each(|value| *value *= scale);
+        }
+    });
     Ok(out)
 }
 

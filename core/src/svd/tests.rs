@@ -163,9 +163,9 @@ fn a_basis_leaves_out_what_depends() {
         (row[3], row[5], row[7]) = (row[0] - row[1], 0.0, 1e-3 * row[2]);
     }
     let mut basis = Basis::new(length);
-    let c = basis.extend(y.clone(), width, &GO_ON).unwrap();
+    let c = basis.extend(y.clone(), width, None, &GO_ON).unwrap();
     assert_eq!(basis.width(), 9);
-    let again = basis.extend(y.clone(), width, &GO_ON).unwrap();
+    let again = basis.extend(y.clone(), width, None, &GO_ON).unwrap();
     assert_eq!((basis.width(), again.len()), (9, 9 * width));
     let c: Vec<f32> = c.into_iter().map(|value| value as f32).collect();
     let back = basis.times(&c, width, &GO_ON).unwrap();

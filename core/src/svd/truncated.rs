@@ -62,6 +62,14 @@ impl Known {
         Ok((out, width))
     }
 
+    /// The part of the last block that is in terms of the other side's last block, of `wide` vectors,
+    /// transposed: what the matrix makes of that block has in terms of this one.
+    fn last_transposed(&self, wide: usize) -> Option<Vec<f32>> {
+        let (block, width) = self.blocks.last()?;
+        let rows = &block[block.len() - wide * width..];
+        Some((0..width * wide).map(|i| rows[i % wide * width + i / wide] as f32).collect())
+    }
+
     /// Rows that the first `count` blocks reach.
     fn height(&self, count: usize) -> usize {
         self.blocks[..count].iter().map(|(block, wide)| block.len() / wide).max().unwrap_or(0)
@@ -100,10 +108,10 @@ impl Bases {
     /// Applies the matrix to the last block of one side, and tells if that led anywhere.
     fn step(&mut self, a: Matrix, by: f32, cancel: &AtomicBool) -> Result<bool, SvdError> {
         let from_p = self.products.is_multiple_of(2);
-        let (from, to, known) = if from_p {
-            (&self.p, &mut self.q, &mut self.of_p)
+        let (from, to, known, other) = if from_p {
+            (&self.p, &mut self.q, &mut self.of_p, &self.of_q)
         } else {
-            (&self.q, &mut self.p, &mut self.of_q)
+            (&self.q, &mut self.p, &mut self.of_q, &self.of_p)
         };
         let Some(block) = from.last() else { return Ok(false) };
         let mut out = zeros(block.width * if from_p { a.rows } else { a.columns })?;
@@ -114,7 +122,8 @@ impl Bases {
             turned(a.values, a.columns, factor, &mut out, cancel)?;
         }
         let (width, before) = (block.width, to.width());
-        known.blocks.push((to.extend(out, width, cancel)?, width));
+        let overlap = other.last_transposed(width);
+        known.blocks.push((to.extend(out, width, overlap, cancel)?, width));
         self.products += 1;
         Ok(to.width() > before)
     }
@@ -145,7 +154,7 @@ pub(super) fn truncated(
     let mut out = zeros(a.rows * width)?;
     let start = Factor { values: &start, width, scale: by };
     plain(a.values, a.columns, start, Onto::Nothing, &mut out, cancel)?;
-    bases.q.extend(out, width, cancel)?;
+    bases.q.extend(out, width, None, cancel)?;
 
     let mut errors = vec![None; MAX_PRODUCTS + 1];
     let is_watched = width <= MAX_WATCHED;
