@@ -17,6 +17,13 @@ pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! 
     unreachable!("an error does not return")
 }
 
+/// The value of an argument that must not be null, of a function that takes nulls for others.
+pub fn given<T>(name: &str, value: Option<T>) -> T {
+    value.unwrap_or_else(|| {
+        raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} must not be null"), "")
+    })
+}
+
 /// Raises an error when this much memory can't be had: where Postgres reports that, Rust would abort
 /// the process, and with it the server. For sizes that follow from a caller's file or arguments.
 pub fn check_memory(bytes: u64) {

@@ -1,7 +1,7 @@
 //! Giving files back, and proving that they are what came in.
 
 use crate::access::{self, StoredModel};
-use crate::errors::{OrRaise, raise};
+use crate::errors::{OrRaise, given, raise};
 use crate::owner;
 use crate::store;
 use atomizer_core::hash::Hasher;
@@ -52,11 +52,14 @@ fn open(model_id: i64, file_no: i32) -> StoredModel {
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn export_model_file(
-    model_id: i64,
+    model_id: Option<i64>,
     path: default!(Option<&str>, "NULL"),
-    file_no: default!(i32, "0"),
-    overwrite: default!(bool, "false"),
+    file_no: default!(Option<i32>, "0"),
+    overwrite: default!(Option<bool>, "false"),
 ) -> Option<pg_sys::Oid> {
+    let model_id = given("model_id", model_id);
+    let file_no = given("file_no", file_no);
+    let overwrite = given("overwrite", overwrite);
     match path {
         Some(path) => {
             export_to_path(model_id, path, file_no, overwrite);
@@ -131,6 +134,8 @@ impl Partial {
     /// Makes the file durable under its own name.
     pub fn finish(self, target: &Path) {
         self.file.sync_all().map_err(|error| io("write", &self.path, error)).or_raise();
+        // That may have taken long: a cancelled export leaves no file.
+        pgrx::check_for_interrupts!();
         std::fs::rename(&self.path, target).map_err(|error| io("rename", &self.path, error)).or_raise();
     }
 }

@@ -1,18 +1,21 @@
 //! Public functions that change the catalogue. Each hands the caller's name to a function of the
 //! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner.
 
+use crate::errors::given;
 use crate::owner;
 use crate::sources::NamedFormat;
 use pgrx::prelude::*;
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn register_model(
-    model_name: &str,
+    model_name: Option<&str>,
     tenant: default!(Option<&str>, "NULL"),
     model_type: default!(Option<&str>, "NULL"),
     provider: default!(Option<&str>, "NULL"),
-    properties: default!(pgrx::JsonB, "'{}'"),
+    properties: default!(Option<pgrx::JsonB>, "'{}'"),
 ) -> i64 {
+    let model_name = given("model_name", model_name);
+    let properties = given("properties", properties);
     owner::value(
         "SELECT atomizer._register_model($1, $2, $3, $4, $5, $6)",
         &[
@@ -30,14 +33,17 @@ fn register_model(
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(volatile, parallel_unsafe)]
 fn create_ingestion_job(
-    model_id: i64,
+    model_id: Option<i64>,
     model_path: default!(Option<&str>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_format: default!(Option<&str>, "NULL"),
-    granularity: default!(&str, "'auto'"),
-    atom_chunk_size: default!(i64, "64000000"),
+    granularity: default!(Option<&str>, "'auto'"),
+    atom_chunk_size: default!(Option<i64>, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
 ) -> i64 {
+    let model_id = given("model_id", model_id);
+    let granularity = given("granularity", granularity);
+    let atom_chunk_size = given("atom_chunk_size", atom_chunk_size);
     let format = model_format.map(|name| NamedFormat::of(name).label());
     owner::value(
         "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -59,15 +65,18 @@ fn create_ingestion_job(
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(volatile, parallel_unsafe)]
 fn _prepare_ingestion(
-    model_name: &str,
+    model_name: Option<&str>,
     model_path: Option<&str>,
     model_lo: Option<pg_sys::Oid>,
     model_format: Option<&str>,
     tenant: Option<&str>,
-    granularity: &str,
-    atom_chunk_size: i64,
+    granularity: Option<&str>,
+    atom_chunk_size: Option<i64>,
     atom_quota: Option<i64>,
 ) -> i64 {
+    let model_name = given("model_name", model_name);
+    let granularity = given("granularity", granularity);
+    let atom_chunk_size = given("atom_chunk_size", atom_chunk_size);
     let format = model_format.map(|name| NamedFormat::of(name).label());
     owner::value(
         "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -98,12 +107,15 @@ fn _claim_ingestion_job(ingestion_job_id: i64) -> Option<pgrx::Uuid> {
 /// Gives the lease back after an error, a cancellation or an interrupt.
 #[pg_extern(volatile, parallel_unsafe)]
 fn _release_ingestion_job(
-    ingestion_job_id: i64,
-    lease_token: pgrx::Uuid,
-    job_status: &str,
+    ingestion_job_id: Option<i64>,
+    lease_token: Option<pgrx::Uuid>,
+    job_status: Option<&str>,
     error_code: default!(Option<&str>, "NULL"),
     error_message: default!(Option<&str>, "NULL"),
 ) {
+    let ingestion_job_id = given("ingestion_job_id", ingestion_job_id);
+    let lease_token = given("lease_token", lease_token);
+    let job_status = given("job_status", job_status);
     owner::value::<i64>(
         "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6)",
         &[
@@ -135,7 +147,8 @@ fn reset_ingestion_job(ingestion_job_id: i64) {
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
-fn set_atom_quota(ingestion_job_id: i64, atom_quota: Option<i64>) {
+fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
+    let ingestion_job_id = given("ingestion_job_id", ingestion_job_id);
     owner::value::<i64>(
         "SELECT atomizer._set_atom_quota($1, $2, $3)",
         &[owner::caller_name().into(), ingestion_job_id.into(), atom_quota.into()],

@@ -105,7 +105,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/procedures/spatialize_model.sql",
     name = "spatialize_model",
-    requires = ["space", space::spatialize::_spatialize_step]
+    requires = ["space_views", space::spatialize::_spatialize_step]
 );
 extension_sql_file!("../sql/views/space.sql", name = "space_views", requires = ["space", "views"]);
 extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views", "space_views"]);

@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::errors::{OrRaise, check_memory, raise};
+use crate::sql_types::SqlArray;
 use crate::tensors::{MAX_ARRAY_WEIGHTS, for_each_weights};
 use atomizer_core::analytics::QuantizationError;
 use atomizer_core::quant::{DTYPES, Dtype, Int8Rows, quantize};
@@ -41,8 +42,8 @@ fn decode(weight_data: &[u8], data_type: &str) -> Weights {
 
 /// What `dequantize` does; it takes the type as an enum, in `sql/functions/quantization.sql`.
 #[pg_extern(immutable, strict, parallel_safe)]
-fn _dequantize(weight_data: &[u8], data_type: &str) -> Vec<f32> {
-    decode(weight_data, data_type).into_f32()
+fn _dequantize(weight_data: &[u8], data_type: &str) -> SqlArray<f32> {
+    SqlArray(decode(weight_data, data_type).into_f32())
 }
 
 /// What `dequantize_bytes` does.
@@ -74,12 +75,12 @@ fn _quantize(weights: Array<f32>, data_type: &str) -> Vec<u8> {
 fn quantize_int8(
     weights: Array<f32>,
     columns: i32,
-) -> TableIterator<'static, (name!(codes, Vec<u8>), name!(scales, Vec<f32>))> {
+) -> TableIterator<'static, (name!(codes, Vec<u8>), name!(scales, SqlArray<f32>))> {
     let weights = slice_of(&weights);
     check_memory(8 * weights.len() as u64);
     let rows = Int8Rows::quantize(weights, columns_of(columns)).or_raise();
     let codes = rows.codes().iter().map(|code| *code as u8).collect();
-    TableIterator::once((codes, rows.scales().to_vec()))
+    TableIterator::once((codes, SqlArray(rows.scales().to_vec())))
 }
 
 fn columns_of(columns: i32) -> usize {

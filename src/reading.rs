@@ -1,6 +1,6 @@
 //! Functions on model files: nothing is stored, and only what is asked for is read.
 
-use crate::errors::{OrRaise, check_memory, raise};
+use crate::errors::{OrRaise, check_memory, given, raise};
 use crate::sources::{self, Given};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::formats::pickle::verdict::Verdict;
@@ -42,11 +42,12 @@ fn detect_model_format(
 fn model_metadata(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),
-    full_arrays: default!(bool, "false"),
+    full_arrays: default!(Option<bool>, "false"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_path: default!(Option<&str>, "NULL"),
     model_id: default!(Option<i64>, "NULL"),
 ) -> JsonbText {
+    let full_arrays = given("full_arrays", full_arrays);
     let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
     let detail = if full_arrays { Detail::Full } else { Detail::Summary };
     let (_, model) = sources::parse(given, format, detail);
@@ -310,8 +311,8 @@ impl Iterator for WeightStream {
 fn stream_atomic_weights_chunked(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),
-    offset: default!(i64, "0"),
-    chunk_size: default!(i64, "10000"),
+    offset: default!(Option<i64>, "0"),
+    chunk_size: default!(Option<i64>, "10000"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_path: default!(Option<&str>, "NULL"),
     model_id: default!(Option<i64>, "NULL"),
@@ -328,6 +329,8 @@ fn stream_atomic_weights_chunked(
         name!(content_hash, Vec<u8>),
     ),
 > {
+    let offset = given("offset", offset);
+    let chunk_size = given("chunk_size", chunk_size);
     if offset < 0 || chunk_size < 0 {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

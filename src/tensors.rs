@@ -1,7 +1,8 @@
 //! Functions on stored tensors: weights, one weight, statistics, histogram.
 
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, check_memory, raise};
+use crate::errors::{OrRaise, check_memory, given, raise};
+use crate::sql_types::SqlArray;
 use crate::store;
 use atomizer_core::analytics::{Histogram, Stats};
 use atomizer_core::hash::Hash;
@@ -87,23 +88,27 @@ fn open_range(tensor_atom_id: i64, from: i64, count: Option<i64>) -> (StoredTens
 
 #[pg_extern(stable, parallel_unsafe)]
 fn tensor_weights(
-    tensor_atom_id: i64,
-    from: default!(i64, "0"),
+    tensor_atom_id: Option<i64>,
+    from: default!(Option<i64>, "0"),
     count: default!(Option<i64>, "NULL"),
-) -> Vec<f32> {
+) -> SqlArray<f32> {
+    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
+    let from = given("from", from);
     let (tensor, from, count) = open_range(tensor_atom_id, from, count);
-    read_weights(&tensor, from, count).into_f32()
+    SqlArray(read_weights(&tensor, from, count).into_f32())
 }
 
 #[pg_extern(stable, parallel_unsafe)]
 fn tensor_weights_float8(
-    tensor_atom_id: i64,
-    from: default!(i64, "0"),
+    tensor_atom_id: Option<i64>,
+    from: default!(Option<i64>, "0"),
     count: default!(Option<i64>, "NULL"),
-) -> Vec<f64> {
+) -> SqlArray<f64> {
+    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
+    let from = given("from", from);
     let (tensor, from, count) = open_range(tensor_atom_id, from, count);
     let weights = read_weights(&tensor, from, count);
-    (0..weights.len()).map(|i| weights.f64(i)).collect()
+    SqlArray((0..weights.len()).map(|i| weights.f64(i)).collect())
 }
 
 #[pg_extern(stable, parallel_unsafe)]
@@ -230,14 +235,16 @@ fn tensor_stats(
 #[allow(clippy::type_complexity)]
 #[pg_extern(stable, parallel_unsafe)]
 fn tensor_histogram(
-    tensor_atom_id: i64,
-    bins: default!(i32, "20"),
+    tensor_atom_id: Option<i64>,
+    bins: default!(Option<i32>, "20"),
     low: default!(Option<f64>, "NULL"),
     high: default!(Option<f64>, "NULL"),
 ) -> TableIterator<
     'static,
     (name!(bin, i32), name!(bin_low, f64), name!(bin_high, f64), name!(weight_count, i64)),
 > {
+    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
+    let bins = given("bins", bins);
     /// Far more than anybody looks at; keeps memory small.
     const MAX_BINS: i32 = 1_000_000;
     crate::threads::start();

@@ -51,6 +51,6 @@ ingest again "$MODELS/tinycoder.gguf" "granularity => 'weight'"
 check "new numbers come after the old ones" "$(sql "SELECT model_id > (SELECT max(model_id) FROM atomizer.model WHERE model_name <> 'again'),
     (SELECT min(tensor_atom_id) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id) > (SELECT max(tensor_atom_id) FROM atomizer.tensor_atom t WHERE t.model_id <> m.model_id)
     FROM atomizer.model m WHERE model_name = 'again'")" 't|t'
-check "the same file adds nothing" "$(sql "SELECT bytes_stored FROM atomizer.ingestion_job JOIN atomizer.model USING (model_id) WHERE model_name = 'again'")" 0
+check "the same file adds nothing" "$(sql "SELECT new_bytes FROM atomizer.ingestion_job JOIN atomizer.model USING (model_id) WHERE model_name = 'again'")" 0
 check_integrity
 finish

@@ -38,5 +38,5 @@ measure 'reading the view, a million weights' "SELECT count(*) FROM (SELECT weig
 measure 'twenty statistics in one statement' \
     "SELECT max(s.max) FROM generate_series(1, 20) i, atomizer.tensor_atom t, atomizer.tensor_stats(t.tensor_atom_id + 0 * i) s WHERE tensor_no = 2"
 measure 'ingestion of what is there already' "CALL atomizer.ingest_model('again', '$file')"
-check "nothing new but the name" "$(sql "SELECT bytes_stored FROM atomizer.ingestion_job ORDER BY ingestion_job_id DESC LIMIT 1")" 0
+check "nothing new but the name" "$(sql "SELECT new_bytes FROM atomizer.ingestion_job ORDER BY ingestion_job_id DESC LIMIT 1")" 0
 finish

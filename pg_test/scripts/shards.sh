@@ -17,7 +17,7 @@ ingest whole "$MODELS/minilm-l6-v2.safetensors"
 check "the whole MiniLM adds no tensor and no byte of one" "$(tensors) $(stored)" "$before"
 check "tensors of MiniLM" "$(sql "SELECT count(*) FROM atomizer.tensor_atom")" 208
 check "each content has two tensors" "$(sql "SELECT DISTINCT reference_count FROM atomizer.atom WHERE kind = 'tensor' AND byte_length > 4096")" 2
-check_below "bytes stored for the whole one: its header" "$(sql "SELECT bytes_stored FROM atomizer.ingestion_job JOIN atomizer.model USING (model_id) WHERE model_name = 'whole'")" 20000
+check_below "new bytes of the whole one: its header" "$(sql "SELECT new_bytes FROM atomizer.ingestion_job JOIN atomizer.model USING (model_id) WHERE model_name = 'whole'")" 20000
 
 ingest tiny "$MODELS/tinycoder.gguf"
 before="$(tensors) $(stored)"

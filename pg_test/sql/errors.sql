@@ -170,3 +170,21 @@ SELECT test.error(format('SELECT atomizer.tensor_weights(%s)', :w));
 SELECT invariant, regexp_replace(object, '[0-9a-f]{64}', 'HASH'), regexp_replace(problem, '[0-9a-f]{64}', 'HASH') FROM check_integrity();
 ROLLBACK;
 SELECT count(*) FROM check_integrity();
+
+-- No function answers a null with an internal error (XX000), whichever argument it is.
+BEGIN;
+CREATE FUNCTION pg_temp.value(type regtype) RETURNS text LANGUAGE sql AS $$
+    SELECT format('%L::%s', CASE WHEN type::text ~ '\[\]$' THEN '{1}' WHEN type = 'boolean'::regtype THEN 'f' WHEN type = 'bytea'::regtype THEN '\x00000000'
+        WHEN type = 'uuid'::regtype THEN '00000000-0000-0000-0000-000000000000' WHEN type = 'jsonb'::regtype THEN '{}' WHEN type = 'interval'::regtype THEN '1 s'
+        WHEN type::text ~ '^geometry' THEN 'POINT Z (1 1 1)' WHEN type::text ~ '^box3d' THEN 'BOX3D(0 0 0,1 1 1)'
+        WHEN type::text ~ 'timestamp' THEN 'now' ELSE coalesce((SELECT min(enumlabel)::text FROM pg_enum WHERE enumtypid = type), '1') END, type) $$;
+CREATE TABLE pg_temp.calls AS
+    SELECT p.oid::regprocedure AS f, i AS null_no, CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END || format(' atomizer.%I(%s)', p.proname, args) AS call
+    FROM pg_proc p, generate_series(0, p.pronargs) i,
+         LATERAL (SELECT string_agg(CASE WHEN i IN (0, n) THEN format('NULL::%s', t::regtype) ELSE pg_temp.value(t) END, ', ' ORDER BY n)
+                  FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY u(t, n)) a(args)
+    WHERE p.pronamespace = 'atomizer'::regnamespace AND p.prokind <> 'a' AND p.pronargs > 0 AND p.prorettype <> 'trigger'::regtype
+      AND NOT p.proargtypes::oid[] && '{internal,cstring}'::regtype[]::oid[];
+SELECT count(*) > 300 AS many FROM pg_temp.calls;
+SELECT f, null_no, test.error(call) FROM pg_temp.calls WHERE test.error(call) ~ '^XX' ORDER BY f::text, null_no;
+ROLLBACK;

@@ -62,7 +62,7 @@ SELECT register_model('again') AS again \gset
 SELECT create_ingestion_job(:again, granularity => 'weight', atom_chunk_size => 1) AS job \gset
 CALL atomize_model_governed(:job, pg_read_binary_file(:'fracast'), 'safetensors');
 SELECT model_name, job_status, total_atoms_processed, chunks_committed > 1 AS many_chunks FROM pg_temp.jobs ORDER BY 1;
-SELECT bytes_stored FROM ingestion_job WHERE ingestion_job_id = :job;
+SELECT new_bytes FROM ingestion_job WHERE ingestion_job_id = :job;
 SELECT count(*) = :once_rows AND sum(length(payload)) = :once_bytes AS nothing_new FROM tensor_segment;
 SELECT a.kind, count(*), bool_and(a.reference_count = 2 * o.reference_count) AS doubled
 FROM atom a FULL JOIN once o USING (content_hash) GROUP BY 1 ORDER BY 1;

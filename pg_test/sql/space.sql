@@ -109,10 +109,13 @@ SELECT layer_name, array_agg(row_no ORDER BY row_no) AS placed, bool_and(e.hilbe
        bool_and(row_no >= 0 OR t.spatial_key = e.spatial_key AND t.hilbert_value = e.hilbert_value) AS on_tensor_atom
 FROM tensor_atom t JOIN atom_embedding e USING (content_hash) GROUP BY tensor_atom_id, layer_name ORDER BY tensor_no;
 -- The second time nothing is left to do; another model with the same contents gets the points that are there.
-SELECT points_added FROM atomizer._spatialize_step(:m, 'tensor', 0);
-SELECT points_added FROM atomizer._spatialize_step(:m, 'row', 0);
+SELECT count(*) AS points FROM atom_embedding \gset
+CALL spatialize_model(:m);
+CALL spatialize_model(:m, 'row');
 CALL ingest_model('twin', model_bytes => :'twin');
-SELECT points_added FROM model, atomizer._spatialize_step(model_id, 'tensor', 0) WHERE model_name = 'twin';
+SELECT model_id AS twin FROM model WHERE model_name = 'twin' \gset
+CALL spatialize_model(:twin);
+SELECT count(*) = :points AS nothing_new FROM atom_embedding;
 SELECT a.spatial_key = b.spatial_key AS same_point FROM tensor_atom a, tensor_atom b WHERE a.layer_name = 'v' AND b.layer_name = 'again';
 SELECT index_name FROM build_spatial_indexes();
 SELECT count(*) FROM build_spatial_indexes();

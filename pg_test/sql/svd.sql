@@ -51,11 +51,13 @@ CREATE FUNCTION pg_temp.model(tensors text[], VARIADIC data bytea[]) RETURNS byt
 SELECT string_agg(regexp_replace(md5(i::text), '(......)..', '\13f', 'g'), '' ORDER BY i) AS block FROM generate_series(1, 32768) i \gset
 SELECT repeat(:'block', 32) AS big, left(:'block', 2 * 4 * 288) AS conv \gset
 \set ECHO none
+SET client_min_messages = warning;
 CALL ingest_model('big', model_bytes => pg_temp.model(ARRAY['big.weight|"dtype":"F32","shape":[2048,2048]', 'again.weight|"dtype":"F32","shape":[1024,4096]',
     'conv.weight|"dtype":"F32","shape":[16,2,3,3]', 'vector|"dtype":"F32","shape":[4]', 'integers|"dtype":"I8","shape":[2,2]', 'nan|"dtype":"F32","shape":[4,4]',
     'blocks|"dtype":"F4","shape":[2,4]', 'scalar|"dtype":"F32","shape":[]', 'empty|"dtype":"F32","shape":[0,3]', 'zero.weight|"dtype":"F32","shape":[6,8]'],
     decode(:'big', 'hex'), decode(:'big', 'hex'), decode(:'conv', 'hex'), test.f32(1, 2, 3, 4), '\x01020304', test.f32(1, 'NaN', 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
     '\x00000000', test.f32(1), '', decode(repeat('00', 192), 'hex')), granularity => 'tensor');
+SET client_min_messages = notice;
 \set ECHO all
 SELECT model_id AS model FROM model WHERE model_name = 'big' \gset
 CREATE FUNCTION pg_temp.tensor(name text, model text DEFAULT 'big') RETURNS bigint LANGUAGE sql STABLE AS $$
@@ -74,6 +76,9 @@ SELECT count(*) FROM svd_component;
 CALL compress_model(:model);
 CALL compress_model(:model, rank => 4, min_parameters => 0);
 CALL compress_model(:model, rank => 4, min_parameters => 0);
+CALL compress_model(:model, target_energy => 0.9, min_parameters => 1);
+CALL compress_model(:model, target_energy => 0.9, min_parameters => 1);
+CALL compress_model(:model, target_energy => 1, min_parameters => 1000000);
 SELECT layer_name, rank, round(compression_ratio::numeric, 2) AS ratio, explained_variance >= 0.9 AS enough
 FROM svd_component JOIN tensor_atom USING (content_hash) ORDER BY 1, 2;
 CALL compress_model(:model, rank => 0);
@@ -103,3 +108,80 @@ SELECT rows, cols, round(spectral_norm::numeric, 2) AS norm, round(frobenius_nor
        round(effective_rank::numeric, 2) AS effective, round(alpha::numeric, 2) AS alpha, tail FROM tensor_spectral_measures(:conv);
 SELECT * FROM tensor_spectral_measures(:zero);
 SELECT count(*) FROM unnest('{vector,integers,nan,blocks,scalar,empty}'::text[]) t, tensor_spectral_measures(pg_temp.tensor(t));
+-- Progress depends on the machine's speed.
+SET client_min_messages = warning;
+SELECT layer_name, rows, cols, round(stable_rank::numeric, 2) AS stable_rank FROM model_spectral_measures(:model);
+SELECT layer_name FROM model_spectral_measures(:model, 1000000);
+SELECT layer_name, layer_type, rows, cols, round(stable_rank::numeric, 2) AS stable_rank, alpha IS NOT NULL AS has_alpha FROM layer_spectrum WHERE model_id = :model ORDER BY tensor_atom_id;
+SET client_min_messages = notice;
+
+-- Adapters: a tuned model whose matrix differs by a matrix of rank 1.
+CREATE FUNCTION pg_temp.small(scale real, bias real) RETURNS bytea LANGUAGE sql AS $$
+    SELECT pg_temp.model(ARRAY['a.0.weight|"dtype":"F32","shape":[2,3]', 'a.0.bias|"dtype":"F32","shape":[2]', 'a.1.weight|"dtype":"F32","shape":[2,2]'],
+        test.f32(VARIADIC ARRAY[1 + 2 * scale, 2 + 4 * scale, 3 + 6 * scale, 4 - scale, 5 - 2 * scale, 6 - 3 * scale]::real[]), test.f32(bias, 0), test.f32(1, 0, 0, 1)) $$;
+SET client_min_messages = warning;
+CALL ingest_model('base', model_bytes => pg_temp.small(0, 0));
+CALL ingest_model('tuned', model_bytes => pg_temp.small(0.5, 1));
+SET client_min_messages = notice;
+SELECT pg_temp.rounded(lora_a) AS a, pg_temp.rounded(lora_b) AS b, rank, round(explained_variance::numeric, 6) AS explained_variance, round(relative_error::numeric, 4) AS relative_error
+FROM extract_lora(pg_temp.tensor('a.0.weight', 'base'), pg_temp.tensor('a.0.weight', 'tuned'), 1);
+SELECT rank FROM extract_lora(pg_temp.tensor('a.0.weight', 'base'), pg_temp.tensor('a.0.weight', 'tuned'));
+SELECT count(*) FROM extract_lora(NULL, 1);
+SELECT test.error(format('SELECT atomizer.extract_lora(%s, %s, 1)', pg_temp.tensor('a.0.weight', 'base'), pg_temp.tensor('a.1.weight', 'tuned')));
+SELECT test.error(format('SELECT atomizer.extract_lora(%s, %1$s, 0)', pg_temp.tensor('a.0.weight', 'base')));
+SELECT model_id AS base FROM model WHERE model_name = 'base' \gset
+SELECT model_id AS tuned FROM model WHERE model_name = 'tuned' \gset
+SELECT adapter_model AS lo, adapter_config AS config, modules, equal_tensors, other_tensors FROM extract_lora_model(:base, :tuned, 1) \gset
+SELECT :modules AS modules, :equal_tensors AS equal, :other_tensors AS others, :'config'::jsonb - 'target_modules' AS config, :'config'::jsonb->'target_modules' AS modules;
+SELECT layer_name, shape, pg_temp.rounded(pg_temp.f32s(weight_data)) AS weights FROM extract_model_weights(lo_get(:lo)) ORDER BY 1;
+SELECT lo_unlink(:lo);
+SELECT test.error(format('SELECT atomizer.extract_lora_model(%s, %1$s)', :base));
+SELECT test.error(format('SELECT atomizer.extract_lora_model(%s, %s, -3)', :base, :tuned));
+SELECT test.error(format('SELECT atomizer.extract_lora_model(%s, %s, path => ''not/absolute'')', :base, :tuned));
+SELECT test.error(format('SELECT atomizer.extract_lora_model(%s, %s, path => ''/no/such/directory'')', :base, :tuned));
+
+-- A tenant reaches nothing of another's, learns not even that it is there, and writes no server files.
+CREATE ROLE regress_eve;
+SELECT create_tenant('eve') \gset
+SELECT add_tenant_member('eve', 'regress_eve');
+GRANT USAGE ON SCHEMA test TO regress_eve;
+SET ROLE regress_eve;
+SET search_path = atomizer, public;
+SET client_min_messages = warning;
+CALL ingest_model('mine', model_bytes => pg_temp.small(0, 0));
+SET client_min_messages = notice;
+SELECT pg_temp.tensor('a.0.weight', 'mine') AS mine, (SELECT model_id FROM model) AS my_model \gset
+SELECT s AS statement, replace(theirs, :'big', 'N') AS error, replace(theirs, :'big', 'N') = replace(test.error('SELECT atomizer.' || replace(s, '%', '987654321')), '987654321', 'N') AS same
+FROM unnest(ARRAY['svd_spectrum(%)', 'reconstruct_tensor(%)', 'tensor_spectral_measures(%)', format('extract_lora(%%, %s)', :mine), format('extract_lora(%s, %%)', :mine)]) s,
+    LATERAL (SELECT test.error('SELECT atomizer.' || replace(s, '%', :'big')) AS theirs) e;
+SELECT s AS statement, replace(theirs, ' ' || :'model' || ' ', ' N ') AS error, replace(theirs, ' ' || :'model' || ' ', ' N ') = replace(test.error('SELECT atomizer.' || replace(s, '%', '987654321')), '987654321', 'N') AS same
+FROM unnest(ARRAY['model_spectral_measures(%)', '_compress_step(%, 1, NULL, 0, 0)', format('extract_lora_model(%%, %s)', :my_model), format('extract_lora_model(%s, %%)', :my_model)]) s,
+    LATERAL (SELECT test.error('SELECT atomizer.' || replace(s, '%', :'model')) AS theirs) e;
+CALL compress_model(:model);
+SELECT count(*) FROM layer_spectrum WHERE model_id = :model;
+SELECT layer_name FROM layer_spectrum ORDER BY 1;
+SELECT test.error(format('SELECT atomizer.extract_lora_model(%s, %1$s, path => ''/tmp'')', :my_model));
+-- Their own they can compress.
+CALL compress_model(:my_model, 1, min_parameters => 0);
+SELECT pg_temp.rounded(reconstruct_tensor(:mine), 2);
+RESET ROLE;
+
+-- A transaction block is refused where it commits; decompositions go with the last tensor of their content.
+BEGIN;
+CALL compress_model(:model, 2);
+ROLLBACK;
+SELECT count(DISTINCT content_hash) FROM svd_component;
+SELECT drop_model(model_id) FROM model WHERE model_name = 'mine';
+SELECT atoms_removed > 0 AS any FROM collect_garbage();
+SELECT count(DISTINCT content_hash) FROM svd_component;
+SELECT drop_model(model_id) FROM model ORDER BY 1;
+SELECT atoms_removed > 0 AS any FROM collect_garbage();
+SELECT count(*) FROM svd_component;
+INSERT INTO svd_component VALUES (sha256(''), 1, '', '', '', 1, 1, 0);
+SELECT regexp_replace(object, '[0-9a-f]{64}', 'HASH') AS object, problem FROM check_integrity();
+DELETE FROM svd_component;
+SELECT * FROM check_integrity();
+DROP OWNED BY regress_eve;
+SET client_min_messages = warning;
+SELECT test.clean();
+DROP ROLE regress_eve;

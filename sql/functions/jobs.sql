@@ -163,7 +163,7 @@ BEGIN
     PERFORM atomizer._forget_contents(found_row.model_id);
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Pending', current_atom_offset = 0, total_atoms_processed = 0, total_atoms = NULL,
-        bytes_processed = 0, bytes_stored = 0, total_bytes = NULL, chunks_committed = 0, content_no = 0,
+        bytes_processed = 0, new_bytes = 0, total_bytes = NULL, chunks_committed = 0, content_no = 0,
         segment_no = 0, lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
         lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL,
         started_at = NULL, last_updated_at = clock_timestamp()

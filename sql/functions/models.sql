@@ -10,6 +10,9 @@ DECLARE
 BEGIN
     IF model_name = '' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
+    ELSIF length(model_name) > 500 THEN
+        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+            MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
     END IF;
     INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
     VALUES (atomizer._tenant_of(role_name, tenant), _register_model.model_name, _register_model.model_type,

@@ -47,11 +47,20 @@ COMMENT ON FUNCTION atomizer._tenant_of(name, text) IS
     'The tenant a role means: the one it names, else its only one; superusers use ''default'', made when first needed.';
 
 CREATE FUNCTION atomizer.create_tenant(tenant_name text, atom_quota bigint DEFAULT NULL) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO atomizer.tenant (tenant_name, atom_quota) VALUES (tenant_name, atom_quota)
-    RETURNING tenant_id;
-END;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    new_id bigint;
+BEGIN
+    INSERT INTO atomizer.tenant (tenant_name, atom_quota)
+    VALUES (create_tenant.tenant_name, create_tenant.atom_quota)
+    ON CONFLICT ON CONSTRAINT tenant_tenant_name_key DO NOTHING RETURNING tenant_id INTO new_id;
+    IF new_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+            MESSAGE = format('tenant "%s" exists already', tenant_name),
+            HINT = 'add_tenant_member(…) lets a role act for it.';
+    END IF;
+    RETURN new_id;
+END $$;
 COMMENT ON FUNCTION atomizer.create_tenant(text, bigint) IS
     'Makes a tenant; atom_quota is the most weights each of its ingestion jobs may process (null: no limit). For administrators.';
 
@@ -66,7 +75,8 @@ BEGIN
             HINT = 'Make it with create_tenant(…).';
     ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-            MESSAGE = format('role "%s" does not exist', member_role);
+            MESSAGE = format('role "%s" does not exist', member_role),
+            HINT = format('CREATE ROLE %I makes it.', member_role);
     END IF;
     INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
 END $$;

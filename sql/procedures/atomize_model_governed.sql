@@ -15,6 +15,9 @@ DECLARE
     detail    text;
     hint      text;
 BEGIN
+    IF ingestion_job_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'ingestion_job_id must not be null';
+    END IF;
     token := atomizer._claim_ingestion_job(ingestion_job_id);
     COMMIT;
     IF token IS NULL THEN
@@ -99,10 +102,10 @@ COMMENT ON FUNCTION atomizer._progress_line(bigint, bigint, bigint, interval) IS
 CREATE FUNCTION atomizer._completion_line(job bigint, elapsed interval) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s newly stored, %s s',
+    SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s of them new, %s s',
                   m.model_id, m.model_name, m.parameter_count,
                   (SELECT count(*) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id),
-                  pg_size_pretty(j.total_bytes), pg_size_pretty(j.bytes_stored),
+                  pg_size_pretty(j.total_bytes), pg_size_pretty(j.new_bytes),
                   round(extract(epoch FROM elapsed), 1))
     FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
 END;

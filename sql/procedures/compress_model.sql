@@ -7,25 +7,23 @@ CREATE PROCEDURE atomizer.compress_model(
     min_parameters bigint DEFAULT 1000000)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    step    record;
-    place   integer := 0;
-    stored  integer := 0;
-    there   integer := 0;
-    skipped integer := 0;
-    small   integer := 0;
+    step       record;
+    place      integer := 0;
+    decomposed integer := 0;
+    skipped    integer := 0;
+    small      integer := 0;
 BEGIN
     LOOP
         SELECT s.* INTO step FROM atomizer._compress_step(model_id, rank, target_energy, min_parameters, place) AS s;
         COMMIT;
         place := step.next_tensor;
-        stored := stored + step.stored;
-        there := there + step.there;
+        decomposed := decomposed + step.decomposed;
         skipped := skipped + step.skipped;
         small := small + step.small;
         EXIT WHEN place IS NULL;
     END LOOP;
-    RAISE NOTICE '% tensors decomposed, % were there already, % left as they are, % have fewer than % weights',
-        stored, there, skipped, small, min_parameters;
+    RAISE NOTICE '% tensors are decomposed, % left as they are, % have fewer than % weights',
+        decomposed, skipped, small, min_parameters;
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.compress_model(bigint, integer, double precision, bigint) IS
     'Decomposes the matrices of a model that have min_parameters weights or more, into svd_component: to a rank (default 64), or to the least rank that keeps target_energy of the sum of squares. Once for each distinct content, and only where it takes less than the tensor. Each is committed: called again, it goes on.';

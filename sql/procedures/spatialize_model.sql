@@ -7,15 +7,19 @@ DECLARE
     step         record;
     line         text;
     next_tensor  integer := 0;
-    points       bigint := 0;
     first_weight bigint;
     begun        timestamptz := clock_timestamp();
     noticed      timestamptz := clock_timestamp();
 BEGIN
+    IF spatialize_model.model_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'model_id must not be null';
+    END IF;
+    IF granularity IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'granularity must not be null';
+    END IF;
     LOOP
         SELECT s.* INTO step FROM atomizer._spatialize_step(spatialize_model.model_id, granularity, next_tensor) AS s;
         COMMIT;
-        points := points OPERATOR(pg_catalog.+) step.points_added;
         first_weight := coalesce(first_weight, step.weights_done);
         FOREACH line IN ARRAY step.notices LOOP
             RAISE NOTICE '%', line;
@@ -24,34 +28,37 @@ BEGIN
         EXIT WHEN next_tensor IS NULL;
         IF clock_timestamp() OPERATOR(pg_catalog.-) noticed OPERATOR(pg_catalog.>) '1 second'::pg_catalog.interval THEN
             noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer._spatial_line(granularity, points, step.weights_done, step.total_weights,
+            RAISE NOTICE '%', atomizer._spatial_line(step.weights_done, step.total_weights,
                 step.weights_done OPERATOR(pg_catalog.-) first_weight, noticed OPERATOR(pg_catalog.-) begun);
         END IF;
     END LOOP;
-    RAISE NOTICE '%', atomizer._spatial_end_line(spatialize_model.model_id, granularity, points,
+    RAISE NOTICE '%', atomizer._spatial_end_line(spatialize_model.model_id, granularity,
         clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.spatialize_model(bigint, text) IS
     'Places a model''s tensors (granularity tensor) or the rows of its matrices (row: a token or neuron each) in space, each content once, committing as it goes. Call it again after any failure: it resumes.';
 
 CREATE FUNCTION atomizer._spatial_line(
-    granularity text, points bigint, done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
+    done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('%s %% of %s weights, %s %ss placed, %s %ss/s', round(100.0 * done / greatest(total, 1)), total, points,
-                  granularity, round(points / extract(epoch FROM elapsed)), granularity)
+    SELECT format('%s %% of %s weights', round(100.0 * done / greatest(total, 1)), total)
         || CASE WHEN done_here > 0 THEN
                format(', %s to go', justify_interval(make_interval(secs => ceil(extract(epoch FROM elapsed) * (total - done) / done_here))))
            ELSE '' END;
 END;
-COMMENT ON FUNCTION atomizer._spatial_line(text, bigint, bigint, bigint, bigint, interval) IS 'One line of progress of spatialize_model().';
+COMMENT ON FUNCTION atomizer._spatial_line(bigint, bigint, bigint, interval) IS 'One line of progress of spatialize_model().';
 
-CREATE FUNCTION atomizer._spatial_end_line(model bigint, granularity text, points bigint, elapsed interval) RETURNS text
+CREATE FUNCTION atomizer._spatial_end_line(model bigint, granularity text, elapsed interval) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('model %s: %s %ss newly placed, %s s', model, points, granularity, round(extract(epoch FROM elapsed), 1))
+    -- Not how many are new: that would tell what other tenants hold.
+    SELECT format('model %s: %s %ss placed, %s s', model,
+                  (SELECT count(*) FROM atomizer.atom_points p
+                   WHERE p.model_id = model AND (p.row_no < 0) = (granularity = 'tensor')),
+                  granularity, round(extract(epoch FROM elapsed), 1))
         || CASE WHEN to_regclass('atomizer.atom_embedding_spatial_key_idx') IS NULL THEN
                '; SELECT * FROM atomizer.build_spatial_indexes() makes the indexes that find them (for administrators)'
            ELSE '' END;
 END;
-COMMENT ON FUNCTION atomizer._spatial_end_line(bigint, text, bigint, interval) IS 'The last line of spatialize_model().';
+COMMENT ON FUNCTION atomizer._spatial_end_line(bigint, text, interval) IS 'The last line of spatialize_model().';

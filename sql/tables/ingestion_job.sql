@@ -18,7 +18,7 @@ CREATE TABLE atomizer.ingestion_job (
     total_atoms_processed bigint NOT NULL DEFAULT 0,
     total_atoms           bigint,
     bytes_processed       bigint NOT NULL DEFAULT 0,
-    bytes_stored          bigint NOT NULL DEFAULT 0,
+    new_bytes             bigint NOT NULL DEFAULT 0,
     total_bytes           bigint,
     chunks_committed      bigint NOT NULL DEFAULT 0,
     content_no            integer NOT NULL DEFAULT 0,
@@ -55,7 +55,7 @@ COMMENT ON COLUMN atomizer.ingestion_job.current_atom_offset IS 'Checkpoint: wei
 COMMENT ON COLUMN atomizer.ingestion_job.total_atoms_processed IS 'Weights in committed chunks; never above the quota.';
 COMMENT ON COLUMN atomizer.ingestion_job.total_atoms IS 'Weights of the model; null until its header was read.';
 COMMENT ON COLUMN atomizer.ingestion_job.bytes_processed IS 'Bytes of the files in committed chunks.';
-COMMENT ON COLUMN atomizer.ingestion_job.bytes_stored IS 'Encoded bytes written for them; the rest was there already.';
+COMMENT ON COLUMN atomizer.ingestion_job.new_bytes IS 'Those of contents that the tenant had in no model before.';
 COMMENT ON COLUMN atomizer.ingestion_job.total_bytes IS 'Size of the model''s files; null until they were read.';
 COMMENT ON COLUMN atomizer.ingestion_job.chunks_committed IS 'Number of chunks committed.';
 COMMENT ON COLUMN atomizer.ingestion_job.content_no IS 'Checkpoint: next of the model''s contents (blobs, then tensors).';

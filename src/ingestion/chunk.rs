@@ -150,8 +150,8 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let computes = |segment: &Segment| segment.content.computed.is_some();
     let parsed = chunk.segments.iter().any(computes).then(|| job.parse(&files));
     let mut reader = Reader { files: &files, parsed: parsed.as_ref(), computed: None };
-    let stored = store_segments(&mut reader, &chunk.segments);
-    if let Some(no) = contents.iter().position(|content| stored.damaged.contains(&content.hash)) {
+    let damaged = store_segments(&mut reader, &chunk.segments);
+    if let Some(no) = contents.iter().position(|content| damaged.contains(&content.hash)) {
         return go_back(job, &model, &mut reader, &contents, no);
     }
     let progress = Progress {
@@ -159,22 +159,21 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
         atoms_processed: atoms,
         ..Progress::of(job, "stored")
     };
-    save_checkpoint(job, &progress, stored.bytes, chunk.content_no, chunk.segment_no);
+    save_checkpoint(job, &progress, chunk.content_no, chunk.segment_no);
     progress
 }
 
-fn save_checkpoint(job: &Job, progress: &Progress, stored: u64, content_no: usize, segment_no: u64) {
+fn save_checkpoint(job: &Job, progress: &Progress, content_no: usize, segment_no: u64) {
     owner::run(|client| {
         owner::execute(
             client,
             "UPDATE atomizer.ingestion_job SET current_atom_offset = $2, total_atoms_processed = $2, \
-             bytes_processed = $3, bytes_stored = bytes_stored + $4, content_no = $5, segment_no = $6, \
+             bytes_processed = $3, content_no = $4, segment_no = $5, \
              chunks_committed = chunks_committed + 1 WHERE ingestion_job_id = $1",
             &[
                 job.ingestion_job_id.into(),
                 progress.atoms_processed.into(),
                 progress.bytes_processed.into(),
-                (stored as i64).into(),
                 (content_no as i32).into(),
                 (segment_no as i32).into(),
             ],
@@ -203,7 +202,7 @@ fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, contents: &[Cont
         problem: changed.then(|| format!("file \"{file}\" changed during the ingestion")),
         ..Progress::of(job, "stored")
     };
-    save_checkpoint(job, &progress, 0, no, 0);
+    save_checkpoint(job, &progress, no, 0);
     progress
 }
 
@@ -247,17 +246,10 @@ fn lock_contents(segments: &[Segment]) -> BTreeMap<Hash, u64> {
     })
 }
 
-/// What became of a chunk's segments.
-struct Stored {
-    /// Encoded bytes written.
-    bytes: u64,
-    /// Contents whose stored bytes were not those of their hash, and are stored no more.
-    damaged: Vec<Hash>,
-}
-
 /// Encodes and writes the segments that are not stored yet. Workers encode and hash one batch while
-/// the main thread writes the one before and reads the next. A content is only complete when its SHA-256 is right.
-fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Stored {
+/// the main thread writes the one before and reads the next. A content is only complete when its SHA-256
+/// is right: gives those whose stored bytes were others, and are stored no more.
+fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Vec<Hash> {
     let mut stored = lock_contents(segments);
     let (mut new, mut hashers, mut completed) = (Vec::new(), BTreeMap::new(), Vec::new());
     for segment in segments {
@@ -274,7 +266,6 @@ fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Stored {
             }
         }
     }
-    let mut written = 0;
     let mut batches = new.chunks(BATCH_SEGMENTS);
     let (mut raw, mut next_raw) = (Vec::new(), Vec::new());
     let (mut encoded, mut pending_encoded) = (Vec::new(), Vec::new());
@@ -292,7 +283,7 @@ fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Stored {
         parallel::overlap(
             || parallel::encode_all(&raw, &mut encoded, hash),
             || {
-                written += write(pending, &pending_encoded);
+                write(pending, &pending_encoded);
                 reader.read(next, &mut next_raw);
             },
         );
@@ -300,7 +291,7 @@ fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Stored {
         std::mem::swap(&mut encoded, &mut pending_encoded);
         std::mem::swap(&mut raw, &mut next_raw);
     }
-    written += write(pending, &pending_encoded);
+    write(pending, &pending_encoded);
     let mut damaged = Vec::new();
     for content in completed {
         // What earlier chunks stored is read back; what this one stored was hashed on its way.
@@ -314,7 +305,7 @@ fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Stored {
         }
     }
     count_segments(&stored, &damaged);
-    Stored { bytes: written, damaged }
+    damaged
 }
 
 /// Writes down how many segments of each content are stored, and deletes those of damaged ones.
@@ -337,13 +328,12 @@ fn count_segments(stored: &BTreeMap<Hash, u64>, damaged: &[Hash]) {
     });
 }
 
-/// Writes encoded segments; returns their number of bytes.
-fn write(segments: &[&Segment], encoded: &[Vec<u8>]) -> u64 {
+/// Writes encoded segments.
+fn write(segments: &[&Segment], encoded: &[Vec<u8>]) {
     let parts = segments.iter().zip(encoded);
     segment_rows::insert(
         parts.map(|(segment, bytes)| (&segment.content.hash, segment.segment_no, &bytes[..])),
     );
-    encoded.iter().take(segments.len()).map(|bytes| bytes.len() as u64).sum()
 }
 
 /// Reads contents from the model's files.

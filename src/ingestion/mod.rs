@@ -6,7 +6,7 @@ pub mod fold;
 mod plan;
 
 use crate::access::field;
-use crate::errors::raise;
+use crate::errors::{given, raise};
 use crate::owner;
 use crate::sources::{self, Given, NamedFormat};
 use atomizer_core::formats::{Detail, FileSet};
@@ -103,8 +103,8 @@ impl Job {
 #[allow(clippy::type_complexity)]
 #[pg_extern(volatile, parallel_unsafe)]
 fn _ingestion_step(
-    ingestion_job_id: i64,
-    lease_token: pgrx::Uuid,
+    ingestion_job_id: Option<i64>,
+    lease_token: Option<pgrx::Uuid>,
     model_data: default!(Option<&[u8]>, "NULL"),
     model_format: default!(Option<&str>, "NULL"),
 ) -> TableIterator<
@@ -118,6 +118,8 @@ fn _ingestion_step(
         name!(problem, Option<String>),
     ),
 > {
+    let ingestion_job_id = given("ingestion_job_id", ingestion_job_id);
+    let lease_token = given("lease_token", lease_token);
     crate::threads::start();
     let mut job = Job::take(ingestion_job_id, lease_token);
     job.model_format = model_format.map(str::to_owned).or(job.model_format);

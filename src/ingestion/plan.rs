@@ -2,6 +2,7 @@
 //! is known what is new before a byte is stored. It lists the tensors and counts the references.
 
 use super::{Job, Progress};
+use crate::access::field;
 use crate::errors::{OrRaise, Raise, raise};
 use crate::owner;
 use atomizer_core::fingerprint::{Fingerprint, digest, fingerprint};
@@ -41,15 +42,17 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
         );
         write_files(client, job, &files, &digests);
         write_tensors(client, job, &model, &digests);
-        count_references(client, &files, &model, &digests);
+        let new_bytes = count_references(client, job, &files, &model, &digests);
         let args = [
             job.ingestion_job_id.into(),
             (model.parameter_count() as i64).into(),
             (total_bytes as i64).into(),
+            new_bytes.into(),
         ];
         owner::execute(
             client,
-            "UPDATE atomizer.ingestion_job SET total_atoms = $2, total_bytes = $3 WHERE ingestion_job_id = $1",
+            "UPDATE atomizer.ingestion_job SET total_atoms = $2, total_bytes = $3, new_bytes = $4 \
+             WHERE ingestion_job_id = $1",
             &args,
         );
     });
@@ -201,8 +204,15 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &Dig
 }
 
 /// Adds this model's references to its contents. Keys are sorted, so that concurrent plans lock
-/// rows in one order and never wait for each other in a circle.
-fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, digests: &Digests) {
+/// rows in one order and never wait for each other in a circle. Gives the bytes of the contents that
+/// the tenant has in no other model: what other tenants hold is not to be told.
+fn count_references(
+    client: &mut SpiClient,
+    job: &Job,
+    files: &FileSet,
+    model: &Model,
+    digests: &Digests,
+) -> i64 {
     let mut references: BTreeMap<([u8; 32], &str), (u64, i64)> = BTreeMap::new();
     for (tensor, hash) in model.tensors.iter().zip(&digests.tensors) {
         references.entry((*hash, "tensor")).or_insert((tensor.byte_length, 0)).1 += 1;
@@ -224,6 +234,13 @@ fn count_references(client: &mut SpiClient, files: &FileSet, model: &Model, dige
         "INSERT INTO atomizer.atom AS a (content_hash, kind, byte_length, reference_count) \
          SELECT h, k::atomizer.atom_kind, l, n FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::bigint[]) AS u(h, k, l, n) \
          ON CONFLICT (content_hash, kind) DO UPDATE SET reference_count = a.reference_count + excluded.reference_count",
-        &[hashes.into(), kinds.into(), lengths.into(), counts.into()],
+        &[hashes.clone().into(), kinds.clone().into(), lengths.clone().into(), counts.into()],
     );
+    let statement = "SELECT coalesce(sum(u.l), 0)::bigint FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS u(h, k, l) \
+         WHERE NOT EXISTS (SELECT FROM atomizer.tensor_atom t \
+                           WHERE u.k = 'tensor' AND t.content_hash = u.h AND t.tenant_id = $4 AND t.model_id <> $5) \
+           AND NOT EXISTS (SELECT FROM atomizer.model_file f JOIN atomizer.model m USING (model_id) \
+                           WHERE u.k = 'blob' AND f.blob_hash = u.h AND m.tenant_id = $4 AND f.model_id <> $5)";
+    let args = [hashes.into(), kinds.into(), lengths.into(), job.tenant_id.into(), job.model_id.into()];
+    owner::execute(client, statement, &args).map(|row| field::<i64>(&row, 1)).sum()
 }

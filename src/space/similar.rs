@@ -3,7 +3,7 @@
 
 use super::near::{self, Candidate, Strategy};
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, Raise, raise};
+use crate::errors::{OrRaise, Raise, given, raise};
 use crate::{store, tensors};
 use atomizer_core::analytics::{DimensionError, Metric, Nearest, Query, dot};
 use atomizer_core::codec::SEGMENT_BYTES;
@@ -58,12 +58,12 @@ type Similar = (i64, i64, String, i64, f64);
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
 #[pg_extern(stable, parallel_unsafe)]
 fn similar_rows(
-    tensor_atom_id: i64,
-    row_no: i64,
-    k: default!(i32, "10"),
-    candidates: default!(i32, "10000"),
-    metric: default!(&str, "'cosine'"),
-    strategy: default!(Strategy, "'RTree'"),
+    tensor_atom_id: Option<i64>,
+    row_no: Option<i64>,
+    k: default!(Option<i32>, "10"),
+    candidates: default!(Option<i32>, "10000"),
+    metric: default!(Option<&str>, "'cosine'"),
+    strategy: default!(Option<Strategy>, "'RTree'"),
     within_tensor: default!(Option<i64>, "NULL"),
 ) -> TableIterator<
     'static,
@@ -75,6 +75,12 @@ fn similar_rows(
         name!(distance, f64),
     ),
 > {
+    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
+    let row_no = given("row_no", row_no);
+    let k = given("k", k);
+    let candidates = given("candidates", candidates);
+    let metric = given("metric", metric);
+    let strategy = given("strategy", strategy);
     crate::threads::start();
     let k = near::check_count("k", k);
     let candidates = near::check_count("candidates", candidates);

@@ -48,7 +48,6 @@ impl Granularity {
 /// What a step has done.
 #[derive(Default)]
 struct Step {
-    points_added: i64,
     /// Weights of the tensor it ended in that are done with.
     weights_of_last: u64,
     contents: usize,
@@ -65,7 +64,6 @@ fn _spatialize_step(
     'static,
     (
         name!(next_tensor, Option<i32>),
-        name!(points_added, i64),
         name!(weights_done, i64),
         name!(total_weights, i64),
         name!(notices, Vec<String>),
@@ -94,13 +92,7 @@ fn _spatialize_step(
     let weights = |tensors: &[StoredTensor]| tensors.iter().map(|tensor| tensor.weight_count).sum::<i64>();
     let more = next < model.tensors.len();
     let done = weights(&model.tensors[..next.min(model.tensors.len())]) + step.weights_of_last as i64;
-    TableIterator::once((
-        more.then_some(next as i32),
-        step.points_added,
-        done,
-        weights(&model.tensors),
-        step.notices,
-    ))
+    TableIterator::once((more.then_some(next as i32), done, weights(&model.tensors), step.notices))
 }
 
 impl Step {
@@ -180,10 +172,8 @@ impl Step {
     fn insert(&mut self, hash: &Hash, rows: &mut dyn Iterator<Item = (i64, [f64; 3])>) {
         let grid = default_grid();
         let table = Table::open(c"atom_embedding", pg_sys::RowExclusiveLock);
-        let added = &mut self.points_added;
         table.insert(|| {
             let (row_no, point) = rows.next()?;
-            *added += 1;
             let hilbert_value = grid.index(Curve::Hilbert, point).or_raise() as i64;
             let [x, y, z] = point.map(|coordinate| pg_sys::Datum::from(coordinate.floor() as i32));
             let spatial_key = PointZ(point).datum();

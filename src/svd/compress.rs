@@ -3,7 +3,7 @@
 
 use super::{components, decompose, first_columns, from_bytes, layer_sides, rank_of, to_bytes, values_of};
 use crate::access::{self, StoredTensor, field};
-use crate::errors::{Raise, raise};
+use crate::errors::{Raise, given, raise};
 use crate::reading::MAX_BYTEA;
 use crate::{owner, threads};
 use atomizer_core::svd::{self, Svd, SvdError};
@@ -11,6 +11,9 @@ use pgrx::prelude::*;
 
 /// Rank of a decomposition when neither a rank nor an energy is asked for.
 const DEFAULT_RANK: usize = 64;
+
+/// Share of the sum of squares above which nothing but rounding is left: that of a relative error of 10⁻⁵.
+const WHOLE: f64 = 1.0 - 1e-10;
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -25,7 +28,7 @@ impl Target {
         match (rank, energy) {
             (None, None) => Self::Rank(DEFAULT_RANK),
             (Some(rank), None) => Self::Rank(rank_of(rank)),
-            (None, Some(energy)) if energy > 0.0 && energy <= 1.0 => Self::Energy(energy),
+            (None, Some(energy)) if energy > 0.0 && energy <= 1.0 => Self::Energy(energy.min(WHOLE)),
             (None, Some(energy)) => raise(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("target_energy must be above 0 and at most 1, not {energy}"),
@@ -51,25 +54,22 @@ enum Outcome {
 #[allow(clippy::type_complexity)]
 #[pg_extern(volatile, parallel_unsafe)]
 fn _compress_step(
-    model_id: i64,
+    model_id: Option<i64>,
     rank: Option<i32>,
     target_energy: Option<f64>,
-    min_parameters: i64,
-    first_tensor: i32,
+    min_parameters: Option<i64>,
+    first_tensor: Option<i32>,
 ) -> TableIterator<
     'static,
-    (
-        name!(next_tensor, Option<i32>),
-        name!(stored, i32),
-        name!(there, i32),
-        name!(skipped, i32),
-        name!(small, i32),
-    ),
+    (name!(next_tensor, Option<i32>), name!(decomposed, i32), name!(skipped, i32), name!(small, i32)),
 > {
+    let model_id = given("model_id", model_id);
+    let min_parameters = given("min_parameters", min_parameters);
+    let first_tensor = given("first_tensor", first_tensor);
     threads::start();
     let target = Target::of(rank, target_energy);
     let tensors = access::complete_model(model_id).tensors;
-    let (mut there, mut skipped, mut small) = (0, 0, 0);
+    let (mut decomposed, mut skipped, mut small) = (0, 0, 0);
     let first = usize::try_from(first_tensor).unwrap_or(0);
     for (no, tensor) in tensors.iter().enumerate().skip(first) {
         pgrx::check_for_interrupts!();
@@ -78,15 +78,17 @@ fn _compress_step(
             continue;
         }
         match compress(tensor, target) {
-            Outcome::Stored => return TableIterator::once((Some(no as i32 + 1), 1, there, skipped, small)),
-            Outcome::There => there += 1,
+            Outcome::Stored => {
+                return TableIterator::once((Some(no as i32 + 1), decomposed + 1, skipped, small));
+            }
+            Outcome::There => decomposed += 1,
             Outcome::Skipped(why) => {
                 notice!("tensor \"{}\" is left as it is: {why}", tensor.layer_name);
                 skipped += 1;
             }
         }
     }
-    TableIterator::once((None, 0, there, skipped, small))
+    TableIterator::once((None, decomposed, skipped, small))
 }
 
 /// Decomposes a tensor and stores the components, unless they are there or would not be smaller.
@@ -102,7 +104,8 @@ fn compress(tensor: &StoredTensor, target: Target) -> Outcome {
     {
         return Outcome::Skipped(why);
     }
-    if is_there(tensor, target, most) {
+    if let Some((rank, ratio, explained)) = stored(tensor, target, most) {
+        tell(tensor, rows, columns, rank, ratio, explained);
         return Outcome::There;
     }
     let values = values_of(tensor);
@@ -130,13 +133,16 @@ fn compress(tensor: &StoredTensor, target: Target) -> Outcome {
         return Outcome::Skipped(why);
     }
     let ratio = store(tensor, &svd);
-    notice!(
-        "tensor \"{}\" ({rows} x {columns}): rank {}, {ratio:.1} times smaller, explained variance {:.4}",
-        tensor.layer_name,
-        svd.rank,
-        svd.explained_variance
-    );
+    tell(tensor, rows, columns, svd.rank, ratio, svd.explained_variance);
     Outcome::Stored
+}
+
+/// Tells of a decomposition, new or not: which of them are would tell what other tenants hold.
+fn tell(tensor: &StoredTensor, rows: usize, columns: usize, rank: usize, ratio: f64, explained: f64) {
+    notice!(
+        "tensor \"{}\" ({rows} x {columns}): rank {rank}, {ratio:.1} times smaller, explained variance {explained:.4}",
+        tensor.layer_name
+    );
 }
 
 /// Decomposes to an energy, from the least rank that the singular values allow on: a truncated
@@ -153,7 +159,7 @@ fn to_energy(
     loop {
         let mut svd = decompose(values, rows, columns, rank)?;
         if svd.explained_variance < energy && rank < most {
-            rank += (rank / 32).max(1);
+            rank = (rank + rank / 8 + 1).min(most);
             continue;
         }
         let shares = energies(svd.explained_variance, &svd.s);
@@ -186,25 +192,23 @@ fn why_not_smaller(tensor: &StoredTensor, rows: usize, columns: usize, rank: usi
         .then(|| format!("a component of rank {rank} takes {longest} bytes, more than a bytea holds"))
 }
 
-/// True when the table has what is asked for.
-fn is_there(tensor: &StoredTensor, target: Target, most: usize) -> bool {
-    let hash = tensor.content_hash.as_slice();
-    match target {
-        Target::Rank(rank) => owner::value::<bool>(
-            "SELECT true FROM atomizer.svd_component WHERE content_hash = $1 AND rank = $2",
-            &[hash.into(), (rank.min(most) as i32).into()],
-        )
-        .is_some(),
-        Target::Energy(energy) => {
-            let statement = "SELECT c.explained_variance, c.s_vector FROM atomizer.svd_component c \
-                 WHERE c.content_hash = $1 AND (c.explained_variance >= $2 OR c.rank = $3) ORDER BY c.rank LIMIT 1";
-            owner::run(|client| {
-                let args = [hash.into(), energy.into(), (most as i32).into()];
-                owner::execute(client, statement, &args)
-                    .any(|row| is_least(field(&row, 1), &field::<Vec<u8>>(&row, 2), energy))
-            })
-        }
-    }
+/// What is asked for, where the table has it: rank, how many times smaller, explained variance.
+fn stored(tensor: &StoredTensor, target: Target, most: usize) -> Option<(usize, f64, f64)> {
+    let statement = "SELECT c.rank, c.compression_ratio, c.explained_variance, c.s_vector \
+         FROM atomizer.svd_component c WHERE c.content_hash = $1 \
+           AND CASE WHEN $2 IS NULL THEN c.explained_variance >= $3 OR c.rank = $4 ELSE c.rank = least($2, $4) END \
+         ORDER BY c.rank LIMIT 1";
+    let (rank, energy) = match target {
+        Target::Rank(rank) => (Some(rank as i32), None),
+        Target::Energy(energy) => (None, Some(energy)),
+    };
+    owner::run(|client| {
+        let args = [tensor.content_hash.as_slice().into(), rank.into(), energy.into(), (most as i32).into()];
+        let row = owner::execute(client, statement, &args).next()?;
+        let explained = field(&row, 3);
+        let wanted = energy.is_none_or(|energy| is_least(explained, &field::<Vec<u8>>(&row, 4), energy));
+        wanted.then(|| (field::<i32>(&row, 1) as usize, field(&row, 2), explained))
+    })
 }
 
 /// True unless fewer singular values would do: a decomposition of a rank, or for a higher energy.

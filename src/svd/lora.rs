@@ -2,7 +2,7 @@
 
 use super::{Progress, components, layer_sides, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, check_memory, raise};
+use crate::errors::{OrRaise, check_memory, given, raise};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
 use crate::threads;
 use atomizer_core::layers::{self, LayerType};
@@ -69,11 +69,11 @@ fn adapted(tensor: &StoredTensor) -> Option<&str> {
 #[allow(clippy::type_complexity)]
 #[pg_extern(volatile, parallel_unsafe)]
 fn extract_lora_model(
-    base_model_id: i64,
-    tuned_model_id: i64,
-    rank: default!(i32, "16"),
+    base_model_id: Option<i64>,
+    tuned_model_id: Option<i64>,
+    rank: default!(Option<i32>, "16"),
     path: default!(Option<&str>, "NULL"),
-    overwrite: default!(bool, "false"),
+    overwrite: default!(Option<bool>, "false"),
 ) -> TableIterator<
     'static,
     (
@@ -84,6 +84,10 @@ fn extract_lora_model(
         name!(other_tensors, i32),
     ),
 > {
+    let base_model_id = given("base_model_id", base_model_id);
+    let tuned_model_id = given("tuned_model_id", tuned_model_id);
+    let rank = given("rank", rank);
+    let overwrite = given("overwrite", overwrite);
     threads::start();
     let rank = rank_of(rank);
     let targets = path.map(|path| targets(path, overwrite));

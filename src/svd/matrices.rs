@@ -2,9 +2,10 @@
 
 use super::{components, decomposed, first_columns, from_bytes, matrix_of, rank_of, sides, to_bytes};
 use crate::access::{self, field};
-use crate::errors::{OrRaise, check_memory, raise};
+use crate::errors::{OrRaise, check_memory, given, raise};
 use crate::quantization::slice_of;
 use crate::reading::MAX_BYTEA;
+use crate::sql_types::SqlArray;
 use crate::tensors::MAX_ARRAY_WEIGHTS;
 use crate::{owner, threads};
 use atomizer_core::svd;
@@ -52,9 +53,9 @@ fn svd_decompose_array(
 ) -> TableIterator<
     'static,
     (
-        name!(u, Vec<f32>),
-        name!(s, Vec<f32>),
-        name!(vt, Vec<f32>),
+        name!(u, SqlArray<f32>),
+        name!(s, SqlArray<f32>),
+        name!(vt, SqlArray<f32>),
         name!(explained_variance, f64),
         name!(relative_error, f64),
     ),
@@ -62,7 +63,8 @@ fn svd_decompose_array(
     let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
     check_decomposition_fits(rows, columns, rank, MAX_ARRAY_WEIGHTS as u64);
     let svd = decomposed(slice_of(&matrix), rows, columns, rank);
-    TableIterator::once((svd.u, svd.s, svd.vt, svd.explained_variance, svd.relative_error))
+    let [u, s, vt] = [svd.u, svd.s, svd.vt].map(SqlArray);
+    TableIterator::once((u, s, vt, svd.explained_variance, svd.relative_error))
 }
 
 #[allow(clippy::type_complexity)]
@@ -101,10 +103,16 @@ fn reconstruct(u: &[f32], s: &[f32], vt: &[f32], rows: usize, columns: usize) ->
 }
 
 #[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted)]
-fn reconstruct_from_arrays(u: Array<f32>, s: Array<f32>, vt: Array<f32>, rows: i32, cols: i32) -> Vec<f32> {
+fn reconstruct_from_arrays(
+    u: Array<f32>,
+    s: Array<f32>,
+    vt: Array<f32>,
+    rows: i32,
+    cols: i32,
+) -> SqlArray<f32> {
     let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
     check_fits(rows, columns, MAX_ARRAY_WEIGHTS as u64);
-    reconstruct(slice_of(&u), slice_of(&s), slice_of(&vt), rows, columns)
+    SqlArray(reconstruct(slice_of(&u), slice_of(&s), slice_of(&vt), rows, columns))
 }
 
 #[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted)]
@@ -128,7 +136,8 @@ fn svd_spectrum(
 }
 
 #[pg_extern(stable, parallel_unsafe)]
-fn reconstruct_tensor(tensor_atom_id: i64, rank: default!(Option<i32>, "NULL")) -> Vec<f32> {
+fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "NULL")) -> SqlArray<f32> {
+    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
     threads::start();
     let tensor = access::tensor(tensor_atom_id);
     let (rows, columns) = sides(&tensor).unwrap_or((1, 1));
@@ -165,5 +174,5 @@ fn reconstruct_tensor(tensor_atom_id: i64, rank: default!(Option<i32>, "NULL")) 
         s.truncate(rank);
         vt.truncate(rank * columns);
     }
-    reconstruct(&u, &s, &vt, rows, columns)
+    SqlArray(reconstruct(&u, &s, &vt, rows, columns))
 }

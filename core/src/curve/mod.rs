@@ -51,7 +51,7 @@ pub enum CurveError {
     #[error("coordinate {} of the point is NaN", char::from(b"xyz"[*.0]))]
     NotANumber(usize),
     /// Bounds that enclose nothing, or nothing finite.
-    #[error("bounds from {low} to {high} on axis {} are no finite interval", char::from(b"xyz"[*.axis]))]
+    #[error("bounds from {low:?} to {high:?} on axis {} are no finite interval", char::from(b"xyz"[*.axis]))]
     Bounds {
         /// 0 for x, 1 for y, 2 for z.
         axis: usize,
@@ -61,7 +61,7 @@ pub enum CurveError {
         high: f64,
     },
     /// Bounds so narrow for where they lie that neighbouring cells have no distinct centres.
-    #[error("bounds from {low} to {high} are too narrow for cells of 1/2^{} of their width", .precision.bits())]
+    #[error("bounds from {low:?} to {high:?} are too narrow for cells of 1/2^{} of their width", .precision.bits())]
     Narrow {
         /// The lower bound.
         low: f64,
@@ -71,7 +71,7 @@ pub enum CurveError {
         precision: Precision,
     },
     /// A cover by no range at all.
-    #[error("a box can't be covered by 0 ranges")]
+    #[error("a box can't be covered by less than one range")]
     NoRanges,
     /// A measure that would take too long.
     #[error("{what} would visit {count} cells (at most {max})")]

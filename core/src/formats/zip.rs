@@ -7,7 +7,7 @@
 use super::derived::Range;
 use super::header::HeaderReader;
 use super::inflate::Inflated;
-use super::{ParseError, malformed, too_large, unsupported};
+use super::{ParseError, is_damaged, malformed, too_large, unsupported};
 use crate::model::Derived;
 use crate::source::{Source, SourceError};
 use flate2::Crc;
@@ -97,7 +97,7 @@ impl Entry {
             crc.update(&buffer[..n]);
             at += n as u64;
         }
-        if crc.sum() == self.crc32 {
+        if !is_damaged(self.crc32, crc.sum()) {
             return Ok(());
         }
         Err(SourceError::Malformed(super::tidy(format!(

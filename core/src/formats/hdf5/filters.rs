@@ -2,6 +2,7 @@
 
 use super::checksum::fletcher32;
 use super::messages::Filter;
+use crate::formats::is_damaged;
 use crate::source::SourceError;
 use std::io::Read;
 
@@ -132,7 +133,7 @@ fn check(mut bytes: Vec<u8>) -> Result<Vec<u8>, SourceError> {
     };
     let stored = bytes.split_off(end);
     let computed = fletcher32(&bytes);
-    if stored != computed.to_le_bytes() {
+    if is_damaged(&stored[..], &computed.to_le_bytes()[..]) {
         return Err(malformed(format!(
             "a chunk has checksum {stored:02x?}, but its bytes give {:02x?}",
             computed.to_le_bytes()

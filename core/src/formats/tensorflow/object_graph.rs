@@ -7,7 +7,7 @@
 use super::table::masked_crc;
 use crate::formats::notes::Notes;
 use crate::formats::protobuf::{Span, Wire};
-use crate::formats::{ParseError, malformed};
+use crate::formats::{ParseError, is_damaged, malformed};
 use crate::source::Source;
 
 /// Adds the names that the object graph has, which is a tensor of one text in a shard.
@@ -29,7 +29,7 @@ pub fn note(source: &dyn Source, tensor: Span, notes: &mut Notes) -> Result<(), 
         Ok(length) => masked_crc(&length.to_le_bytes()),
         Err(_) => masked_crc(&length.to_le_bytes()),
     };
-    if u32::from_le_bytes(stored) != computed {
+    if is_damaged(u32::from_le_bytes(stored), computed) {
         return Err(malformed!(
             "the object graph's length has the checksum {computed:08x}, but {:08x} is stored",
             u32::from_le_bytes(stored)

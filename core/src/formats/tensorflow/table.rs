@@ -2,7 +2,7 @@
 //! of entries, then a block that lists them, then a footer that leads to that one.
 //! Source: leveldb, doc/table_format.md; tensorflow/core/lib/io/table_format.txt.
 
-use crate::formats::{ParseError, malformed, too_large, unsupported};
+use crate::formats::{ParseError, is_damaged, malformed, too_large, unsupported};
 use crate::source::Source;
 use prost::encoding::decode_varint;
 
@@ -84,7 +84,7 @@ fn block(source: &dyn Source, (offset, length): (u64, u64)) -> Result<Vec<u8>, P
     let (checked, stored) = bytes.split_at(length as usize + 1);
     let stored = u32::from_le_bytes(stored.try_into().expect("four bytes"));
     let computed = masked_crc(checked);
-    if stored != computed {
+    if is_damaged(stored, computed) {
         return Err(malformed!(
             "the block at byte {offset} of the table has the checksum {computed:08x}, but {stored:08x} is stored"
         ));

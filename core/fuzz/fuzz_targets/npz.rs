@@ -1,0 +1,7 @@
+//! A ZIP archive of NumPy arrays.
+
+#![no_main]
+
+use atomizer_core::model::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| atomizer_fuzz::check(bytes, Format::NumPy));

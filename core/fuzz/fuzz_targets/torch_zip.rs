@@ -1,0 +1,7 @@
+//! PyTorch's archives: the ZIP reader, the pickle in it, TorchScript.
+
+#![no_main]
+
+use atomizer_core::model::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| atomizer_fuzz::check(bytes, Format::PyTorch));

@@ -1,0 +1,66 @@
+//! What the fuzz targets share: opening a model's files, and reading its tensors, at a fair price.
+
+#[path = "../../tests/common/mod.rs"]
+pub mod common;
+
+use atomizer_core::formats::{self, Detail, FileSet, ParseError};
+use atomizer_core::model::{Format, Model};
+use atomizer_core::source::Source;
+use common::{assert_sane, fits_a_log, peak};
+
+#[global_allocator]
+static ALLOCATOR: peak::Counting = peak::Counting;
+
+/// What opening may allocate besides the files' own length, as in `tests/damage.rs`.
+const ALLOWANCE: usize = 4 << 20;
+/// Bytes of tensors that are read of a model: enough for every codec, and still thousands of models a second.
+const READ_BYTES: u64 = 16 << 10;
+const PIECE_BYTES: u64 = 4 << 10;
+
+/// Opens one file's bytes as a model of this format, and reads its tensors.
+pub fn check(bytes: &[u8], format: Format) {
+    check_files(&[("model", bytes)], format);
+}
+
+/// Opens files that belong together; whatever stands in them, the answer is a sane model or a tidy
+/// message, for no more memory than they are worth.
+pub fn check_files(files: &[(&str, &[u8])], format: Format) {
+    let length = files.iter().map(|(_, bytes)| <[u8]>::len(bytes)).sum::<usize>();
+    let (result, peak) = peak::measure(|| open(files, format));
+    assert!(peak <= length + ALLOWANCE, "{length} bytes cost {peak}");
+    match result {
+        Err(error) => assert!(fits_a_log(&error.to_string()), "{error:?}"),
+        Ok(model) => {
+            assert_sane(&model, <[u8]>::len(files[0].1));
+            let ((), peak) = peak::measure(|| read(&model, files));
+            assert!(peak <= length + ALLOWANCE, "reading {length} bytes cost {peak}");
+        }
+    }
+}
+
+fn open(files: &[(&str, &[u8])], format: Format) -> Result<Model, ParseError> {
+    let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>));
+    formats::parse(&FileSet::of(files.collect())?, Some(format), Detail::Full)
+}
+
+/// Reads the start and the end of each tensor, until there were enough.
+fn read(model: &Model, files: &[(&str, &[u8])]) {
+    let mut piece = vec![0; PIECE_BYTES as usize];
+    let mut left = READ_BYTES;
+    for tensor in &model.tensors {
+        let Ok(source) = tensor.open(&files[tensor.file_no].1) else { continue };
+        assert_eq!(source.len(), tensor.byte_length, "{}", tensor.name);
+        let n = source.len().min(PIECE_BYTES);
+        // What comes before the end has to be decompressed to get there.
+        let last = source.len() - n;
+        for at in [Some(0), (last > 0 && last < READ_BYTES).then_some(last)].into_iter().flatten() {
+            if let Err(error) = source.read_at(at, &mut piece[..n as usize]) {
+                assert!(fits_a_log(&error.to_string()), "{error:?}");
+            }
+        }
+        left = left.saturating_sub(n.max(64));
+        if left == 0 {
+            break;
+        }
+    }
+}
