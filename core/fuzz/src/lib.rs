@@ -7,6 +7,7 @@ use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::source::Source;
 use common::{assert_sane, fits_a_log, peak};
+use rustix::time::{ClockId, clock_gettime};
 
 #[global_allocator]
 static ALLOCATOR: peak::Counting = peak::Counting;
@@ -17,6 +18,17 @@ const ALLOWANCE: usize = 4 << 20;
 const READ_BYTES: u64 = 16 << 10;
 const PIECE_BYTES: u64 = 4 << 10;
 
+/// Seconds of processor time that one input may take: unlike libFuzzer's own limit, on a busy machine, too.
+const MAX_SECONDS: i64 = 1;
+
+/// Runs `work` on an input; it must not take long.
+pub fn promptly(work: impl FnOnce()) {
+    let seconds = || clock_gettime(ClockId::ThreadCPUTime).tv_sec;
+    let begun = seconds();
+    work();
+    assert!(seconds() - begun <= MAX_SECONDS, "an input took {} s", seconds() - begun);
+}
+
 /// Opens one file's bytes as a model of this format, and reads its tensors.
 pub fn check(bytes: &[u8], format: Format) {
     check_files(&[("model", bytes)], format);
@@ -25,6 +37,10 @@ pub fn check(bytes: &[u8], format: Format) {
 /// Opens files that belong together; whatever stands in them, the answer is a sane model or a tidy
 /// message, for no more memory than they are worth.
 pub fn check_files(files: &[(&str, &[u8])], format: Format) {
+    promptly(|| open_and_read(files, format));
+}
+
+fn open_and_read(files: &[(&str, &[u8])], format: Format) {
     let length = files.iter().map(|(_, bytes)| <[u8]>::len(bytes)).sum::<usize>();
     let (result, peak) = peak::measure(|| open(files, format));
     assert!(peak <= length + ALLOWANCE, "{length} bytes cost {peak}");
