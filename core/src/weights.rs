@@ -324,12 +324,15 @@ impl Counter {
 
     /// Brings the counts of codes to the tally of weights.
     fn empty_codes(&mut self) {
-        for (block, times) in self.codes.iter_mut().flat_map(CodeTally::drain) {
-            let weights = decode(self.dtype, &block).expect("a block decodes");
-            for (i, count) in times.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-                self.tally.add_many(weights.f32(i).to_bits(), count);
+        let (dtype, tally) = (self.dtype, &mut self.tally);
+        let Some(codes) = &mut self.codes else { return };
+        let mut weights = [0.0; 32];
+        codes.drain(|block, times| {
+            decode_f32_into(dtype, block, &mut weights).expect("a block decodes");
+            for (weight, count) in weights.iter().zip(times).filter(|(_, count)| **count > 0) {
+                tally.add_many(weight.to_bits(), *count);
             }
-        }
+        });
     }
 
     /// Empties the counter: distinct weights' bits with their numbers of occurrences. A weight may

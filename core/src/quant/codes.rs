@@ -59,20 +59,23 @@ impl Coding {
         }
     }
 
-    /// A block with these scales, in which weight `i` has the code `first + i`, modulo their number.
-    fn block(self, scales: u32, first: usize) -> Vec<u8> {
-        let mut block = scales.to_le_bytes()[..self.scale_bytes].to_vec();
+    /// Makes a block with these scales, in which weight `i` has the code `first + i`, modulo their number.
+    fn fill(self, scales: u32, first: usize, block: &mut [u8]) {
+        let (of_scales, rest) = block.split_at_mut(self.scale_bytes);
+        of_scales.copy_from_slice(&scales.to_le_bytes()[..self.scale_bytes]);
         let code = |i: usize| (first + i) % self.codes;
+        if self.codes == 256 {
+            rest.iter_mut().enumerate().for_each(|(i, byte)| *byte = code(i) as u8);
+            return;
+        }
+        let (high_bits, pairs) = rest.split_at_mut(rest.len() - BLOCK / 2);
         if self.codes == 32 {
             let high = (0..BLOCK).fold(0u32, |high, i| high | ((code(i) >> 4) as u32) << i);
-            block.extend(high.to_le_bytes());
+            high_bits.copy_from_slice(&high.to_le_bytes());
         }
-        if self.codes == 256 {
-            block.extend((0..BLOCK).map(|i| code(i) as u8));
-        } else {
-            block.extend((0..BLOCK / 2).map(|i| (code(i) & 15 | (code(i + BLOCK / 2) & 15) << 4) as u8));
+        for (i, pair) in pairs.iter_mut().enumerate() {
+            *pair = (code(i) & 15 | (code(i + BLOCK / 2) & 15) << 4) as u8;
         }
-        block
     }
 }
 
@@ -163,19 +166,21 @@ impl CodeTally {
         self.lines.len() > MAX_LINES || self.weights > MAX_WEIGHTS / 2
     }
 
-    /// Empties the tally: a block, and how often each of its 32 weights was counted. A weight may
-    /// come more than once.
-    pub fn drain(&mut self) -> impl Iterator<Item = (Vec<u8>, [u32; BLOCK])> + use<> {
+    /// Empties the tally: gives `each` blocks, and how often each of their 32 weights was counted. A
+    /// weight may come more than once.
+    pub fn drain(&mut self, mut each: impl FnMut(&[u8], &[u32; BLOCK])) {
         let (coding, length) = (self.coding, self.lines_of_row());
         let Self { rows, lines, .. } = std::mem::replace(self, Self::new(coding));
-        rows.into_iter().flat_map(move |(scales, start)| {
-            let lines = lines[start as usize..start as usize + length].to_vec();
-            (0..coding.codes).step_by(BLOCK).map(move |first| {
+        let mut block = vec![0; coding.dtype.info().block_bytes as usize];
+        for (scales, start) in rows {
+            let lines = &lines[start as usize..start as usize + length];
+            for first in (0..coding.codes).step_by(BLOCK) {
+                coding.fill(scales, first, &mut block);
                 // With 16 codes the block's second half repeats them: counted once.
                 let count = |i: usize| lines.get((first + i) / 16).map_or(0, |line| line.0[(first + i) % 16]);
-                (coding.block(scales, first), std::array::from_fn(count))
-            })
-        })
+                each(&block, &std::array::from_fn(count));
+            }
+        }
     }
 }
 
@@ -209,11 +214,11 @@ mod tests {
             let mut tally = CodeTally::new(Coding::of(dtype).unwrap());
             tally.add(&bytes[..90 * block_bytes]);
             tally.add(&bytes[90 * block_bytes..]);
-            for (block, counts) in tally.drain() {
-                for (value, count) in values(&block).into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+            tally.drain(|block, counts| {
+                for (value, count) in values(block).into_iter().zip(counts).filter(|(_, count)| **count > 0) {
                     *coded.entry(value.to_bits()).or_insert(0) += count;
                 }
-            }
+            });
             assert_eq!(plain, coded, "{}", dtype.name());
         }
     }
