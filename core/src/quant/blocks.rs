@@ -33,7 +33,7 @@ fn decode_at<L: Level>(level: L, dtype: Dtype, bytes: &[u8], out: &mut [f32]) ->
         Dtype::Q4_1 => level.each_block(bytes, out, legacy::q4_1),
         Dtype::Q5_0 => level.each_block(bytes, out, legacy::q5_0),
         Dtype::Q5_1 => level.each_block(bytes, out, legacy::q5_1),
-        Dtype::Q8_0 => level.each_block(bytes, out, legacy::q8_0),
+        Dtype::Q8_0 => level.each_block_streamed(bytes, out, legacy::q8_0),
         Dtype::Q8_1 => level.each_block(bytes, out, legacy::q8_1),
         Dtype::Q2_K => level.each_block(bytes, out, k::q2_k),
         Dtype::Q3_K => level.each_block(bytes, out, k::q3_k),
@@ -96,6 +96,29 @@ mod tests {
         decode(dtype, bytes, &mut out);
         let bits = |value: f32| if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() };
         out.into_iter().map(bits).collect()
+    }
+
+    #[test]
+    fn past_the_cache_the_bits_are_the_same() {
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        // Just enough blocks, and a place at every multiple of 4 bytes.
+        let blocks = (1 << 20) / 32 + 3;
+        let bytes: Vec<u8> = (0..blocks * 34).map(|_| random()).collect();
+        let mut expected = vec![0.0; blocks * 32];
+        decode_at(Portable, Dtype::Q8_0, &bytes, &mut expected);
+        for shift in 0..4 {
+            let mut out = vec![0.5; blocks * 32 + 4];
+            decode(Dtype::Q8_0, &bytes, &mut out[shift..shift + blocks * 32]);
+            let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+            assert!(out[shift..].iter().zip(&expected).all(same), "at {shift}");
+            assert!(
+                out[..shift].iter().chain(&out[shift + blocks * 32..]).all(|untouched| *untouched == 0.5)
+            );
+        }
     }
 
     proptest! {

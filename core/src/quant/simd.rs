@@ -19,6 +19,17 @@ pub trait Level: Copy {
         decode: impl Fn(Self, &[u8; BYTES], &mut [f32; WEIGHTS]),
     );
 
+    /// As [`Level::each_block`], for types that are decoded faster than memory takes their weights: where
+    /// there are many, they may be written past the cache. A decoder that takes longer loses by it.
+    fn each_block_streamed<const BYTES: usize, const WEIGHTS: usize>(
+        self,
+        bytes: &[u8],
+        out: &mut [f32],
+        decode: impl Fn(Self, &[u8; BYTES], &mut [f32; WEIGHTS]),
+    ) {
+        self.each_block(bytes, out, decode);
+    }
+
     /// `code · d` for each code, a signed byte; `N` is a multiple of eight.
     fn scale<const N: usize>(self, codes: &[u8; N], d: f32, out: &mut [f32; N]);
 
@@ -99,6 +110,17 @@ mod avx2 {
             unsafe { each_block(self, bytes, out, decode) }
         }
 
+        #[inline]
+        fn each_block_streamed<const BYTES: usize, const WEIGHTS: usize>(
+            self,
+            bytes: &[u8],
+            out: &mut [f32],
+            decode: impl Fn(Self, &[u8; BYTES], &mut [f32; WEIGHTS]),
+        ) {
+            // SAFETY: `self` proves that the processor has the features.
+            unsafe { each_block_streamed(self, bytes, out, decode) }
+        }
+
         #[inline(always)]
         fn scale<const N: usize>(self, codes: &[u8; N], d: f32, out: &mut [f32; N]) {
             // SAFETY: `self` proves that the processor has the features.
@@ -128,6 +150,43 @@ mod avx2 {
     ) {
         for (block, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
             decode(level, block, out);
+        }
+    }
+
+    /// Weights from which on they are written past the cache, 4 MiB of them: it could not keep so many
+    /// for the reader, and an ordinary store to memory reads the line first.
+    const MANY: usize = 1 << 20;
+
+    #[target_feature(enable = "avx2,bmi2")]
+    fn each_block_streamed<const BYTES: usize, const WEIGHTS: usize>(
+        level: Avx2,
+        bytes: &[u8],
+        out: &mut [f32],
+        decode: impl Fn(Avx2, &[u8; BYTES], &mut [f32; WEIGHTS]),
+    ) {
+        const { assert!(WEIGHTS.is_multiple_of(4)) };
+        let past_cache = out.len() >= MANY && out.as_ptr().addr().is_multiple_of(size_of::<__m128>());
+        let mut weights = [0.0; WEIGHTS];
+        for (block, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
+            // One call, since the compiler inlines a decoder once.
+            decode(level, block, if past_cache { &mut weights } else { out });
+            if past_cache {
+                stream(&weights, out);
+            }
+        }
+        if past_cache {
+            _mm_sfence();
+        }
+    }
+
+    /// Copies past the cache to a place at a multiple of 16 bytes.
+    #[inline]
+    #[target_feature(enable = "avx2,bmi2")]
+    fn stream<const N: usize>(from: &[f32; N], to: &mut [f32; N]) {
+        for (from, to) in from.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<4>().0) {
+            debug_assert!(to.as_ptr().addr().is_multiple_of(16));
+            // SAFETY: reads four f32 of any alignment, and writes four at a multiple of 16 bytes.
+            unsafe { _mm_stream_ps(to.as_mut_ptr(), _mm_loadu_ps(from.as_ptr())) }
         }
     }
 
