@@ -1,11 +1,15 @@
 """Curves, projection and spatial indexes through SQL, beside PostGIS in the same server, one run. Prints medians and ratios.
 
 The server does without parallel workers and JIT: what is measured is one backend.
+
+usage: python benches/space.py [SVG]     SVG: also boxes of 10^7 points (some minutes), and a plot of the boxes into this file
 """
 
+import math
 import os
 import statistics
 import subprocess
+import sys
 
 PSQL = [os.environ["PSQL"], "-XqAt", "-v", "ON_ERROR_STOP=1"]
 ENV = {**os.environ, "PGOPTIONS": "-c search_path=public,atomizer -c client_min_messages=warning -c jit=off "
@@ -32,10 +36,14 @@ def rate(name, count, unit, ms, floor):
     print(f"{name:<44} {count / ms / 1000:>9.2f} M {unit}/s   {ms:>8.1f} ms, of which the scan takes {floor:.1f}")
 
 
+def points(count):
+    return f"""SELECT p, compute_hilbert_value(p) AS h FROM (SELECT setseed(0.5)) s, generate_series(1, {count}) i,
+        LATERAL (SELECT ST_MakePoint((random() - 0.5) * 200 + i * 0, (random() - 0.5) * 200, (random() - 0.5) * 200) AS p OFFSET 0) l"""
+
+
 def functions():
     psql(f"""DROP TABLE IF EXISTS bench_points, bench_vectors;
-        CREATE TABLE bench_points AS SELECT p, compute_hilbert_value(p) AS h FROM (SELECT setseed(0.5)) s, generate_series(1, {POINTS}) i,
-            LATERAL (SELECT ST_MakePoint((random() - 0.5) * 200 + i * 0, (random() - 0.5) * 200, (random() - 0.5) * 200) AS p OFFSET 0) l;
+        CREATE TABLE bench_points AS {points(POINTS)};
         CREATE TABLE bench_vectors (v real[], b bytea);
         ALTER TABLE bench_vectors ALTER v SET STORAGE PLAIN;
         INSERT INTO bench_vectors (v) SELECT (SELECT array_agg((random() - 0.5 + 0 * i * j)::real) FROM generate_series(1, {DIMENSION}) j)
@@ -66,12 +74,33 @@ QUERIES = {
 }
 
 
-def boxes():
+def plot(path, table):
+    """Draws milliseconds over numbers of points, both by powers of ten."""
+    colours = dict(zip(QUERIES, ["#888888", "#c0504d", "#1f77b4"]))
+    low, high = math.floor(math.log10(min(map(min, table.values())))), math.ceil(math.log10(max(map(max, table.values()))))
+    first, last = min(table), max(table)
+    x = lambda exponent: 60 + 480 * (exponent - first) / (last - first)
+    y = lambda ms: 320 - 280 * (math.log10(ms) - low) / (high - low)
+    text = lambda at, to, words, anchor="middle", fill="#333": f'<text x="{at:.0f}" y="{to:.0f}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 370" font-family="sans-serif" font-size="13">', '<rect width="660" height="370" fill="white"/>']
+    for power in range(low, high + 1):
+        out += [f'<line x1="60" x2="540" y1="{y(10**power):.0f}" y2="{y(10**power):.0f}" stroke="#ddd"/>', text(52, y(10**power) + 4, f"{10**power:g} ms", "end")]
+    out += [text(x(exponent), 340, f'10<tspan dy="-5" font-size="9">{exponent}</tspan>') for exponent in table]
+    out.append(text(300, 362, "points; a box holds about 100 of them"))
+    for no, (name, colour) in enumerate(colours.items()):
+        line = " ".join(f"{x(exponent):.1f},{y(row[no]):.1f}" for exponent, row in table.items())
+        out += [f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>', text(548, y(table[last][no]) + 4, name, "start", colour)]
+    with open(path, "w") as file:
+        file.write("\n".join([*out, "</svg>", ""]))
+
+
+def boxes(svg):
     """A box of about 100 points at every size, in ten places."""
+    table = {}
     print(f"\nboxes of about 100 points, milliseconds{'':<5}{'':>12}" + "".join(f"{name:>12}" for name in QUERIES))
-    for exponent in range(4, 7):
+    for exponent in range(4, 8 if svg else 7):
         count = 10**exponent
-        psql(f"""DROP TABLE IF EXISTS bench_some; CREATE TABLE bench_some AS SELECT * FROM bench_points LIMIT {count};
+        psql(f"""DROP TABLE IF EXISTS bench_some; CREATE TABLE bench_some AS {points(count)};
             CREATE INDEX ON bench_some (h); CREATE INDEX ON bench_some USING gist (p gist_geometry_ops_nd); VACUUM ANALYZE bench_some;""")
         side = 200 * (100 / count) ** (1 / 3)
         places = [dict(x=-90 + 13.7 * i, y=80 - 17.1 * i, z=-70 + 11.9 * i, s=side) for i in range(10)]
@@ -81,7 +110,10 @@ def boxes():
             answers.append(psql(";".join(statements) + ";"))
             row.append(statistics.median(timed(statements, ";".join(statements) + ";")))
         assert answers[0] == answers[1] == answers[2], answers
-        print(f"{count:>44} points  " + "".join(f"{ms:>12.2f}" for ms in row))
+        print(f"{count:>44} points  " + "".join(f"{ms:>12.2f}" for ms in row), flush=True)
+        table[exponent] = row
+    if svg:
+        plot(svg, table)
     psql("DROP TABLE bench_some, bench_points, bench_vectors;")
 
 
@@ -90,7 +122,7 @@ def main():
     print("\nspace, in one backend")
     functions()
     builds()
-    boxes()
+    boxes(sys.argv[1] if len(sys.argv) > 1 else None)
 
 
 main()

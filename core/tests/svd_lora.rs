@@ -2,7 +2,9 @@
 //! documentation says it reads.
 
 use atomizer_core::svd::SvdError;
-use atomizer_core::svd::lora::{AdapterModule, Lora, LoraError, extract_lora, module_of, write_adapter};
+use atomizer_core::svd::lora::{
+    AdapterModule, Lora, LoraError, extract_lora, has_conv1d, is_conv1d, module_of, write_adapter,
+};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicBool;
@@ -68,18 +70,16 @@ fn what_has_no_difference_is_said() {
 }
 
 fn module(name: &str, shape: &[u64], lora: Lora) -> AdapterModule {
-    AdapterModule { module: name.to_owned(), shape: shape.to_vec(), lora }
+    AdapterModule { module: name.to_owned(), shape: shape.to_vec(), is_conv1d: false, lora }
 }
 
 #[test]
 fn the_files_are_as_peft_reads_them() {
-    assert_eq!(module_of("model.layers.0.q_proj.weight"), Some("model.layers.0.q_proj"));
-    assert_eq!((module_of("model.layers.0.q_proj.bias"), module_of(".weight")), (None, None));
-    let linear = lora(12, 10, 4);
+    let (linear, convolution) = (lora(12, 10, 4), lora(6, 45, 3));
     let modules = [
         module("model.layers.0.q_proj", &[12, 10], linear.clone()),
         module("model.layers.1.q_proj", &[12, 10], lora(12, 10, 4)),
-        module("model.conv", &[6, 5, 3, 3], lora(6, 45, 3)),
+        module("model.conv", &[6, 5, 3, 3], convolution.clone()),
     ];
     let adapter = write_adapter(modules, Some("the/base")).unwrap();
     let tensors = SafeTensors::deserialize(&adapter.model).unwrap();
@@ -89,29 +89,31 @@ fn the_files_are_as_peft_reads_them() {
     assert_eq!(
         shapes,
         [
-            ("base_model.model.model.conv.lora_A.weight", vec![3, 5, 3, 3]),
-            ("base_model.model.model.conv.lora_B.weight", vec![6, 3, 1, 1]),
+            ("base_model.model.model.conv.lora_A.weight", vec![4, 5, 3, 3]),
+            ("base_model.model.model.conv.lora_B.weight", vec![6, 4, 1, 1]),
             ("base_model.model.model.layers.0.q_proj.lora_A.weight", vec![4, 10]),
             ("base_model.model.model.layers.0.q_proj.lora_B.weight", vec![12, 4]),
             ("base_model.model.model.layers.1.q_proj.lora_A.weight", vec![4, 10]),
             ("base_model.model.model.layers.1.q_proj.lora_B.weight", vec![12, 4]),
         ]
     );
-    let a = tensors.tensor("base_model.model.model.layers.0.q_proj.lora_A.weight").unwrap();
-    let values: Vec<f32> = a.data().as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
-    assert_eq!((a.dtype(), values), (safetensors::Dtype::F32, linear.a));
+    let read = |name: &str| {
+        let tensor = tensors.tensor(&format!("base_model.model.{name}.weight")).unwrap();
+        assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
+        tensor.data().as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>()
+    };
+    assert_eq!(read("model.layers.0.q_proj.lora_A"), linear.a);
+    // Filled up with zeros, the product is the same.
+    let (a, b) = (read("model.conv.lora_A"), read("model.conv.lora_B"));
+    assert_eq!(product(&b, &a, 4), product(&convolution.b, &convolution.a, 3));
     let (_, metadata) = SafeTensors::read_metadata(&adapter.model).unwrap();
     assert_eq!(metadata.metadata().as_ref().unwrap()["format"], "pt");
 
     let config: Value = serde_json::from_str(&adapter.config).unwrap();
     assert_eq!(config["peft_type"], "LORA");
     assert_eq!((&config["r"], &config["lora_alpha"]), (&json!(4), &json!(4)));
-    assert_eq!(config["rank_pattern"], json!({ "model.conv": 3 }));
-    assert_eq!(config["alpha_pattern"], config["rank_pattern"]);
-    assert_eq!(
-        config["target_modules"],
-        json!(["model.conv", "model.layers.0.q_proj", "model.layers.1.q_proj"])
-    );
+    let targets = r"model\.conv|model\.layers\.0\.q_proj|model\.layers\.1\.q_proj";
+    assert_eq!(config["target_modules"], targets);
     assert_eq!(config["base_model_name_or_path"], "the/base");
     assert_eq!((&config["bias"], &config["fan_in_fan_out"]), (&json!("none"), &json!(false)));
 }
@@ -125,4 +127,57 @@ fn adapters_that_make_no_sense_are_refused() {
         let error = write_adapter([module("a", shape, lora(12, 10, 4))], None).unwrap_err();
         assert!(matches!(error, LoraError::Shape { .. }), "{error}");
     }
+}
+
+/// Weights that are inputs × outputs: what peft adds is (B·A) transposed.
+#[test]
+fn a_conv1d_has_its_factors_the_other_way_round() {
+    let (base, tuned, difference) = tuned(8, 24, 2);
+    let lora = extract_lora(&base, &tuned, 8, 24, 2, &GO_ON).unwrap();
+    let layer = AdapterModule { module: "h.0.attn.c_attn".into(), shape: vec![8, 24], is_conv1d: true, lora };
+    let adapter = write_adapter([layer], None).unwrap();
+    let tensors = SafeTensors::deserialize(&adapter.model).unwrap();
+    let read = |factor: &str, shape: &[usize]| {
+        let name = format!("base_model.model.h.0.attn.c_attn.lora_{factor}.weight");
+        let tensor = tensors.tensor(&name).unwrap();
+        assert_eq!(tensor.shape(), shape);
+        tensor.data().as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>()
+    };
+    let added = product(&read("B", &[24, 2]), &read("A", &[2, 8]), 2);
+    for (i, known) in difference.iter().enumerate() {
+        let found = added[i % 24 * 8 + i / 24];
+        assert!((found - known).abs() < 1e-4, "{found} {known}");
+    }
+    let config: Value = serde_json::from_str(&adapter.config).unwrap();
+    assert_eq!(config["fan_in_fan_out"], true);
+}
+
+#[test]
+fn layers_that_peft_adapts_are_known_by_name_and_shape() {
+    for (tensor, shape, module) in [
+        ("model.layers.0.q_proj.weight", &[8, 8][..], Some("model.layers.0.q_proj")),
+        ("model.layers.0.q_proj.bias", &[8], None),
+        (".weight", &[8, 8], None),
+        ("norm.weight", &[8], None),
+        ("bert.embeddings.word_embeddings.weight", &[99, 8], None),
+        ("text_model.embeddings.token_embedding.weight", &[99, 8], None),
+        ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", &[32, 4], None),
+        ("transformer.wte.weight", &[99, 8], None),
+        (
+            "vit.embeddings.patch_embeddings.projection.weight",
+            &[8, 3, 4, 4],
+            Some("vit.embeddings.patch_embeddings.projection"),
+        ),
+        ("embeddings.proj.weight", &[8, 8], Some("embeddings.proj")),
+        ("encoder.embedding_hidden_mapping_in.weight", &[8, 4], Some("encoder.embedding_hidden_mapping_in")),
+        ("depthwise.weight", &[32, 1, 3, 3], None),
+        ("decoder.upsample.0.weight", &[8, 8, 2, 2], None),
+        ("ups.0.weight", &[8, 8, 4], None),
+    ] {
+        assert_eq!(module_of(tensor, shape), module, "{tensor}");
+    }
+    let gpt2 = [("h.0.attn.c_attn.weight", &[8u64, 24][..])];
+    let nano = [("h.0.attn.c_attn.weight", &[24u64, 8][..])];
+    assert!(has_conv1d(gpt2.into_iter()) && !has_conv1d(nano.into_iter()));
+    assert!(is_conv1d("h.0.mlp.c_fc") && !is_conv1d("lm_head"));
 }

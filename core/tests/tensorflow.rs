@@ -6,6 +6,7 @@ mod common;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::quant::Dtype;
+use atomizer_core::source::Source;
 use common::protobuf::{borders, bytes, float, int, message};
 use common::table::{block, entry, header, index, shape, table};
 use common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, read_all};
@@ -426,5 +427,38 @@ proptest! {
         if let Ok(model) = open_checkpoint(&index(1, &[(&key, value)]), &[&data]) {
             assert_sane(&model, 0);
         }
+    }
+}
+
+#[test]
+fn checksums_of_weights_are_those_that_tensorflow_wrote() {
+    let graphs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs");
+    for (prefix, weights) in [("small-keras", 4), ("small-partitioned", 1)] {
+        let index = std::fs::read(graphs.join(format!("{prefix}.index"))).unwrap();
+        let shard = format!("{prefix}.data-00000-of-00001");
+        let data = std::fs::read(graphs.join(&shard)).unwrap();
+        let verify = |data: &[u8]| {
+            let files: Vec<(String, Box<dyn Source>)> =
+                vec![(format!("{prefix}.index"), Box::new(&index[..])), (shard.clone(), Box::new(data))];
+            let files = FileSet::of(files).unwrap();
+            let sums = formats::checksums(&files).unwrap();
+            assert!(sums.len() >= weights, "{prefix} has {}", sums.len());
+            let bytes: u64 = sums.iter().map(|sum| sum.length()).sum();
+            let verified = sums.iter().try_for_each(|sum| sum.verify::<ParseError>(&files, |_| Ok(())));
+            (bytes, verified)
+        };
+        let (bytes, verified) = verify(&data);
+        verified.unwrap();
+        // Every byte of weights is under a checksum: change each, and it shows.
+        let mut seen = 0;
+        for at in 0..data.len() {
+            let mut damaged = data.clone();
+            damaged[at] ^= 0x10;
+            if let (_, Err(error)) = verify(&damaged) {
+                assert!(error.to_string().contains("have the checksum"), "{error}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, bytes, "{prefix}");
     }
 }

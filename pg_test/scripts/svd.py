@@ -3,6 +3,7 @@
 # within a second, and an adapter of two models is read by safetensors.
 # needs: python minilm-l6-v2.safetensors
 import os
+import re
 import sys
 
 if sys.executable != os.environ["PYTHON"] and "ATOMIZER_SVD" not in os.environ:
@@ -201,8 +202,8 @@ def adapter_is_read() -> None:
     finally:
         sql(f"COPY (SELECT 1) TO PROGRAM 'rm -rf {directory}'")
     modules = [name.removesuffix(".weight") for name in changed]
-    check("adapter: config", (config["peft_type"], config["r"], config["lora_alpha"], sorted(config["target_modules"]), config["base_model_name_or_path"]),
-          ("LORA", 8, 8, modules, "minilm"))
+    check("adapter: config", (config["peft_type"], config["r"], config["lora_alpha"], config["target_modules"], config["base_model_name_or_path"]),
+          ("LORA", 8, 8, "|".join(map(re.escape, modules)), "minilm"))
     check("adapter: tensors", sorted(adapter), sorted(f"base_model.model.{module}.lora_{x}.weight" for module in modules for x in "AB"))
     for name, module in zip(changed, modules):
         a, b = (adapter[f"base_model.model.{module}.lora_{x}.weight"].astype(np.float64) for x in "AB")

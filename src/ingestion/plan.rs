@@ -3,10 +3,10 @@
 
 use super::{Job, Progress};
 use crate::access::field;
-use crate::errors::{OrRaise, Raise, raise};
+use crate::errors::{OrRaise, raise};
 use crate::owner;
 use atomizer_core::fingerprint::{Fingerprint, digest, fingerprint};
-use atomizer_core::formats::FileSet;
+use atomizer_core::formats::{self, FileSet, ParseError};
 use atomizer_core::hash::Hash;
 use atomizer_core::metadata;
 use atomizer_core::model::{Model, Tensor};
@@ -84,17 +84,6 @@ fn check_granularity(job: &Job, model: &Model) {
     }
 }
 
-/// Why the pass over the files ended early.
-enum Stopped {
-    Source(SourceError),
-}
-
-impl From<SourceError> for Stopped {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
 /// The SHA-256 of every content of a model.
 struct Digests {
     /// Of each file, as a whole and outside of tensors.
@@ -118,11 +107,18 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
         }
         Ok(())
     };
+    for checksum in formats::checksums(files).or_raise() {
+        let checked = checksum.verify::<ParseError>(files, |_| {
+            pgrx::check_for_interrupts!();
+            Ok(())
+        });
+        checked.or_raise();
+    }
     let mut of_files = Vec::new();
     for no in 0..files.len() {
         let source = files.source(no);
-        let print = fingerprint::<Stopped>(source, &ranges(model, no), |done| progress(before + done));
-        of_files.push(print.unwrap_or_else(|Stopped::Source(error)| error.raise()));
+        let print = fingerprint::<SourceError>(source, &ranges(model, no), |done| progress(before + done));
+        of_files.push(print.or_raise());
         before += source.len();
     }
     // Tensors that stand in their files come in the order of files and bytes, as they were given above.
@@ -133,9 +129,9 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
             *found[tensor.file_no].next().expect("every tensor has its digest")
         } else {
             let source = tensor.open(files.source(tensor.file_no)).or_raise();
-            let found = digest::<Stopped>(&*source, |done| progress(before + done));
+            let found = digest::<SourceError>(&*source, |done| progress(before + done));
             before += tensor.byte_length;
-            found.unwrap_or_else(|Stopped::Source(error)| error.raise())
+            found.or_raise()
         });
     }
     Digests { files: of_files, tensors: of_tensors }

@@ -4,9 +4,10 @@ use super::{Progress, components, layer_sides, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, check_memory, given, raise};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
+use crate::sql_types::SqlArray;
 use crate::threads;
-use atomizer_core::layers::{self, LayerType};
-use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, module_of};
+use atomizer_core::hash::Hash;
+use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, has_conv1d, is_conv1d, module_of};
 use pgrx::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,8 @@ fn extract_lora(
 ) -> TableIterator<
     'static,
     (
-        name!(lora_a, Vec<f32>),
-        name!(lora_b, Vec<f32>),
+        name!(lora_a, SqlArray<f32>),
+        name!(lora_b, SqlArray<f32>),
         name!(rank, i32),
         name!(explained_variance, f64),
         name!(relative_error, f64),
@@ -56,14 +57,13 @@ fn extract_lora(
     }
     let (base, tuned) = (matrix_of(&base), matrix_of(&tuned));
     let lora = factor(&base.values, &tuned.values, base.rows, base.columns, rank);
-    TableIterator::once((lora.a, lora.b, lora.rank as i32, lora.explained_variance, lora.relative_error))
+    let (a, b) = (SqlArray(lora.a), SqlArray(lora.b));
+    TableIterator::once((a, b, lora.rank as i32, lora.explained_variance, lora.relative_error))
 }
 
 /// The layer whose adapter a tensor's difference becomes: linear layers and convolutions.
 fn adapted(tensor: &StoredTensor) -> Option<&str> {
-    let has_other_layout =
-        matches!(layers::classify(&tensor.layer_name), LayerType::Embedding | LayerType::PositionEmbedding);
-    module_of(&tensor.layer_name).filter(|_| !has_other_layout && layer_sides(tensor).is_ok())
+    module_of(&tensor.layer_name, &tensor.shape).filter(|_| layer_sides(tensor).is_ok())
 }
 
 #[allow(clippy::type_complexity)]
@@ -95,14 +95,28 @@ fn extract_lora_model(
     let in_base: HashMap<&str, &StoredTensor> =
         base.tensors.iter().map(|tensor| (tensor.layer_name.as_str(), tensor)).collect();
 
+    let conv1d = has_conv1d(tuned.tensors.iter().map(|t| (t.layer_name.as_str(), &t.shape[..])));
+    let base_of = |tuned: &StoredTensor| {
+        in_base.get(tuned.layer_name.as_str()).filter(|base| base.shape == tuned.shape).copied()
+    };
+    // Tensors that are one in both models are tied: with an adapter, they no longer would be.
+    let mut tied: HashMap<(Hash, Hash), usize> = HashMap::new();
+    for tuned in &tuned.tensors {
+        if let Some(base) = base_of(tuned) {
+            *tied.entry((base.content_hash, tuned.content_hash)).or_default() += 1;
+        }
+    }
+    let is_tied =
+        |base: &StoredTensor, tuned: &StoredTensor| tied[&(base.content_hash, tuned.content_hash)] > 1;
     let (mut equal, mut others, mut pairs) = (0, Vec::new(), Vec::new());
     for tuned in &tuned.tensors {
-        let base = in_base.get(tuned.layer_name.as_str()).filter(|base| base.shape == tuned.shape);
-        match (base, adapted(tuned)) {
+        match (base_of(tuned), adapted(tuned)) {
             (Some(base), _) if base.content_hash == tuned.content_hash && base.dtype == tuned.dtype => {
                 equal += 1
             }
-            (Some(base), Some(module)) if layer_sides(base).is_ok() => pairs.push((*base, tuned, module)),
+            (Some(base), Some(module)) if layer_sides(base).is_ok() && !is_tied(base, tuned) => {
+                pairs.push((base, tuned, module));
+            }
             _ => others.push(tuned.layer_name.as_str()),
         }
     }
@@ -120,7 +134,13 @@ fn extract_lora_model(
             equal += 1;
             continue;
         }
-        modules.push(AdapterModule { module: (*module).to_owned(), shape: tuned.shape.clone(), lora });
+        let is_conv1d = conv1d && is_conv1d(module);
+        modules.push(AdapterModule {
+            module: (*module).to_owned(),
+            shape: tuned.shape.clone(),
+            is_conv1d,
+            lora,
+        });
     }
     if modules.is_empty() {
         raise(
@@ -133,9 +153,13 @@ fn extract_lora_model(
         );
     }
     let count = modules.len();
-    // The file, and what it is composed of.
-    let values: usize = modules.iter().map(|module| module.lora.a.len() + module.lora.b.len()).sum();
-    check_memory(8 * values as u64);
+    // The file, and what it is composed of, filled up to one rank.
+    let most = modules.iter().map(|module| module.lora.rank).max().unwrap_or(0);
+    let values = modules.iter().map(|module| {
+        let Lora { a, b, rank, .. } = &module.lora;
+        (a.len() + b.len()) / rank * most
+    });
+    check_memory(12 * values.sum::<usize>() as u64);
     let adapter = lora::write_adapter(modules, Some(&base.model_name)).or_raise();
     let oid = match targets {
         Some(targets) => {

@@ -29,6 +29,7 @@ use std::collections::HashSet;
 
 pub use pickle::report::pickle_report;
 pub use shards::{FileSet, open_path};
+pub use tensorflow::Checksum;
 
 /// Why a model file could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -251,6 +252,19 @@ pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Resul
     model.tensors.sort_by_key(|tensor| (tensor.file_no, tensor.offset, tensor.byte_length));
     check_tensors(&model.tensors)?;
     Ok(model)
+}
+
+/// The checksums of weights that a model's files hold beside them: to be compared by whoever reads all
+/// weights. Opening does not.
+///
+/// # Errors
+/// [`ParseError`], as [`parse`].
+pub fn checksums(files: &FileSet) -> Result<Vec<Checksum>, ParseError> {
+    let first = files.data_files().first().copied();
+    match first.map(|first| graphs::recognise(files.source(first))).transpose()?.flatten() {
+        Some(GraphFile::TensorFlow(kind)) => tensorflow::checksums(files, kind),
+        Some(GraphFile::Onnx) | None => Ok(Vec::new()),
+    }
 }
 
 /// Refuses tensors that share a name or, within one file, bytes.

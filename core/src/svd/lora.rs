@@ -2,7 +2,7 @@
 
 use super::{SvdError, decompose, matrix_shape, reserved};
 use safetensors::{Dtype, View};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
@@ -105,6 +105,8 @@ pub struct AdapterModule {
     pub module: String,
     /// Shape of its weight: outputs, inputs, and a convolution's extents.
     pub shape: Vec<u64>,
+    /// Its weight is inputs × outputs instead, as in GPT-2's layers: see [`has_conv1d`].
+    pub is_conv1d: bool,
     /// The factors.
     pub lora: Lora,
 }
@@ -118,18 +120,55 @@ pub struct Adapter {
     pub config: String,
 }
 
-/// The layer that a tensor is the weight of. None for biases and the like, which have no factors.
-pub fn module_of(tensor: &str) -> Option<&str> {
-    tensor.strip_suffix(".weight").filter(|module| !module.is_empty())
+/// The linear layer or convolution that a tensor is the weight of, where peft can adapt it: none for
+/// biases; for embeddings, which have another layout and are tied to other layers often; for depthwise
+/// and transposed convolutions, which peft refuses with the whole adapter. A weight's shape does not tell
+/// these apart, so names do, as the libraries of models choose them.
+pub fn module_of<'a>(tensor: &'a str, shape: &[u64]) -> Option<&'a str> {
+    const EMBEDDINGS: [&str; 6] = ["wte", "wpe", "shared", "tok", "tokens", "relative_attention_bias"];
+    const LINEAR_ENDS: [&str; 4] = ["proj", "projection", "mapping_in", "linear"];
+    const TRANSPOSED: [&str; 3] = ["upsample", "deconv", "conv_transpose"];
+    let module = tensor.strip_suffix(".weight").filter(|module| !module.is_empty())?;
+    let last = module.rsplit('.').next().unwrap_or(module);
+    let is_adapted = match shape {
+        [] | [_] => false,
+        [_, _] => {
+            LINEAR_ENDS.iter().any(|end| last.ends_with(end))
+                || !(last.contains("emb") || EMBEDDINGS.contains(&last))
+        }
+        [outputs, inputs, ..] => {
+            let is_depthwise = *inputs == 1 && *outputs > 1;
+            let is_transposed = TRANSPOSED.iter().any(|name| module.contains(name))
+                || module.split('.').any(|word| word == "ups");
+            !is_depthwise && !is_transposed
+        }
+    };
+    is_adapted.then_some(module)
 }
 
-/// Composes an adapter that peft loads onto the base model. Layers are linear or convolutions:
-/// peft has its own layout for embeddings, and for layers whose weight is inputs × outputs.
+/// True for a model with layers of the class `Conv1D`, whose weights are inputs × outputs: those of
+/// GPT-2 as Hugging Face has it, in which one layer makes queries, keys and values of its input.
+pub fn has_conv1d<'a>(mut tensors: impl Iterator<Item = (&'a str, &'a [u64])>) -> bool {
+    tensors.any(|(name, shape)| {
+        name.ends_with("c_attn.weight")
+            && matches!(shape, [inputs, outputs] if inputs.checked_mul(3) == Some(*outputs))
+    })
+}
+
+/// True for a layer that is a `Conv1D` in a model that has them.
+pub fn is_conv1d(module: &str) -> bool {
+    let last = module.rsplit('.').next().unwrap_or(module);
+    matches!(last, "c_attn" | "q_attn" | "c_proj" | "c_fc")
+}
+
+/// Composes an adapter that peft loads onto the base model. Layers are those of [`module_of`].
 ///
 /// The format is that of peft's documentation, "PEFT checkpoint format": tensors are named
 /// `base_model.model.{module}.lora_A.weight` and `.lora_B.weight`, a convolution's A has its extents and
-/// its B extents of 1, and what is added to a weight is `lora_alpha` ÷ `r` times B·A. So `lora_alpha` is
-/// `r`, for each layer whose rank differs too.
+/// its B extents of 1, and what is added to a weight is `lora_alpha` ÷ `r` times B·A, transposed for a
+/// `Conv1D`. So `lora_alpha` is `r`, which is one for all layers: factors of a lower rank are filled up
+/// with zeros. Ranks of single layers are an addition of later versions, and are looked up by the ends of
+/// names, as are layers in a list; an expression has to match the whole name.
 ///
 /// # Errors
 /// [`LoraError::Shape`], [`LoraError::Twice`], [`LoraError::Empty`], [`LoraError::File`].
@@ -137,9 +176,14 @@ pub fn write_adapter(
     modules: impl IntoIterator<Item = AdapterModule>,
     base_model: Option<&str>,
 ) -> Result<Adapter, LoraError> {
+    let modules: Vec<AdapterModule> = modules.into_iter().collect();
+    let Some(r) = modules.iter().map(|module| module.lora.rank).max() else {
+        return Err(LoraError::Empty);
+    };
     let mut tensors = BTreeMap::new();
-    let mut ranks = BTreeMap::new();
-    for AdapterModule { module, shape, lora } in modules {
+    let mut names = Vec::new();
+    let are_conv1d = modules.iter().all(|module| module.is_conv1d);
+    for AdapterModule { module, shape, is_conv1d, lora } in modules {
         let Lora { rank, a, b, .. } = lora;
         let sides = matrix_shape(&shape).filter(|_| shape.len() > 1);
         let lengths = sides.map(|(outputs, inputs)| (inputs.checked_mul(rank), outputs.checked_mul(rank)));
@@ -149,44 +193,61 @@ pub fn write_adapter(
         // The sizes are those of vectors that are there, so each fits.
         let shape: Vec<usize> = shape.into_iter().map(|size| size as usize).collect();
         let (mut of_a, mut of_b) = (shape.clone(), vec![1; shape.len()]);
-        of_a[0] = rank;
-        (of_b[0], of_b[1]) = (shape[0], rank);
-        tensors.insert(format!("base_model.model.{module}.lora_A.weight"), Factor { shape: of_a, values: a });
-        tensors.insert(format!("base_model.model.{module}.lora_B.weight"), Factor { shape: of_b, values: b });
-        if ranks.insert(module.clone(), rank).is_some() {
+        of_a[0] = r;
+        (of_b[0], of_b[1]) = (shape[0], r);
+        let (mut a, mut b) = (a, widened(&b, rank, r));
+        a.resize(a.len() / rank * r, 0.0);
+        if is_conv1d && let [inputs, outputs] = shape[..] {
+            (a, b) = (transposed(&b, r), transposed(&a, outputs));
+            (of_a, of_b) = (vec![r, inputs], vec![outputs, r]);
+        }
+        let name = |factor| format!("base_model.model.{module}.lora_{factor}.weight");
+        tensors.insert(name('A'), Factor { shape: of_a, values: a });
+        if tensors.insert(name('B'), Factor { shape: of_b, values: b }).is_some() {
             return Err(LoraError::Twice(module));
         }
+        names.push(escaped(&module));
     }
-    // The most frequent rank is the adapter's, others are exceptions.
-    let mut frequency: BTreeMap<usize, usize> = BTreeMap::new();
-    ranks.values().for_each(|rank| *frequency.entry(*rank).or_default() += 1);
-    let Some((&rank, _)) = frequency.iter().max_by_key(|(rank, count)| (**count, **rank)) else {
-        return Err(LoraError::Empty);
-    };
-    let exceptions: Map<String, Value> = ranks
-        .iter()
-        .filter(|(_, other)| **other != rank)
-        .map(|(module, other)| (module.clone(), json!(other)))
-        .collect();
+    names.sort_unstable();
     let config = json!({
-        "alpha_pattern": exceptions,
         "base_model_name_or_path": base_model,
         "bias": "none",
-        "fan_in_fan_out": false,
+        "fan_in_fan_out": are_conv1d,
         "inference_mode": true,
         "init_lora_weights": true,
-        "lora_alpha": rank,
+        "lora_alpha": r,
         "lora_dropout": 0.0,
         "modules_to_save": null,
         "peft_type": "LORA",
-        "r": rank,
-        "rank_pattern": exceptions,
-        "target_modules": ranks.keys().collect::<Vec<_>>(),
+        "r": r,
+        "target_modules": names.join("|"),
         "task_type": null,
-        "use_rslora": false,
     });
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     Ok(Adapter { model: safetensors::serialize(tensors, Some(metadata))?, config: format!("{config:#}\n") })
+}
+
+/// Rows of `from` columns with zeros up to `to` columns.
+fn widened(values: &[f32], from: usize, to: usize) -> Vec<f32> {
+    let zeros = || std::iter::repeat_n(0.0, to - from);
+    values.chunks_exact(from).flat_map(|row| row.iter().copied().chain(zeros())).collect()
+}
+
+/// A matrix of so many columns, transposed.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
+}
+
+/// A name as a regular expression of Python's that matches it alone.
+fn escaped(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 8);
+    for letter in name.chars() {
+        if letter.is_ascii() && !letter.is_ascii_alphanumeric() && letter != '_' {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
 }
 
 /// A factor as a tensor of the file.

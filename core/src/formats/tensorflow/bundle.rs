@@ -6,7 +6,8 @@
 //! shard. Where they are in several, each slice is a tensor: `NAME[0:4,0:8]`, begin and end on
 //! every axis.
 //!
-//! The checksums of the index are verified. Those of the data are not: that would read all weights.
+//! The checksums of the index are verified when it is read. Those of the data take reading all weights,
+//! which is for [`checksums`]' caller.
 //! Source: tensorflow/core/protobuf/tensor_bundle.proto and tensor_bundle.cc; for slices
 //! tensor_slice.proto and saved_tensor_slice_util.cc.
 
@@ -17,7 +18,7 @@ use crate::formats::notes::Notes;
 use crate::formats::protobuf::{Payload, Span, Wire};
 use crate::formats::shards::MAX_FILES;
 use crate::formats::{
-    FileSet, MAX_DIMS, ParseError, check_tensor_count, malformed, missing, too_large, unsupported,
+    FileSet, MAX_DIMS, ParseError, check_tensor_count, is_damaged, malformed, missing, too_large, unsupported,
 };
 use crate::model::Tensor;
 use crate::quant::Dtype;
@@ -27,6 +28,9 @@ use std::sync::Arc;
 
 /// The entry that holds the object graph.
 const OBJECT_GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
+
+/// Bytes of weights read at a time.
+const SLICE_BYTES: u64 = 1 << 20;
 
 /// Most slices of one variable: each is compared with each. Partitioners make one for each server.
 const MAX_SLICES: usize = 1024;
@@ -50,6 +54,8 @@ struct Entry {
     shard: u64,
     offset: u64,
     size: u64,
+    /// Masked CRC-32C of the data.
+    checksum: Option<u32>,
     /// The slices that a partitioned variable is made of; its data are in their entries.
     slices: Vec<Slice>,
 }
@@ -111,6 +117,11 @@ fn read_entry(value: &[u8]) -> Result<Entry, ParseError> {
             3 => entry.shard = field.varint()?,
             4 => entry.offset = field.varint()?,
             5 => entry.size = field.varint()?,
+            6 if matches!(field.payload, Payload::Fixed32) => {
+                let mut bytes = [0; 4];
+                wire.source().read_at(field.span.at, &mut bytes)?;
+                entry.checksum = Some(u32::from_le_bytes(bytes));
+            }
             7 => {
                 if entry.slices.len() == MAX_SLICES {
                     return Err(too_large!("a variable has more than {MAX_SLICES} slices"));
@@ -159,19 +170,80 @@ struct Checkpoint<'f, 's> {
     others: u64,
 }
 
+/// The checksum of a run of weights in a file.
+#[derive(Debug, Clone)]
+pub struct Checksum {
+    /// The tensor, or the slice of one.
+    name: String,
+    file_no: usize,
+    offset: u64,
+    length: u64,
+    stored: u32,
+}
+
+impl Checksum {
+    /// Number of bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Reads the weights and compares. `progress` is told the bytes done after each slice, and may end the
+    /// work by an error.
+    ///
+    /// # Errors
+    /// [`ParseError::Malformed`] when they are others; what the source or `progress` say.
+    pub fn verify<E: From<ParseError>>(
+        &self,
+        files: &FileSet,
+        mut progress: impl FnMut(u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let source = files.source(self.file_no);
+        let (mut slice, mut at, mut crc) = (Vec::new(), 0, 0);
+        while at < self.length {
+            slice.resize(SLICE_BYTES.min(self.length - at) as usize, 0);
+            source.read_at(self.offset + at, &mut slice).map_err(ParseError::from)?;
+            crc = crc32c::crc32c_append(crc, &slice);
+            at += slice.len() as u64;
+            progress(at)?;
+        }
+        if is_damaged(self.stored, table::mask(crc)) {
+            let (name, file) = (&self.name, files.name(self.file_no));
+            return Err(malformed!(
+                "the {} bytes of \"{name}\" in \"{file}\" have the checksum {:08x}, but {:08x} is stored",
+                self.length,
+                table::mask(crc),
+                self.stored
+            )
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// The checksums of all weights of a checkpoint of which file `index_no` is the index.
+pub fn checksums(files: &FileSet, index_no: usize) -> Result<Vec<Checksum>, ParseError> {
+    let checkpoint = Checkpoint::new(files, index_no)?;
+    let mut found = Vec::new();
+    table::read(files.source(index_no), |key, value| {
+        let entry = if key.is_empty() { Entry::default() } else { read_entry(value)? };
+        if let Some(stored) = entry.checksum.filter(|_| entry.size > 0) {
+            let name =
+                slice_of_key(key).map_or_else(|| String::from_utf8_lossy(key).into(), |(name, _)| name);
+            // The checksum of texts is of something else than their bytes.
+            if let Ok(DataType::Weights(_)) = data_type(entry.dtype, &name) {
+                let (file_no, offset, length) = checkpoint.locate(&name, &entry)?;
+                found.push(Checksum { name, file_no, offset, length, stored });
+            }
+        }
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
 /// Parses the checkpoint of which file `index_no` is the index.
 pub fn read(files: &FileSet, index_no: usize, notes: &mut Notes) -> Result<Vec<Tensor>, ParseError> {
     let index = files.source(index_no);
-    let name = files.name(index_no);
-    let mut checkpoint = Checkpoint {
-        files,
-        header: header(index)?,
-        prefix: name.strip_suffix(".index").unwrap_or(name),
-        tensors: Vec::new(),
-        partitioned: BTreeMap::new(),
-        pieces: BTreeMap::new(),
-        others: 0,
-    };
+    let mut checkpoint = Checkpoint::new(files, index_no)?;
     notes.count("checkpoint.shards", checkpoint.header.shards)?;
     notes.count("checkpoint.producer", checkpoint.header.producer)?;
     if checkpoint.header.big_endian {
@@ -196,7 +268,20 @@ pub fn read(files: &FileSet, index_no: usize, notes: &mut Notes) -> Result<Vec<T
     Ok(tensors)
 }
 
-impl Checkpoint<'_, '_> {
+impl<'f, 's> Checkpoint<'f, 's> {
+    fn new(files: &'f FileSet<'s>, index_no: usize) -> Result<Self, ParseError> {
+        let name = files.name(index_no);
+        Ok(Self {
+            files,
+            header: header(files.source(index_no))?,
+            prefix: name.strip_suffix(".index").unwrap_or(name),
+            tensors: Vec::new(),
+            partitioned: BTreeMap::new(),
+            pieces: BTreeMap::new(),
+            others: 0,
+        })
+    }
+
     /// Where the data of an entry are: file, first byte, number of bytes.
     fn locate(&self, name: &str, entry: &Entry) -> Result<(usize, u64, u64), ParseError> {
         let shards = self.header.shards;

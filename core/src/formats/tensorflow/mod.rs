@@ -16,6 +16,7 @@ use super::{FileSet, ParseError, missing, shared};
 use crate::layers;
 use crate::model::{Format, Model};
 use crate::source::Source;
+pub use bundle::Checksum;
 use graph::Graphs;
 
 /// The index of a SavedModel's variables.
@@ -67,6 +68,19 @@ pub fn parse(files: &FileSet, kind: Kind) -> Result<Model, ParseError> {
         metadata: notes.finish(),
         tensors,
     })
+}
+
+/// The checksums of the weights of a model that [`parse`] reads; none where it has no checkpoint.
+///
+/// # Errors
+/// As [`parse`].
+pub fn checksums(files: &FileSet, kind: Kind) -> Result<Vec<Checksum>, ParseError> {
+    let index = match kind {
+        Kind::Checkpoint => Some(0),
+        Kind::Graph => None,
+        Kind::SavedModel => files.find(VARIABLES_INDEX),
+    };
+    index.map_or(Ok(Vec::new()), |index| bundle::checksums(files, index))
 }
 
 /// The names of the shards of a checkpoint whose index has the name `index`.

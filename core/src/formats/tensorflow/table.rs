@@ -122,7 +122,12 @@ fn expand(bytes: &[u8], offset: u64) -> Result<Vec<u8>, ParseError> {
 /// CRC-32C as LevelDB stores it: turned and shifted, so that a checksum over data that hold
 /// checksums is still a good one.
 pub fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+    mask(crc32c::crc32c(bytes))
+}
+
+/// A CRC-32C as TensorFlow stores it: one of bytes that hold CRCs themselves is no good one.
+pub fn mask(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// Goes through the entries of a block until `each` says false, and says whether it never did. A key
