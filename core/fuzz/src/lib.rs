@@ -49,7 +49,9 @@ fn open_and_read(files: &[(&str, &[u8])], format: Format) {
         Ok(model) => {
             assert_sane(&model, <[u8]>::len(files[0].1));
             let ((), peak) = peak::measure(|| read(&model, files));
-            assert!(peak <= length + ALLOWANCE, "reading {length} bytes cost {peak}");
+            // A chunk of HDF5 is held as a whole, and deflate makes up to 1032 bytes of one.
+            let ratio = if format == Format::TensorFlow { 1032 } else { 1 };
+            assert!(peak <= ratio * length + ALLOWANCE, "reading {length} bytes cost {peak}");
         }
     }
 }
