@@ -1,6 +1,6 @@
 //! The engine of atomizer. It parses model files, decodes their weights and packs their bytes,
 //! and knows nothing of Postgres: the extension at the workspace's root is its only SQL boundary.
-#![deny(unsafe_code)] // excepted are quant::simd and wide, which say why
+#![deny(unsafe_code)] // excepted is simd, which says why
 
 pub mod analytics;
 pub mod census;
@@ -18,10 +18,10 @@ pub mod quant;
 pub mod rebuild;
 pub mod rows;
 pub mod scan;
+mod simd;
 pub mod sketch;
 pub mod source;
 mod splitmix;
 pub mod svd;
 pub mod tally;
 pub mod weights;
-mod wide;

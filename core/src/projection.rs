@@ -5,8 +5,8 @@
 //! fused multiply-add nor a function of a mathematical library: the same point, to the last bit, on
 //! every machine and in every version.
 
+use crate::simd::wide::{self, Kernel};
 use crate::splitmix::mix;
-use crate::wide::{self, Kernel};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

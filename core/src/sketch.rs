@@ -19,8 +19,8 @@
 //! same weights followed by zeros. Signs and turns come from SplitMix64 and depend on the seed and on
 //! the position alone, so sketches of all tensors can be compared.
 
+use crate::simd::wide::{self, Kernel};
 use crate::splitmix::mix;
-use crate::wide::{self, Kernel};
 
 /// Dimension of a sketch.
 pub const DIMENSION: usize = 1536;

@@ -1,9 +1,9 @@
 //! Decoding whole blocks of every type that becomes f32.
 
-#[cfg(target_arch = "x86_64")]
-use super::simd::Avx2;
-use super::simd::{Level, Portable};
 use super::{Dtype, half_float, iq, k, legacy, mx, small_float, ternary};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::level::Avx2;
+use crate::simd::level::{Level, Portable};
 
 /// Decodes whole blocks of a type whose weights all fit f32 to as many weights. False, and `out` is
 /// as it was, for any other type.

@@ -5,7 +5,7 @@
 
 use super::iq_grids as grids;
 use super::layout::{ONES, SUPER, half, halves, layout, masks, nibble, scale_values};
-use super::simd::Level;
+use crate::simd::level::Level;
 
 layout!(Iq1S = IQ1_S { d: 2, qs: 32, qh: 16 });
 layout!(Iq1M = IQ1_M { qs: 32, qh: 16, scales: 8 });

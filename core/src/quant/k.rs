@@ -4,7 +4,7 @@
 //! Products and differences are rounded one by one, as gguf-py does.
 
 use super::layout::{SUPER, half, layout, map, two_bits};
-use super::simd::Level;
+use crate::simd::level::Level;
 
 layout!(Q2K = Q2_K { scales: 16, qs: 64, d: 2, dmin: 2 });
 layout!(Q3K = Q3_K { hmask: 32, qs: 64, scales: 12, d: 2 });

@@ -1,7 +1,7 @@
 //! The layout of block types: what the decoders share.
 
 use super::half_float::f16;
-use super::simd::Level;
+use crate::simd::level::Level;
 
 /// Weights in a block of the K, IQ and TQ types (`QK_K` in ggml).
 pub(super) const SUPER: usize = 256;
@@ -46,7 +46,7 @@ pub(super) fn nibble(bytes: &[u8], i: usize) -> u8 {
 /// Maps bytes. Unlike the arrays' own `map` it is always inlined, and so compiled for the processor
 /// that the decoder is compiled for.
 #[inline(always)]
-pub(super) fn map<const N: usize>(bytes: &[u8; N], f: impl Fn(u8) -> u8) -> [u8; N] {
+pub(crate) fn map<const N: usize>(bytes: &[u8; N], f: impl Fn(u8) -> u8) -> [u8; N] {
     let mut mapped = [0; N];
     for (mapped, &byte) in mapped.iter_mut().zip(bytes) {
         *mapped = f(byte);

@@ -3,7 +3,7 @@
 //! Products and sums are rounded one by one, as gguf-py does, so results agree to the last bit.
 
 use super::layout::{ONES, half, halves, layout, map, masks};
-use super::simd::Level;
+use crate::simd::level::Level;
 
 const BLOCK: usize = 32;
 

@@ -7,12 +7,10 @@ pub mod half_float;
 pub(crate) mod iq;
 pub mod iq_grids;
 pub(crate) mod k;
-mod layout;
+pub(crate) mod layout;
 pub(crate) mod legacy;
 pub(crate) mod mx;
 mod quantize;
-#[allow(unsafe_code, reason = "code for AVX2 needs it; see there")]
-mod simd;
 pub mod small_float;
 pub(crate) mod ternary;
 

@@ -3,7 +3,7 @@
 //! `dequantize_row_mxfp4`, `dequantize_row_nvfp4` in `ggml-quants.c`, gguf-py's `MXFP4` and `NVFP4`.
 
 use super::layout::{halves, layout, map, scale_values};
-use super::simd::Level;
+use crate::simd::level::Level;
 
 layout!(Mxfp4 = MXFP4 { e: 1, qs: 16 });
 layout!(Nvfp4 = NVFP4 { d: 4, qs: 32 });

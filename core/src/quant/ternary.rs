@@ -3,7 +3,7 @@
 //! `ggml-quants.c`.
 
 use super::layout::{ONES, SUPER, half, layout, map, masks, two_bits};
-use super::simd::Level;
+use crate::simd::level::Level;
 
 layout!(Tq1_0 = TQ1_0 { qs: 48, qh: 4, d: 2 });
 layout!(Tq2_0 = TQ2_0 { qs: 64, d: 2 });

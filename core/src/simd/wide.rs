@@ -3,7 +3,6 @@
 //! last bit: FMA, which rounds a product and a sum once, stays off.
 //!
 //! The `unsafe` is that code for AVX2 must not run on a processor without it, which is asked first.
-#![allow(unsafe_code)]
 
 /// A loop worth it. `run`, and all that it calls in the loop, must be `#[inline(always)]`: a call
 /// is code of its own, which was compiled for every processor.

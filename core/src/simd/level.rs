@@ -4,10 +4,10 @@
 //! would round a product and a sum once. On AArch64 every processor has NEON, and the compiler uses
 //! it for the plain code.
 //!
-//! The only module of the engine with `unsafe`: a function compiled for AVX2 must not be called
-//! where there is none, and its loads and stores take pointers.
+//! The `unsafe` is that a function compiled for AVX2 must not be called where there is none, and that its
+//! loads and stores take pointers.
 
-use super::layout::map;
+use crate::quant::layout::map;
 
 /// What decoders ask of the processor.
 pub trait Level: Copy {
