@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::errors::{OrRaise, check_memory, raise};
+use crate::reading::MAX_BYTEA;
 use crate::sql_types::SqlArray;
 use crate::tensors::{MAX_ARRAY_WEIGHTS, for_each_weights};
 use atomizer_core::analytics::QuantizationError;
@@ -24,14 +25,14 @@ fn dtype_of_name(name: &str) -> Dtype {
 }
 
 /// Decodes bytes of any type that has numbers.
-fn decode(weight_data: &[u8], data_type: &str) -> Weights {
+fn decode(weight_data: &[u8], data_type: &str, most: u64) -> Weights {
     let dtype = dtype_of_name(data_type);
     let row = dtype.info();
     let count = weight_data.len() as u64 / u64::from(row.block_bytes) * u64::from(row.block_weights);
-    if count > MAX_ARRAY_WEIGHTS as u64 {
+    if count > most {
         raise(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!("{count} weights do not fit in one value (at most {MAX_ARRAY_WEIGHTS})"),
+            format!("{count} weights do not fit in one value (at most {most})"),
             "Cut weight_data at whole blocks, or ingest the model and use tensor_weights.",
         );
     }
@@ -43,13 +44,14 @@ fn decode(weight_data: &[u8], data_type: &str) -> Weights {
 /// What `dequantize` does; it takes the type as an enum, in `sql/functions/quantization.sql`.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn _dequantize(weight_data: &[u8], data_type: &str) -> SqlArray<f32> {
-    SqlArray(decode(weight_data, data_type).into_f32())
+    SqlArray(decode(weight_data, data_type, MAX_ARRAY_WEIGHTS as u64).into_f32())
 }
 
 /// What `dequantize_bytes` does.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn _dequantize_bytes(weight_data: &[u8], data_type: &str) -> Vec<u8> {
-    decode(weight_data, data_type).into_f32().iter().flat_map(|weight| weight.to_le_bytes()).collect()
+    let weights = decode(weight_data, data_type, MAX_BYTEA / 4).into_f32();
+    weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
 }
 
 /// The weights of an array, none of them null.

@@ -40,7 +40,7 @@ def spatialize() -> tuple[str, str]:
 
 def distinct_values(tensor: str) -> None:
     points, values = map(int, sql(f"""SELECT count(DISTINCT e.spatial_key::bytea), count(DISTINCT e.hilbert_value)
-        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash) WHERE tensor_atom_id = {tensor} AND row_no >= 0""")[0])
+        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width) WHERE tensor_atom_id = {tensor} AND row_no >= 0""")[0])
     check_at_least(f"{points} distinct points of {TOKENS} tokens have {values} Hilbert values; their share", values / points, 0.99)
 
 
@@ -53,7 +53,7 @@ def recall(tensor: str) -> None:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = rows / np.where(lengths == 0, 1, lengths)
     points = np.array([[float(c) for c in row] for row in sql(f"""SELECT ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key)
-        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash) WHERE tensor_atom_id = {tensor} AND row_no >= 0 ORDER BY row_no""")])
+        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width) WHERE tensor_atom_id = {tensor} AND row_no >= 0 ORDER BY row_no""")])
     check("points of tokens", points.shape, (TOKENS, 3))
 
     queries = np.random.default_rng(5).choice(np.flatnonzero(lengths[:, 0] > 0), QUERIES, replace=False)
@@ -89,7 +89,7 @@ def recall(tensor: str) -> None:
 def million(tensor: str) -> None:
     """Boxes and neighbours through each index and without, on a million rows more."""
     sql(f"""INSERT INTO atomizer.atom_embedding
-        SELECT t.content_hash, {TOKENS} + i, p, atomizer.compute_hilbert_value(p), floor(ST_X(p)), floor(ST_Y(p)), floor(ST_Z(p))
+        SELECT t.content_hash, t.data_type, t.row_width, {TOKENS} + i, p, atomizer.compute_hilbert_value(p), floor(ST_X(p)), floor(ST_Y(p)), floor(ST_Z(p))
         FROM atomizer.tensor_atom t, (SELECT setseed(0.5)) s, generate_series(1, 1000000) i,
              LATERAL (SELECT CASE WHEN i % 4 = 0 THEN ST_MakePoint((random() - 0.5) * 20, (random() - 0.5) * 20, (random() - 0.5) * 20)
                                   ELSE ST_MakePoint((random() - 0.5) * 200, (random() - 0.5) * 200, (random() - 0.5) * 200) END AS p OFFSET 0) l
@@ -99,7 +99,7 @@ def million(tensor: str) -> None:
     for x, y, z, side in boxes:
         box = f"'BOX3D({x} {y} {z},{x + side} {y + side} {z + side})'"
         scan = sql("SET enable_indexscan = off", "SET enable_bitmapscan = off", "SET enable_nestloop = off", f"""SELECT {digest} FROM atomizer.atom_embedding e
-            JOIN atomizer.tensor_atom t USING (content_hash) WHERE ST_X(e.spatial_key) BETWEEN {x} AND {x + side}
+            JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width) WHERE ST_X(e.spatial_key) BETWEEN {x} AND {x + side}
             AND ST_Y(e.spatial_key) BETWEEN {y} AND {y + side} AND ST_Z(e.spatial_key) BETWEEN {z} AND {z + side}""")
         for strategy in ["RTree", "Hilbert3D"]:
             found = sql(f"SELECT {digest} FROM atomizer.atoms_in_box({box}, '{strategy}')")
@@ -127,10 +127,10 @@ def remove(model: str) -> None:
 
 def resume(model: str) -> None:
     """A run that is cut off leaves whole steps; the next one goes on behind them, and none is placed twice."""
-    before = one("SELECT md5(string_agg(hilbert_value::text, ',' ORDER BY content_hash, row_no)) FROM atomizer.atom_embedding")
+    before = one("SELECT md5(string_agg(hilbert_value::text, ',' ORDER BY content_hash, data_type, row_width, row_no)) FROM atomizer.atom_embedding")
     sql("DELETE FROM atomizer.atom_embedding WHERE row_no >= 100")
     sql(f"CALL atomizer.spatialize_model({model}, 'row')")
-    check("points after resuming", one("SELECT md5(string_agg(hilbert_value::text, ',' ORDER BY content_hash, row_no)) FROM atomizer.atom_embedding"), before)
+    check("points after resuming", one("SELECT md5(string_agg(hilbert_value::text, ',' ORDER BY content_hash, data_type, row_width, row_no)) FROM atomizer.atom_embedding"), before)
 
 
 model, tensor = spatialize()

@@ -127,7 +127,7 @@ def model_is_compressed() -> None:
     tensors = read_model(MINILM)
     for name, weights, u, s, vt, ratio, size in copy_rows(
             "SELECT layer_name, atomizer.reconstruct_tensor(tensor_atom_id), u_matrix, s_vector, vt_matrix, compression_ratio, byte_length"
-            " FROM atomizer.tensor_atom JOIN atomizer.svd_component USING (content_hash)"):
+            " FROM atomizer.tensor_atom JOIN atomizer.svd_component USING (content_hash, data_type, row_count)"):
         _, shape, matrix = tensors[name.decode()]
         u, s, vt = floats(u, -1, 48), floats(s, 48), floats(vt, 48, -1)
         again = array_bits(weights, 4).astype("<u4").view("<f4").astype(np.float64)
@@ -168,7 +168,7 @@ def large_one() -> None:
     begun = time.monotonic()
     sql(f"CALL atomizer.compress_model({model})")
     print(f"        rank 64 of 16384 x 4096, read and stored, took {time.monotonic() - begun:.1f} s")
-    query = f"SELECT s_vector, explained_variance FROM atomizer.svd_component JOIN atomizer.tensor_atom USING (content_hash) WHERE tensor_atom_id = {tensor}"
+    query = f"SELECT s_vector, explained_variance FROM atomizer.svd_component JOIN atomizer.tensor_atom USING (content_hash, data_type, row_count) WHERE tensor_atom_id = {tensor}"
     s, explained = next(copy_rows(query))
     check_below("16384 x 4096: singular values' greatest difference", np.abs(floats(s, 64) / values[:64] - 1).max(), 1e-4)
     check_below("16384 x 4096: explained_variance is off by", abs(np.frombuffer(explained, ">f8")[0] - np.sum(values[:64] ** 2) / np.sum(values**2)), 1e-5)

@@ -107,7 +107,7 @@ SELECT layer_name, array_agg(row_no ORDER BY row_no) AS placed, bool_and(e.hilbe
        bool_and((spatial_bucket_x, spatial_bucket_y, spatial_bucket_z) = (floor(ST_X(e.spatial_key)), floor(ST_Y(e.spatial_key)), floor(ST_Z(e.spatial_key)))) AS buckets,
        bool_and(row_no < 0 OR data_type <> 'F32' OR e.spatial_key = project_to_3d(tensor_weights(tensor_atom_id, row_no * shape[cardinality(shape)], shape[cardinality(shape)]))) AS projected,
        bool_and(row_no >= 0 OR t.spatial_key = e.spatial_key AND t.hilbert_value = e.hilbert_value) AS on_tensor_atom
-FROM tensor_atom t JOIN atom_embedding e USING (content_hash) GROUP BY tensor_atom_id, layer_name ORDER BY tensor_no;
+FROM tensor_atom t JOIN atom_embedding e USING (content_hash, data_type, row_width) GROUP BY tensor_atom_id, layer_name ORDER BY tensor_no;
 -- The second time nothing is left to do; another model with the same contents gets the points that are there.
 SELECT count(*) AS points FROM atom_embedding \gset
 CALL spatialize_model(:m);
@@ -164,7 +164,7 @@ DROP ROLE test_space_stranger;
 SELECT * FROM check_integrity();
 BEGIN;
 UPDATE atom_embedding SET hilbert_value = hilbert_value + 1 WHERE row_no = 1;
-INSERT INTO atom_embedding VALUES (sha256('x'), 0, ST_MakePoint(0, 0, 0), compute_hilbert_value(ST_MakePoint(0, 0, 0)), 0, 0, 0);
+INSERT INTO atom_embedding VALUES (sha256('x'), 'F32', 20, 0, ST_MakePoint(0, 0, 0), compute_hilbert_value(ST_MakePoint(0, 0, 0)), 0, 0, 0);
 SELECT invariant, regexp_replace(object, '[0-9a-f]{64}', 'HASH') AS object, problem FROM check_integrity() ORDER BY 1, 2;
 ROLLBACK;
 SELECT count(drop_model(model_id)) FROM model;

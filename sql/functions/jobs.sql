@@ -70,7 +70,7 @@ BEGIN
     ELSIF atom_chunk_size < 1 OR atom_quota < 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('atom_chunk_size must be positive and atom_quota not negative, but they are %s and %s',
-                             atom_chunk_size, atom_quota);
+                             atom_chunk_size, coalesce(atom_quota::text, 'unlimited'));
     END IF;
     INSERT INTO atomizer.ingestion_job
         (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota)
@@ -117,6 +117,11 @@ CREATE FUNCTION atomizer._release_ingestion_job(
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Complete it becomes by the fold alone, which verifies it.
+    IF status IS NULL OR status NOT IN ('Pending', 'Failed', 'Cancelled') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('work on a job cannot end as %s', status);
+    END IF;
     -- Without the lease there is nothing to release: another worker may be at it by now.
     UPDATE atomizer.ingestion_job j
     SET job_status = status::atomizer.job_status, error_code = code, error_message = message,
@@ -199,19 +204,23 @@ DECLARE
 BEGIN
     SELECT m.model_id, j.ingestion_job_id,
            j.model_path IS NOT DISTINCT FROM _prepare_ingestion.model_path
-           AND j.model_lo IS NOT DISTINCT FROM _prepare_ingestion.model_lo AS same_source
+           AND j.model_lo IS NOT DISTINCT FROM _prepare_ingestion.model_lo
+           -- A wrong format must not stick to a job that has not read the file yet.
+           AND (j.total_atoms IS NOT NULL
+                OR j.model_format::text IS NOT DISTINCT FROM _prepare_ingestion.model_format
+                   AND j.granularity::text = _prepare_ingestion.granularity) AS is_same
     INTO found_row
     FROM atomizer.model m JOIN atomizer.ingestion_job j ON j.model_id = m.model_id
     WHERE m.model_name = _prepare_ingestion.model_name AND NOT m.is_complete
       AND m.tenant_id = atomizer._tenant_of(role_name, tenant);
-    IF found_row.same_source THEN
+    IF found_row.is_same THEN
         RAISE NOTICE 'resuming ingestion job %', found_row.ingestion_job_id;
         IF atom_quota IS NOT NULL THEN
             PERFORM atomizer._set_atom_quota(role_name, found_row.ingestion_job_id, atom_quota);
         END IF;
         RETURN found_row.ingestion_job_id;
     ELSIF found_row.model_id IS NOT NULL THEN
-        RAISE NOTICE 'beginning model "%" anew from another source', model_name;
+        RAISE NOTICE 'beginning model "%" anew, from another source or in another way', model_name;
         PERFORM atomizer._drop_model(role_name, found_row.model_id);
     END IF;
     model := atomizer._register_model(role_name, model_name, tenant, NULL, NULL, '{}');

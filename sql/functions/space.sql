@@ -5,13 +5,14 @@
 -- What EXPLAIN and the choice of plans go by: a box is seldom more ranges than this.
 ALTER FUNCTION atomizer.hilbert_ranges(box3d, integer, integer, box3d) ROWS 64;
 
-CREATE FUNCTION atomizer._place_of(content bytea, row_no bigint, OUT x float8, OUT y float8, OUT z float8)
+CREATE FUNCTION atomizer._place_of(tensor bigint, row_no bigint, OUT x float8, OUT y float8, OUT z float8)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key)
-    FROM atomizer.atom_embedding e WHERE e.content_hash = content AND e.row_no = _place_of.row_no;
+    FROM atomizer.tensor_atom t JOIN atomizer.atom_embedding e USING (content_hash, data_type, row_width)
+    WHERE t.tensor_atom_id = tensor AND e.row_no = _place_of.row_no;
 END;
-COMMENT ON FUNCTION atomizer._place_of(bytea, bigint) IS 'The point of a content, or of one of its rows.';
+COMMENT ON FUNCTION atomizer._place_of(bigint, bigint) IS 'The point of a tensor, or of one of its rows.';
 
 -- The index compares boxes that are rounded outward to single precision: the coordinates decide. As one
 -- function, for Postgres would take six comparisons that it has no statistics on to leave hardly a row.
@@ -21,7 +22,7 @@ CREATE FUNCTION atomizer._atoms_in_box(tenants bigint[], low float8[], high floa
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key)
-    FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+    FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)
     WHERE e.spatial_key &&& ST_MakeLine(ST_MakePoint(low[1], low[2], low[3]), ST_MakePoint(high[1], high[2], high[3]))
       AND atomizer._is_in_box(e.spatial_key, low[1], low[2], low[3], high[1], high[2], high[3])
       AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL;
@@ -37,10 +38,10 @@ RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key)
     FROM atomizer.hilbert_ranges(ST_3DMakeBox(ST_MakePoint(low[1], low[2], low[3]), ST_MakePoint(high[1], high[2], high[3]))) r,
-         LATERAL (SELECT a.content_hash, a.row_no, a.spatial_key FROM atomizer.atom_embedding a
+         LATERAL (SELECT a.content_hash, a.data_type, a.row_width, a.row_no, a.spatial_key FROM atomizer.atom_embedding a
                   WHERE a.hilbert_value BETWEEN r.range_start AND r.range_end
                     AND atomizer._is_in_box(a.spatial_key, low[1], low[2], low[3], high[1], high[2], high[3]) OFFSET 0) e
-    JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+    JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)
     WHERE t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL;
 END;
 COMMENT ON FUNCTION atomizer._atoms_in_box_hilbert(bigint[], float8[], float8[]) IS
@@ -57,7 +58,7 @@ BEGIN ATOMIC
         SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no,
                ST_X(e.spatial_key) AS x, ST_Y(e.spatial_key) AS y, ST_Z(e.spatial_key) AS z,
                e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) AS distance
-        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+        FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)
         WHERE e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
         ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT k) n
     ORDER BY n.distance, n.tensor_atom_id, n.row_no;
@@ -86,9 +87,9 @@ CREATE FUNCTION atomizer._near_rows(tenants bigint[], point float8[], width bigi
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
-    FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+    FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)
     WHERE e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-      AND t.shape[cardinality(t.shape)] = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
+      AND t.row_width = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
     ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT candidates;
 END;
 COMMENT ON FUNCTION atomizer._near_rows(bigint[], float8[], bigint, bigint, bigint) IS
@@ -100,15 +101,15 @@ CREATE FUNCTION atomizer._near_rows_hilbert(tenants bigint[], value bigint, widt
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     (SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
-     FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+     FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)
      WHERE e.hilbert_value >= value AND e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-       AND t.shape[cardinality(t.shape)] = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
+       AND t.row_width = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
      ORDER BY e.hilbert_value LIMIT candidates - candidates / 2)
     UNION ALL
     (SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
-     FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t ON t.content_hash = e.content_hash
+     FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)
      WHERE e.hilbert_value < value AND e.row_no >= 0 AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL
-       AND t.shape[cardinality(t.shape)] = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
+       AND t.row_width = width AND (within_tensor IS NULL OR t.tensor_atom_id = within_tensor)
      ORDER BY e.hilbert_value DESC LIMIT candidates / 2);
 END;
 COMMENT ON FUNCTION atomizer._near_rows_hilbert(bigint[], bigint, bigint, bigint, bigint) IS

@@ -26,4 +26,4 @@ BEGIN
         decomposed, skipped, small, min_parameters;
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.compress_model(bigint, integer, double precision, bigint) IS
-    'Decomposes the matrices of a model that have min_parameters weights or more, into svd_component: to a rank (default 64), or to the least rank that keeps target_energy of the sum of squares. Once for each distinct content, and only where it takes less than the tensor. Each is committed: called again, it goes on.';
+    'Decomposes the matrices of a model that have min_parameters weights or more, into svd_component: to a rank (default 64), or to the least rank that keeps target_energy of the sum of squares. Once for each distinct content read in the same way, and only where it takes less than the tensor. Each is committed: called again, it goes on.';

@@ -1,17 +1,22 @@
--- What is computed from tensors' contents, once for each distinct content.
+-- What is computed from tensors' contents, once for each distinct content that is read in the same way: the
+-- same bytes may be weights of another type, or rows of another length.
 
 CREATE TABLE atomizer.atom_embedding (
     content_hash     bytea NOT NULL,
+    data_type        atomizer.tensor_dtype NOT NULL,
+    row_width        bigint NOT NULL,
     row_no           bigint NOT NULL DEFAULT -1,
     spatial_key      geometry(PointZ) NOT NULL,
     hilbert_value    bigint NOT NULL,
     spatial_bucket_x integer NOT NULL,
     spatial_bucket_y integer NOT NULL,
     spatial_bucket_z integer NOT NULL,
-    PRIMARY KEY (content_hash, row_no)
+    PRIMARY KEY (content_hash, data_type, row_width, row_no)
 );
 COMMENT ON TABLE atomizer.atom_embedding IS 'Tensors, and rows of matrices, as points in the box -100 to 100: spatialize_model fills it.';
 COMMENT ON COLUMN atomizer.atom_embedding.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN atomizer.atom_embedding.data_type IS 'What its weights are read as.';
+COMMENT ON COLUMN atomizer.atom_embedding.row_width IS 'Weights of a row.';
 COMMENT ON COLUMN atomizer.atom_embedding.row_no IS 'Row of the matrix, or -1 for the tensor as a whole.';
 COMMENT ON COLUMN atomizer.atom_embedding.spatial_key IS 'The point.';
 COMMENT ON COLUMN atomizer.atom_embedding.hilbert_value IS 'Its place on the Hilbert curve: compute_hilbert_value(spatial_key).';
@@ -21,6 +26,8 @@ COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_z IS 'z, rounded down t
 
 CREATE TABLE atomizer.svd_component (
     content_hash        bytea NOT NULL,
+    data_type           atomizer.tensor_dtype NOT NULL,
+    row_count           bigint NOT NULL,
     rank                integer NOT NULL CHECK (rank > 0),
     u_matrix            bytea NOT NULL,
     s_vector            bytea NOT NULL,
@@ -29,13 +36,15 @@ CREATE TABLE atomizer.svd_component (
     explained_variance  double precision NOT NULL,
     relative_error      double precision NOT NULL,
     created_at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (content_hash, rank)
+    PRIMARY KEY (content_hash, data_type, row_count, rank)
 );
 -- Floats don't compress: neither time nor a detour for it.
 ALTER TABLE atomizer.svd_component ALTER u_matrix SET STORAGE EXTERNAL, ALTER vt_matrix SET STORAGE EXTERNAL;
 COMMENT ON TABLE atomizer.svd_component IS
     'Truncated singular value decompositions of tensors, by compress_model(): the tensor, its first axis by all others, is nearly u * diag(s) * vt. Numbers are little-endian 32-bit floats, row by row.';
 COMMENT ON COLUMN atomizer.svd_component.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN atomizer.svd_component.data_type IS 'What its weights are read as.';
+COMMENT ON COLUMN atomizer.svd_component.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 COMMENT ON COLUMN atomizer.svd_component.rank IS 'Number of singular values kept: the rank asked for, or all there are.';
 COMMENT ON COLUMN atomizer.svd_component.u_matrix IS 'Left singular vectors, rows x rank.';
 COMMENT ON COLUMN atomizer.svd_component.s_vector IS 'Singular values, largest first.';

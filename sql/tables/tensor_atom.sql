@@ -12,6 +12,8 @@ CREATE TABLE atomizer.tensor_atom (
     layer_idx                integer,
     layer_type               atomizer.layer_type NOT NULL,
     shape                    bigint[] NOT NULL,
+    row_count                bigint GENERATED ALWAYS AS (coalesce(shape[1], 1)) STORED,
+    row_width                bigint GENERATED ALWAYS AS (coalesce(shape[cardinality(shape)], 1)) STORED,
     data_type                atomizer.tensor_dtype NOT NULL,
     quantization_type        atomizer.quantization_type,
     quantization_scale       double precision,
@@ -34,9 +36,6 @@ CREATE TABLE atomizer.tensor_atom (
     UNIQUE (model_id, layer_name)
 );
 CREATE INDEX tensor_atom_content_hash_idx ON atomizer.tensor_atom (content_hash);
--- Rows are looked for among those of one width: how many these are decides which index is used.
-CREATE STATISTICS atomizer.tensor_atom_width ON (shape[cardinality(shape)]) FROM atomizer.tensor_atom;
-COMMENT ON STATISTICS atomizer.tensor_atom_width IS 'Widths of matrices, for the choice of plans.';
 COMMENT ON TABLE atomizer.tensor_atom IS 'One named tensor of one model; its bytes are the atom that content_hash names.';
 COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Number of the tensor atom.';
 COMMENT ON COLUMN atomizer.tensor_atom.model_id IS 'The model.';
@@ -47,6 +46,8 @@ COMMENT ON COLUMN atomizer.tensor_atom.layer_idx IS 'Number of the layer, where 
 COMMENT ON COLUMN atomizer.tensor_atom.layer_type IS 'Kind of layer, from the name.';
 COMMENT ON COLUMN atomizer.tensor_atom.shape IS
     'Logical order, outermost axis first (a GGUF''s dimensions are turned round); empty for a scalar.';
+COMMENT ON COLUMN atomizer.tensor_atom.row_count IS 'First extent; 1 for a scalar. With content and data type it names a decomposition in svd_component.';
+COMMENT ON COLUMN atomizer.tensor_atom.row_width IS 'Last extent; 1 for a scalar. With content and data type it names the points in atom_embedding.';
 COMMENT ON COLUMN atomizer.tensor_atom.data_type IS 'How the weights are stored.';
 COMMENT ON COLUMN atomizer.tensor_atom.quantization_type IS 'Block quantization, or null for a plain type.';
 COMMENT ON COLUMN atomizer.tensor_atom.quantization_scale IS

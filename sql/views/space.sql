@@ -6,7 +6,7 @@ SELECT t.tensor_atom_id || CASE WHEN e.row_no < 0 THEN '' ELSE '/' || e.row_no E
        ST_Force2D(e.spatial_key)::geometry(Point) AS point_2d, e.spatial_key, e.hilbert_value
 FROM atomizer.tensor_atom t
 JOIN atomizer.model m USING (model_id)
-JOIN atomizer.atom_embedding e USING (content_hash)
+JOIN atomizer.atom_embedding e USING (content_hash, data_type, row_width)
 WHERE t.valid_from IS NOT NULL AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]);
 COMMENT ON VIEW atomizer.atom_points IS
     'Your tensors, and rows of matrices, as points in the box -100 to 100. QGIS shows point_2d as a layer, with point_id as its key.';

@@ -154,7 +154,7 @@ impl IntoDatum for PointZ {
     /// The type of a column of ours: its name may not be in the search path.
     fn type_oid() -> pg_sys::Oid {
         // SAFETY: a plain call on the main thread.
-        unsafe { pg_sys::get_atttype(heap::relation(c"atom_embedding"), 3) }
+        unsafe { pg_sys::get_atttype(heap::relation(c"atom_embedding"), 5) }
     }
 }
 

@@ -78,15 +78,6 @@ pub struct Candidate {
     pub content_hash: Hash,
 }
 
-impl Candidate {
-    /// Whether the content has a row of this number, when its rows are so wide.
-    pub fn holds_row(&self, width: u64) -> bool {
-        let info = self.dtype.info();
-        let blocks = self.byte_length as u64 / u64::from(info.block_bytes);
-        (self.row_no as u64) < blocks * u64::from(info.block_weights) / width
-    }
-}
-
 fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
     owner::run(|client| {
         owner::execute(client, statement, args)
@@ -155,7 +146,7 @@ pub fn tensors(tensor: &StoredTensor, count: i64) -> Vec<Candidate> {
 pub fn place_of(tensor: &StoredTensor, row_no: i64) -> [f64; 3] {
     let statement = "SELECT x, y, z FROM atomizer._place_of($1, $2)";
     let found = owner::run(|client| {
-        let args = [tensor.content_hash.as_slice().into(), row_no.into()];
+        let args = [tensor.tensor_atom_id.into(), row_no.into()];
         owner::execute(client, statement, &args)
             .map(|row| [field(&row, 1), field(&row, 2), field(&row, 3)])
             .next()

@@ -100,8 +100,6 @@ fn similar_rows(
     let point = near::place_of(&tensor, row_no);
     let vector = tensors::read_weights(&tensor, row_no as u64 * width, width).into_f32();
     let mut found = near::rows(point, width, within_tensor, candidates, strategy);
-    // Tensors of one content may have different shapes; the rows are of the one that was placed.
-    found.retain(|candidate| candidate.holds_row(width));
     // In the order they are stored, so that a segment is decoded once.
     found.sort_unstable_by_key(|candidate| (candidate.content_hash, candidate.row_no));
 

@@ -11,6 +11,7 @@ use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
 use atomizer_core::projection::{DEFAULT_SEED, Projection};
 use atomizer_core::sketch::{DIMENSION, Sketch};
+use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -114,7 +115,7 @@ impl Step {
             return true;
         }
         let is_done = |last: Option<i64>| last.is_some_and(|last| last + 1 >= end);
-        if is_done(last_row(&tensor.content_hash, granularity)) {
+        if is_done(last_row(tensor, granularity)) {
             return true;
         }
         // One session places a content. It waits for another one's only while it holds no such lock
@@ -123,14 +124,14 @@ impl Step {
             return false;
         }
         self.contents += 1;
-        let last = last_row(&tensor.content_hash, granularity);
+        let last = last_row(tensor, granularity);
         match layout {
             _ if is_done(last) => true,
             Some(layout) if granularity == Granularity::Row => {
                 self.place_rows(tensor, &layout, last.map_or(0, |last| last + 1) as u64, until)
             }
             _ => {
-                self.insert(&tensor.content_hash, &mut [(WHOLE, place_whole(tensor))].into_iter());
+                self.insert(tensor, &mut [(WHOLE, place_whole(tensor))].into_iter());
                 true
             }
         }
@@ -147,7 +148,7 @@ impl Step {
             let weights = weights.into_f32();
             if projection.place_all(&weights, &mut points).is_ok() {
                 let rows = (first as i64..).zip(points.iter().copied());
-                self.insert(&tensor.content_hash, &mut { rows });
+                self.insert(tensor, &mut { rows });
             } else {
                 // A row that is not finite has no direction, and the others have their points.
                 let rows = weights.chunks_exact(layout.width as usize).map(|row| projection.place(row).ok());
@@ -158,7 +159,7 @@ impl Step {
                     count - placed.len() as u64,
                     tensor.layer_name
                 ));
-                self.insert(&tensor.content_hash, &mut placed.into_iter());
+                self.insert(tensor, &mut placed.into_iter());
             }
             first += count;
             if Instant::now() >= until && first < layout.rows {
@@ -169,15 +170,17 @@ impl Step {
         true
     }
 
-    fn insert(&mut self, hash: &Hash, rows: &mut dyn Iterator<Item = (i64, [f64; 3])>) {
+    fn insert(&mut self, tensor: &StoredTensor, rows: &mut dyn Iterator<Item = (i64, [f64; 3])>) {
         let grid = default_grid();
+        let data_type = lookup_enum_by_label("atomizer.tensor_dtype", tensor.dtype.name());
         let table = Table::open(c"atom_embedding", pg_sys::RowExclusiveLock);
         table.insert(|| {
             let (row_no, point) = rows.next()?;
             let hilbert_value = grid.index(Curve::Hilbert, point).or_raise() as i64;
             let [x, y, z] = point.map(|coordinate| pg_sys::Datum::from(coordinate.floor() as i32));
             let spatial_key = PointZ(point).datum();
-            Some([bytea(hash), row_no.into(), spatial_key, hilbert_value.into(), x, y, z])
+            let (hash, width) = (bytea(&tensor.content_hash), row_width(tensor).into());
+            Some([hash, data_type, width, row_no.into(), spatial_key, hilbert_value.into(), x, y, z])
         });
         table.close();
         // SAFETY: a plain call on the main thread. What was inserted is to be seen by later statements.
@@ -185,17 +188,22 @@ impl Step {
     }
 }
 
+/// The column of this name in `tensor_atom`.
+fn row_width(tensor: &StoredTensor) -> i64 {
+    tensor.shape.last().map_or(1, |width| *width as i64)
+}
+
 /// The last row of a content that has a point; for [`Granularity::Tensor`], [`WHOLE`] if that has one.
-fn last_row(hash: &Hash, granularity: Granularity) -> Option<i64> {
-    let statement = match granularity {
-        Granularity::Tensor => {
-            "SELECT row_no FROM atomizer.atom_embedding WHERE content_hash = $1 AND row_no = -1"
-        }
-        Granularity::Row => {
-            "SELECT max(row_no) FROM atomizer.atom_embedding WHERE content_hash = $1 AND row_no >= 0"
-        }
+fn last_row(tensor: &StoredTensor, granularity: Granularity) -> Option<i64> {
+    let rows = match granularity {
+        Granularity::Tensor => "SELECT row_no FROM atomizer.atom_embedding WHERE row_no = -1",
+        Granularity::Row => "SELECT max(row_no) FROM atomizer.atom_embedding WHERE row_no >= 0",
     };
-    owner::value(statement, &[hash.as_slice().into()])
+    let statement = format!(
+        "{rows} AND content_hash = $1 AND data_type = $2::text::atomizer.tensor_dtype AND row_width = $3"
+    );
+    let (hash, data_type) = (tensor.content_hash.as_slice(), tensor.dtype.name());
+    owner::value(&statement, &[hash.into(), data_type.into(), row_width(tensor).into()])
 }
 
 /// Locks the placing of a content until the end of the transaction; false when another has the lock.
@@ -223,7 +231,8 @@ fn copy_to_tensor_atoms(model_id: i64, from: usize, to: usize) {
     let statement = "UPDATE atomizer.tensor_atom t \
          SET spatial_key = e.spatial_key, hilbert_value = e.hilbert_value FROM atomizer.atom_embedding e \
          WHERE t.model_id = $1 AND t.tensor_no >= $2 AND t.tensor_no < $3 \
-           AND e.content_hash = t.content_hash AND e.row_no = -1 \
+           AND (e.content_hash, e.data_type, e.row_width) = (t.content_hash, t.data_type, t.row_width) \
+           AND e.row_no = -1 \
            AND t.hilbert_value IS DISTINCT FROM e.hilbert_value";
     owner::run(|client| {
         owner::execute(client, statement, &[model_id.into(), (from as i32).into(), (to as i32).into()]);

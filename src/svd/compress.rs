@@ -196,6 +196,7 @@ fn why_not_smaller(tensor: &StoredTensor, rows: usize, columns: usize, rank: usi
 fn stored(tensor: &StoredTensor, target: Target, most: usize) -> Option<(usize, f64, f64)> {
     let statement = "SELECT c.rank, c.compression_ratio, c.explained_variance, c.s_vector \
          FROM atomizer.svd_component c WHERE c.content_hash = $1 \
+           AND c.data_type = $5::text::atomizer.tensor_dtype AND c.row_count = $6 \
            AND CASE WHEN $2 IS NULL THEN c.explained_variance >= $3 OR c.rank = $4 ELSE c.rank = least($2, $4) END \
          ORDER BY c.rank LIMIT 1";
     let (rank, energy) = match target {
@@ -203,12 +204,24 @@ fn stored(tensor: &StoredTensor, target: Target, most: usize) -> Option<(usize, 
         Target::Energy(energy) => (None, Some(energy)),
     };
     owner::run(|client| {
-        let args = [tensor.content_hash.as_slice().into(), rank.into(), energy.into(), (most as i32).into()];
+        let args = [
+            tensor.content_hash.as_slice().into(),
+            rank.into(),
+            energy.into(),
+            (most as i32).into(),
+            tensor.dtype.name().into(),
+            row_count(tensor).into(),
+        ];
         let row = owner::execute(client, statement, &args).next()?;
         let explained = field(&row, 3);
         let wanted = energy.is_none_or(|energy| is_least(explained, &field::<Vec<u8>>(&row, 4), energy));
         wanted.then(|| (field::<i32>(&row, 1) as usize, field(&row, 2), explained))
     })
+}
+
+/// The column of this name in `tensor_atom`.
+pub fn row_count(tensor: &StoredTensor) -> i64 {
+    tensor.shape.first().map_or(1, |rows| *rows as i64)
 }
 
 /// True unless fewer singular values would do: a decomposition of a rank, or for a higher energy.
@@ -223,9 +236,9 @@ fn store(tensor: &StoredTensor, svd: &Svd) -> f64 {
     let ratio = tensor.byte_length as f64 / (u.len() + s.len() + vt.len()) as f64;
     // The lock keeps collect_garbage() from removing the content, and so the components, meanwhile. A
     // content that is gone already gets none.
-    let statement = "INSERT INTO atomizer.svd_component (content_hash, rank, u_matrix, s_vector, vt_matrix, \
+    let statement = "INSERT INTO atomizer.svd_component (content_hash, data_type, row_count, rank, u_matrix, s_vector, vt_matrix, \
              compression_ratio, explained_variance, relative_error) \
-         SELECT a.content_hash, $2, $3, $4, $5, $6, $7, $8 FROM atomizer.atom a \
+         SELECT a.content_hash, $9::text::atomizer.tensor_dtype, $10, $2, $3, $4, $5, $6, $7, $8 FROM atomizer.atom a \
          WHERE a.content_hash = $1 AND a.kind = 'tensor' FOR KEY SHARE \
          ON CONFLICT DO NOTHING";
     owner::run(|client| {
@@ -241,6 +254,8 @@ fn store(tensor: &StoredTensor, svd: &Svd) -> f64 {
                 ratio.into(),
                 svd.explained_variance.into(),
                 svd.relative_error.into(),
+                tensor.dtype.name().into(),
+                row_count(tensor).into(),
             ],
         );
     });

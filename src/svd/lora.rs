@@ -2,12 +2,15 @@
 
 use super::{Progress, components, layer_sides, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, check_memory, given, raise};
+use crate::errors::{OrRaise, Raise, check_memory, given, raise};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
 use crate::sql_types::SqlArray;
 use crate::threads;
 use atomizer_core::hash::Hash;
-use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, has_conv1d, is_conv1d, module_of};
+use atomizer_core::svd::SvdError;
+use atomizer_core::svd::lora::{
+    self, Adapter, AdapterModule, Lora, LoraError, has_conv1d, is_conv1d, module_of,
+};
 use pgrx::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,10 +23,10 @@ const PIECE_BYTES: usize = 1 << 20;
 const MAX_NAMES: usize = 5;
 
 /// Factors of a difference.
-fn factor(base: &[f32], tuned: &[f32], rows: usize, columns: usize, rank: usize) -> Lora {
+fn factor(base: &[f32], tuned: &[f32], rows: usize, columns: usize, rank: usize) -> Result<Lora, LoraError> {
     // The difference, and the factors.
     check_memory(4 * (base.len() as u64 + components(rows, columns, rank.min(rows).min(columns))));
-    threads::cancellable(|cancel| lora::extract_lora(base, tuned, rows, columns, rank, cancel)).or_raise()
+    threads::cancellable(|cancel| lora::extract_lora(base, tuned, rows, columns, rank, cancel))
 }
 
 #[allow(clippy::type_complexity)]
@@ -56,7 +59,7 @@ fn extract_lora(
         );
     }
     let (base, tuned) = (matrix_of(&base), matrix_of(&tuned));
-    let lora = factor(&base.values, &tuned.values, base.rows, base.columns, rank);
+    let lora = factor(&base.values, &tuned.values, base.rows, base.columns, rank).or_raise();
     let (a, b) = (SqlArray(lora.a), SqlArray(lora.b));
     TableIterator::once((a, b, lora.rank as i32, lora.explained_variance, lora.relative_error))
 }
@@ -122,13 +125,22 @@ fn extract_lora_model(
     }
     tell_others(&others);
 
-    let (mut modules, mut progress) = (Vec::new(), Progress::new());
+    let (mut modules, mut left_out, mut progress) = (Vec::new(), 0, Progress::new());
     for (no, (base, tuned, module)) in pairs.iter().enumerate() {
         pgrx::check_for_interrupts!();
         progress.tell(|| format!("{no} of {} tensors that differ decomposed", pairs.len()));
         let tuned_values = matrix_of(tuned);
-        let lora =
+        let made =
             factor(&values_of(base), &tuned_values.values, tuned_values.rows, tuned_values.columns, rank);
+        let lora = match made {
+            Ok(lora) => lora,
+            Err(error @ LoraError::Svd(SvdError::NotFinite { .. } | SvdError::TooLarge(_))) => {
+                notice!("tensor \"{}\" is left out: {error}", tuned.layer_name);
+                left_out += 1;
+                continue;
+            }
+            Err(error) => error.raise(),
+        };
         // Other bytes, yet the same numbers: another data type, or another zero.
         if lora.b.iter().all(|value| *value == 0.0) {
             equal += 1;
@@ -168,7 +180,7 @@ fn extract_lora_model(
         }
         None => Some(make_large_object(|piece| adapter.model.chunks(PIECE_BYTES).for_each(piece))),
     };
-    TableIterator::once((oid, adapter.config, count as i32, equal, others.len() as i32))
+    TableIterator::once((oid, adapter.config, count as i32, equal, left_out + others.len() as i32))
 }
 
 /// The files of an adapter in a directory that the caller may write to.

@@ -1,5 +1,6 @@
 //! Functions on matrices that callers give, and a stored tensor's spectrum and reconstruction.
 
+use super::compress::row_count;
 use super::{components, decomposed, first_columns, from_bytes, matrix_of, rank_of, sides, to_bytes};
 use crate::access::{self, field};
 use crate::errors::{OrRaise, check_memory, given, raise};
@@ -145,10 +146,16 @@ fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "
     let wanted = rank.map(|rank| rank_of(rank).min(rows).min(columns));
     // The greatest rank there is, or the least one that has as many singular values as are wanted.
     let statement = "SELECT c.rank, c.u_matrix, c.s_vector, c.vt_matrix FROM atomizer.svd_component c \
-         WHERE c.content_hash = $1 AND c.rank >= coalesce($2, 1) \
+         WHERE c.content_hash = $1 AND c.data_type = $3::text::atomizer.tensor_dtype AND c.row_count = $4 \
+           AND c.rank >= coalesce($2, 1) \
          ORDER BY CASE WHEN $2 IS NULL THEN -c.rank ELSE c.rank END LIMIT 1";
     let found = owner::run(|client| {
-        let args = [tensor.content_hash.as_slice().into(), wanted.map(|rank| rank as i32).into()];
+        let args = [
+            tensor.content_hash.as_slice().into(),
+            wanted.map(|rank| rank as i32).into(),
+            tensor.dtype.name().into(),
+            row_count(&tensor).into(),
+        ];
         owner::execute(client, statement, &args)
             .map(|row| {
                 let rank: i32 = field(&row, 1);
@@ -166,9 +173,6 @@ fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "
             "CALL atomizer.compress_model(…) stores them; svd_decompose() decomposes any matrix.",
         )
     };
-    // Equal contents may have different shapes: the components' own sides count, and read row by row
-    // the weights are the same.
-    let (rows, columns) = (u.len() / stored, vt.len() / stored);
     if let Some(rank) = wanted.filter(|rank| *rank < stored) {
         u = first_columns(&u, stored, rank);
         s.truncate(rank);
