@@ -130,7 +130,7 @@ pub fn detect(source: &dyn Source) -> Result<Format, ParseError> {
     let have = source.len().min(head.len() as u64) as usize;
     source.read_at(0, &mut head[..have])?;
     if have == 0 {
-        return Err(unsupported!("the content is empty"));
+        return Err(unsupported!("the content is of no known model format: it is empty"));
     }
     if head.starts_with(gguf::MAGIC) {
         return Ok(Format::Gguf);
