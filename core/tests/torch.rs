@@ -122,6 +122,9 @@ fn names_are_the_paths_to_the_tensors() {
     assert_eq!(names_of(&nested), ["list.1", "list.2.1", "state.5", "state.None"]);
     // The top may be the tensor itself, or a list.
     assert_eq!(names_of(&one(Pickle::new()).end()), ["tensor"]);
+    // A key may be a class, and its name anything (found by the fuzzer).
+    let by_class = one(Pickle::new().op(b"}").global("m", "a\0b")).op(b"s").end();
+    assert_eq!(names_of(&by_class), ["a\u{2400}b"]);
     assert_eq!(names_of(&one(one(Pickle::new().op(b"]("))).op(b"e").end()), ["0", "1"]);
     // The last of equal keys holds.
     let twice = dict(|pickle| one(one(pickle.text("x")).text("y").op(b"N").text("x")).text("y"));

@@ -222,7 +222,9 @@ fn segment(pickle: &Pickle, key: Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
         Value::Text(_) => pickle.text(key).unwrap_or_default().replace('\0', "\u{2400}"),
-        Value::Global(_) => pickle.global(key).map(|global| global.name.clone()).unwrap_or_default(),
+        Value::Global(_) => {
+            pickle.global(key).map(|global| global.name.replace('\0', "\u{2400}")).unwrap_or_default()
+        }
         Value::Object(_) | Value::Opaque => "?".into(),
     }
 }
