@@ -1,5 +1,5 @@
-//! SQL enums as Rust return values. The enums are declared in `sql/types/enums.sql`; a value here is
-//! the name of one of their labels.
+//! SQL types as Rust return values: the enums of `sql/types/enums.sql`, where a value is the name of one of
+//! their labels, jsonb, and arrays of numbers.
 
 use crate::errors::raise;
 use pgrx::array::{FlatArray, Scalar};

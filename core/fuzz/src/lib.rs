@@ -48,6 +48,7 @@ fn open_and_read(files: &[(&str, &[u8])], format: Format) {
         Err(error) => assert!(fits_a_log(&error.to_string()), "{error:?}"),
         Ok(model) => {
             assert_sane(&model, <[u8]>::len(files[0].1));
+            verify_checksums(files);
             let ((), peak) = peak::measure(|| read(&model, files));
             // A chunk of HDF5 is held as a whole, and deflate makes up to 1032 bytes of one.
             let ratio = if format == Format::TensorFlow { 1032 } else { 1 };
@@ -56,9 +57,20 @@ fn open_and_read(files: &[(&str, &[u8])], format: Format) {
     }
 }
 
-fn open(files: &[(&str, &[u8])], format: Format) -> Result<Model, ParseError> {
+/// Compares the checksums of weights, as ingestion does.
+fn verify_checksums(files: &[(&str, &[u8])]) {
+    let files = set(files).expect("it was opened before");
+    let sums = formats::checksums(&files).unwrap_or_default();
+    sums.iter().for_each(|sum| drop(sum.verify::<ParseError>(&files, |_| Ok(()))));
+}
+
+fn set<'a>(files: &[(&str, &'a [u8])]) -> Result<FileSet<'a>, ParseError> {
     let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>));
-    formats::parse(&FileSet::of(files.collect())?, Some(format), Detail::Full)
+    FileSet::of(files.collect())
+}
+
+fn open(files: &[(&str, &[u8])], format: Format) -> Result<Model, ParseError> {
+    formats::parse(&set(files)?, Some(format), Detail::Full)
 }
 
 /// Reads the start and the end of each tensor, until there were enough.
