@@ -1,6 +1,6 @@
 """Curves, projection and spatial indexes through SQL, beside PostGIS in the same server, one run. Prints medians and ratios.
 
-The server does without parallel workers and JIT: what is measured is one backend.
+The server does without parallel workers and JIT: what is measured is one backend, but for the line that says otherwise.
 
 usage: python benches/space.py [SVG]     SVG: also boxes of 10^7 points (some minutes), and a plot of the boxes into this file
 """
@@ -14,7 +14,7 @@ import sys
 PSQL = [os.environ["PSQL"], "-XqAt", "-v", "ON_ERROR_STOP=1"]
 ENV = {**os.environ, "PGOPTIONS": "-c search_path=public,atomizer -c client_min_messages=warning -c jit=off "
                                   "-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0 -c maintenance_work_mem=512MB"}
-POINTS, VECTORS, DIMENSION, ROUNDS = 1_000_000, 20_000, 1536, 5
+POINTS, VECTORS, DIMENSION, ROUNDS = 1_000_000, 40_000, 1536, 5
 
 
 def psql(script):
@@ -41,13 +41,23 @@ def points(count):
         LATERAL (SELECT ST_MakePoint((random() - 0.5) * 200 + i * 0, (random() - 0.5) * 200, (random() - 0.5) * 200) AS p OFFSET 0) l"""
 
 
+def huge_pages():
+    """Without huge pages each parallel worker maps the server's memory anew, 4 KB at a time."""
+    with open("/proc/meminfo") as lines:
+        pages = {name: int(value.split()[0]) for name, value in (line.split(":") for line in lines)}
+    used = pages["HugePages_Total"] - pages["HugePages_Free"] + pages["HugePages_Rsvd"]
+    return "huge pages" if used else "pages of 4 KB: vm.nr_hugepages is too small for huge ones"
+
+
 def functions():
     psql(f"""DROP TABLE IF EXISTS bench_points, bench_vectors;
         CREATE TABLE bench_points AS {points(POINTS)};
         CREATE TABLE bench_vectors (v real[], b bytea);
         ALTER TABLE bench_vectors ALTER v SET STORAGE PLAIN;
         INSERT INTO bench_vectors (v) SELECT (SELECT array_agg((random() - 0.5 + 0 * i * j)::real) FROM generate_series(1, {DIMENSION}) j)
-            FROM generate_series(1, {VECTORS}) i;
+            FROM generate_series(1, {VECTORS // 4}) i;
+        INSERT INTO bench_vectors SELECT * FROM bench_vectors;
+        INSERT INTO bench_vectors SELECT * FROM bench_vectors;
         VACUUM ANALYZE bench_points; VACUUM ANALYZE bench_vectors;""")
     floor = median("SELECT count(p) FROM bench_points")
     for name, call in [("compute_hilbert_value(p)", "compute_hilbert_value(p)"), ("morton_value(p)", "morton_value(p)"), ("PostGIS: ST_X(p)", "ST_X(p)"),
@@ -55,7 +65,14 @@ def functions():
         rate(name, POINTS, "points", median(f"SELECT count({call}) FROM bench_points"), floor)
     rate("hilbert_to_point(h)", POINTS, "points", median("SELECT count(hilbert_to_point(h)) FROM bench_points"), floor)
     floor = median("SELECT count(v) FROM bench_vectors")
-    rate(f"project_to_3d(real[{DIMENSION}])", VECTORS, "vectors", median("SELECT count(project_to_3d(v)) FROM bench_vectors"), floor)
+    call = "SELECT count(project_to_3d(v)) FROM bench_vectors"
+    rate(f"project_to_3d(real[{DIMENSION}])", VECTORS, "vectors", median(call), floor)
+    workers = max(min(2, os.cpu_count() - 1), 1)  # the server's default, but no more processes than cores
+    parallel = f"SET max_parallel_workers_per_gather = {workers};"
+    if not any("Gather" in line for line in psql(f"{parallel} EXPLAIN {call};")):
+        raise SystemExit("the server plans no parallel scan")
+    rate(f"project_to_3d(real[{DIMENSION}]), {1 + workers} processes", VECTORS, "vectors", median(call, parallel), median("SELECT count(v) FROM bench_vectors", parallel))
+    print(f"memory of the server in {huge_pages()}")
 
 
 def builds():

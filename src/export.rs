@@ -50,7 +50,7 @@ fn open(model_id: i64, file_no: i32) -> StoredModel {
     )
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn export_model_file(
     model_id: Option<i64>,
     path: default!(Option<&str>, "NULL"),
@@ -178,7 +178,7 @@ pub fn make_large_object(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> pg_sys::Oi
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn verify_model(
     model_id: i64,
 ) -> TableIterator<

@@ -3,6 +3,10 @@
 //!
 //! SQL objects other than C functions are in `sql/`, one subject a file, in the order below. Every
 //! COMMENT on a C function is in `sql/comments.sql`.
+//!
+//! What planning a query goes by (operators of Postgres cost 1): `cost = 100` for what passes a vector,
+//! 10,000 for what reads the weights of a tensor or an index, 1,000,000 for what decomposes a matrix.
+//! How many rows come back is in `sql/functions/row_counts.sql`.
 
 use pgrx::prelude::*;
 
@@ -98,9 +102,30 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!(
+    "../sql/functions/row_counts.sql",
+    name = "row_counts",
+    requires = [
+        quantization::quantize_int8,
+        quantization::quantization_types,
+        quantization::quantization_error,
+        space::curves::hilbert_ranges,
+        space::near::nearest_to_point,
+        space::near::nearest_to_atom,
+        space::similar::similar_rows,
+        space::similar::similar_tensors,
+        svd::lora::extract_lora,
+        svd::lora::extract_lora_model,
+        svd::matrices::svd_decompose_array,
+        svd::matrices::svd_decompose_bytes,
+        svd::measures::tensor_spectral_measures,
+        tensors::tensor_histogram,
+        tensors::tensor_stats
+    ]
+);
+extension_sql_file!(
     "../sql/functions/space.sql",
     name = "space",
-    requires = ["atom", "tensor_atom", "derived", space::curves::hilbert_ranges, space::near::_is_in_box]
+    requires = ["atom", "tensor_atom", "derived", "row_counts", space::near::_is_in_box]
 );
 extension_sql_file!(
     "../sql/procedures/spatialize_model.sql",

@@ -42,13 +42,13 @@ fn decode(weight_data: &[u8], data_type: &str, most: u64) -> Weights {
 }
 
 /// What `dequantize` does; it takes the type as an enum, in `sql/functions/quantization.sql`.
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
 fn _dequantize(weight_data: &[u8], data_type: &str) -> SqlArray<f32> {
     SqlArray(decode(weight_data, data_type, MAX_ARRAY_WEIGHTS as u64).into_f32())
 }
 
 /// What `dequantize_bytes` does.
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
 fn _dequantize_bytes(weight_data: &[u8], data_type: &str) -> Vec<u8> {
     let weights = decode(weight_data, data_type, MAX_BYTEA / 4).into_f32();
     weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
@@ -66,14 +66,14 @@ pub fn slice_of<'a>(array: &'a Array<f32>) -> &'a [f32] {
 }
 
 /// What `quantize` does.
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
 fn _quantize(weights: Array<f32>, data_type: &str) -> Vec<u8> {
     let weights = slice_of(&weights);
     check_memory(8 * weights.len() as u64);
     quantize(dtype_of_name(data_type), weights).or_raise()
 }
 
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
 fn quantize_int8(
     weights: Array<f32>,
     columns: i32,
@@ -126,7 +126,7 @@ fn quantization_types() -> TableIterator<
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, strict, parallel_unsafe)]
+#[pg_extern(stable, strict, parallel_unsafe, cost = 10000)]
 fn quantization_error(
     tensor_atom_id: i64,
     quantization_type: &str,

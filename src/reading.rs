@@ -28,7 +28,7 @@ pub fn shape_array(shape: &[u64]) -> Vec<i64> {
     shape.iter().map(|extent| *extent as i64).collect()
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn detect_model_format(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
@@ -38,7 +38,7 @@ fn detect_model_format(
     ModelFormat(formats::detect_files(&sources::open(given)).or_raise().name())
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn model_metadata(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),
@@ -55,7 +55,7 @@ fn model_metadata(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn model_pickle_report(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
@@ -82,7 +82,7 @@ fn model_pickle_report(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn list_tensors(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),
@@ -159,7 +159,7 @@ unsafe fn keep(bytes: &[u8]) -> &'static [u8] {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn extract_model_weights(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),
@@ -307,7 +307,7 @@ impl Iterator for WeightStream {
 }
 
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn stream_atomic_weights_chunked(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),

@@ -86,7 +86,7 @@ fn open_range(tensor_atom_id: i64, from: i64, count: Option<i64>) -> (StoredTens
     (tensor, from as u64, count as u64)
 }
 
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_weights(
     tensor_atom_id: Option<i64>,
     from: default!(Option<i64>, "0"),
@@ -98,7 +98,7 @@ fn tensor_weights(
     SqlArray(read_weights(&tensor, from, count).into_f32())
 }
 
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_weights_float8(
     tensor_atom_id: Option<i64>,
     from: default!(Option<i64>, "0"),
@@ -111,7 +111,7 @@ fn tensor_weights_float8(
     SqlArray((0..weights.len()).map(|i| weights.f64(i)).collect())
 }
 
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_weight(
     tensor_atom_id: i64,
     position_x: i64,
@@ -145,7 +145,7 @@ fn tensor_weight(
 type CoefficientRow = (i64, i32, i32, i64, f32, Vec<u8>, Vec<u8>);
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_coefficients(
     tensor_atom_id: i64,
 ) -> TableIterator<
@@ -201,7 +201,7 @@ fn stats_of(tensor: &StoredTensor) -> Stats {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_stats(
     tensor_atom_id: i64,
 ) -> TableIterator<
@@ -233,7 +233,7 @@ fn tensor_stats(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_histogram(
     tensor_atom_id: Option<i64>,
     bins: default!(Option<i32>, "20"),

@@ -57,3 +57,16 @@ BEGIN;
 DROP EXTENSION atomizer CASCADE;
 SELECT count(*) FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'atomizer');
 ROLLBACK;
+
+-- What plans go by: a set that is always planned as 1,000 rows is one whose size depends on the model; what passes a vector
+-- costs enough for a table of vectors to be scanned in parallel.
+SELECT prorows, string_agg(DISTINCT proname, ', ' ORDER BY proname) AS functions FROM pg_proc
+WHERE pronamespace = 'atomizer'::regnamespace AND prokind = 'f' AND proretset AND proname NOT LIKE '\_%'
+GROUP BY prorows ORDER BY prorows;
+CREATE TABLE test_vectors AS SELECT array_fill(i::real, ARRAY[16]) AS v FROM generate_series(1, 20000) i;
+ANALYZE test_vectors;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
+EXPLAIN (COSTS OFF) SELECT count(atomizer.project_to_3d(v)) FROM test_vectors;
+SELECT count(atomizer.project_to_3d(v)) FROM test_vectors;
+DROP TABLE test_vectors;

@@ -2,9 +2,6 @@
 -- they ask who calls, then call these as the owner. Each of these is one plain statement that Postgres
 -- inlines, so that EXPLAIN SELECT * FROM atomizer._atoms_in_box(…) shows the plan.
 
--- What EXPLAIN and the choice of plans go by: a box is seldom more ranges than this.
-ALTER FUNCTION atomizer.hilbert_ranges(box3d, integer, integer, box3d) ROWS 64;
-
 CREATE FUNCTION atomizer._place_of(tensor bigint, row_no bigint, OUT x float8, OUT y float8, OUT z float8)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC

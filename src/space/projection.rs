@@ -24,7 +24,7 @@ fn project(vector: &[f32], method: &str, seed: i64) -> PointZ {
     })
 }
 
-#[pg_extern(immutable, parallel_safe, name = "project_to_3d")]
+#[pg_extern(immutable, parallel_safe, name = "project_to_3d", cost = 100)]
 fn project_array(
     vector: Array<f32>,
     method: default!(&str, "'landmark'"),
@@ -36,7 +36,7 @@ fn project_array(
     project(vector, method, seed)
 }
 
-#[pg_extern(immutable, parallel_safe, name = "project_to_3d")]
+#[pg_extern(immutable, parallel_safe, name = "project_to_3d", cost = 100)]
 fn project_bytes(vector: &[u8], method: default!(&str, "'landmark'"), seed: default!(i64, "42")) -> PointZ {
     let (words, rest) = vector.as_chunks::<4>();
     if !rest.is_empty() {

@@ -56,7 +56,7 @@ fn metric_of(name: &str) -> Metric {
 type Similar = (i64, i64, String, i64, f64);
 
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn similar_rows(
     tensor_atom_id: Option<i64>,
     row_no: Option<i64>,
@@ -182,7 +182,7 @@ impl Sums {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe)]
+#[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn similar_tensors(
     tensor_atom_id: i64,
     k: default!(i32, "10"),

@@ -30,7 +30,7 @@ fn factor(base: &[f32], tuned: &[f32], rows: usize, columns: usize, rank: usize)
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, strict, parallel_unsafe)]
+#[pg_extern(stable, strict, parallel_unsafe, cost = 1000000)]
 fn extract_lora(
     base_tensor: i64,
     tuned_tensor: i64,
@@ -70,7 +70,7 @@ fn adapted(tensor: &StoredTensor) -> Option<&str> {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, cost = 1000000)]
 fn extract_lora_model(
     base_model_id: Option<i64>,
     tuned_model_id: Option<i64>,
