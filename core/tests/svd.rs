@@ -125,6 +125,37 @@ fn truncated_decompositions_of_known_spectra() {
     }
 }
 
+/// A block of fewer vectors than the rank finds no more copies of a value than it has vectors.
+#[test]
+fn truncated_decompositions_of_equal_values() {
+    const N: usize = 660;
+    for equal in [20, 40, 64, 100] {
+        for apart in [0.0, 1e-4, 2e-3, 1e-2] {
+            for (name, rest) in [
+                ("none", (|_| 0.0) as fn(f64) -> f64),
+                ("flat", |i| 0.5 - 0.1 * i / N as f64),
+                ("near", |i| 0.9 - 0.3 * i / N as f64),
+                ("falling", |i| 0.7 / (1.0 + i).sqrt()),
+                ("in steps", |i| if i < 40.0 { 0.8 } else { 0.1 }),
+            ] {
+                // Two that stand out, the equal ones, and the rest.
+                let s: Vec<f64> = (0..N)
+                    .map(|i| match i {
+                        0 | 1 => 2.0,
+                        i if i < 2 + equal => 1.0 + apart * (1.0 - i as f64 / equal as f64),
+                        i => rest((i - 2 - equal) as f64),
+                    })
+                    .collect();
+                let matrix = with_spectrum(N, N, &s, 13);
+                let svd = svd::decompose(&matrix, N, N, 64, &GO_ON).unwrap();
+                let error = assert_sound(&matrix, N, N, 64, &svd);
+                let what = format!("{equal} equal but for {apart}, then {name}: {error} of {}", best(&s, 64));
+                assert!(error <= 1.01 * best(&s, 64) + 1e-5, "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn exact_decompositions_of_known_spectra() {
     for (rows, columns) in [(160, 160), (90, 300), (300, 90)] {

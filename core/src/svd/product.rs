@@ -12,6 +12,7 @@
 //! so a result doesn't depend on the number of threads; it may on the processor's vectors.
 
 use super::{SvdError, stop_if, zeros};
+use crate::simd::wide;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::LazyLock;
@@ -29,6 +30,11 @@ const INNER: usize = 256;
 const TASK_ROWS: usize = 96;
 /// Columns of A that one task goes through.
 const TASK_COLUMNS: usize = 256;
+/// Rows of A that are fetched ahead while it is copied: pieces of rows lie too far from each other for
+/// the processor to foresee.
+const ROWS_AHEAD: usize = 4;
+/// `f32` in a line of the cache.
+const LINE: usize = 16;
 /// Pieces in which a product that is small itself is summed up.
 const PIECES: usize = 4;
 
@@ -164,6 +170,9 @@ impl WithSimd for Pack<'_> {
         {
             let packed = vectors_mut::<S>(packed);
             for k in 0..inner {
+                for at in (0..columns).step_by(LINE) {
+                    wide::prefetch(a, (k + ROWS_AHEAD) * stride + at);
+                }
                 let line = vectors::<S>(&a[k * stride..][..columns]);
                 for (no, piece) in line[..whole].iter().enumerate() {
                     packed[no * inner + k] = *piece;
