@@ -7,7 +7,7 @@
 //! orthonormal once more: twice is enough.
 
 use super::dense::{Grid, combine, gram, multiply};
-use super::product::{Factor, Onto, cross, plain};
+use super::product::{Factor, Onto, Product, cross_each, plain, plain_sum};
 use super::random::Random;
 use super::symmetric;
 use super::{SvdError, zeros};
@@ -141,15 +141,14 @@ impl Basis {
         mut each: impl FnMut(usize, f32),
         cancel: &AtomicBool,
     ) -> Result<(), SvdError> {
-        let mut at = 0;
-        for block in &self.blocks {
-            let shares = cross(&block.values, block.width, y, width, cancel)?;
-            let shares: Vec<f32> = shares.into_iter().map(|value| value as f32).collect();
-            let shares = Factor { values: &shares, width, scale: -1.0 };
-            plain(&block.values, block.width, shares, Onto::Sum, y, cancel)?;
-            shares.values.iter().enumerate().for_each(|(i, value)| each(at + i, *value));
-            at += shares.values.len();
+        if self.blocks.is_empty() {
+            return Ok(());
         }
+        let blocks: Vec<_> = self.blocks.iter().map(|block| (&block.values[..], block.width)).collect();
+        let shares = cross_each(&blocks, y, width, cancel)?;
+        let shares: Vec<f32> = shares.into_iter().map(|value| value as f32).collect();
+        plain_sum(&self.products(&shares, width, -1.0), Onto::Sum, y, cancel)?;
+        shares.iter().enumerate().for_each(|(i, value)| each(i, *value));
         Ok(())
     }
 
@@ -176,14 +175,21 @@ impl Basis {
     /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
     pub(super) fn times(&self, m: &[f32], columns: usize, cancel: &AtomicBool) -> Result<Vec<f32>, SvdError> {
         let mut out = zeros(self.length * columns)?;
-        let mut rest = m;
-        for block in &self.blocks {
-            let rows;
-            (rows, rest) = rest.split_at(block.width * columns);
-            let rows = Factor::new(rows, columns);
-            plain(&block.values, block.width, rows, Onto::Sum, &mut out, cancel)?;
+        if !self.blocks.is_empty() {
+            plain_sum(&self.products(m, columns, 1.0), Onto::Nothing, &mut out, cancel)?;
         }
         Ok(out)
+    }
+
+    /// What sums up to the basis times a matrix, times a number.
+    fn products<'a>(&'a self, m: &'a [f32], width: usize, scale: f32) -> Vec<Product<'a>> {
+        let mut rest = m;
+        let of_block = |block: &'a Block| {
+            let values;
+            (values, rest) = rest.split_at(block.width * width);
+            Product { a: &block.values, inner: block.width, b: Factor { values, width, scale } }
+        };
+        self.blocks.iter().map(of_block).collect()
     }
 
     /// All columns side by side, row by row.

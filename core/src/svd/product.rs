@@ -243,7 +243,15 @@ fn arrange(b: Factor, wide: usize) -> Result<Vec<f32>, SvdError> {
     Ok(out)
 }
 
-/// `out` = (or +=) A·B: A has rows of `inner` numbers, B so many rows.
+/// A product A·B: A has rows of `inner` numbers, and B so many rows.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub a: &'a [f32],
+    pub inner: usize,
+    pub b: Factor<'a>,
+}
+
+/// `out` = (or +=) A·B.
 ///
 /// # Errors
 /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
@@ -255,16 +263,37 @@ pub(super) fn plain(
     out: &mut [f32],
     cancel: &AtomicBool,
 ) -> Result<(), SvdError> {
-    let ((arch, panel), width) = (*ARCH, b.width);
-    debug_assert!(b.values.len() == inner * width && a.len() / inner == out.len() / width);
-    let b = arrange(b, panel)?;
-    let tasks = out.par_chunks_mut(TASK_ROWS * width).zip(a.par_chunks(TASK_ROWS * inner));
-    tasks.try_for_each(|(out, a)| {
-        for (no, b) in b.chunks(INNER * width.next_multiple_of(panel)).enumerate() {
-            stop_if(cancel)?;
-            let terms = INNER.min(inner - no * INNER);
-            let onto = if no == 0 { onto } else { Onto::Sum };
-            arch.dispatch(Plain { a: &a[no * INNER..], stride: inner, inner: terms, b, width, out, onto });
+    plain_sum(&[Product { a, inner, b }], onto, out, cancel)
+}
+
+/// `out` = (or +=) the sum of products of one size, one at least.
+///
+/// # Errors
+/// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
+pub(super) fn plain_sum(
+    products: &[Product],
+    onto: Onto,
+    out: &mut [f32],
+    cancel: &AtomicBool,
+) -> Result<(), SvdError> {
+    let ((arch, panel), width) = (*ARCH, products[0].b.width);
+    for Product { a, inner, b } in products {
+        debug_assert!(b.width == width && b.values.len() == inner * width);
+        debug_assert!(a.len() / inner == out.len() / width);
+    }
+    let factors: Vec<Vec<f32>> =
+        products.iter().map(|product| arrange(product.b, panel)).collect::<Result<_, _>>()?;
+    let tasks = out.par_chunks_mut(TASK_ROWS * width).enumerate();
+    tasks.try_for_each(|(task, out)| {
+        let mut onto = onto;
+        for (Product { a, inner, .. }, b) in products.iter().zip(&factors) {
+            let rows = &a[task * TASK_ROWS * inner..][..out.len() / width * inner];
+            for (no, b) in b.chunks(INNER * width.next_multiple_of(panel)).enumerate() {
+                stop_if(cancel)?;
+                let (a, terms) = (&rows[no * INNER..], INNER.min(inner - no * INNER));
+                arch.dispatch(Plain { a, stride: *inner, inner: terms, b, width, out, onto });
+                onto = Onto::Sum;
+            }
         }
         Ok(())
     })
@@ -338,6 +367,7 @@ pub(super) fn turned(
 ///
 /// # Errors
 /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
+#[cfg(test)]
 pub(super) fn cross(
     x: &[f32],
     x_width: usize,
@@ -345,19 +375,39 @@ pub(super) fn cross(
     y_width: usize,
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>, SvdError> {
-    let rows = (x.len() / x_width).div_ceil(PIECES).next_multiple_of(INNER);
-    let pieces: Vec<Vec<f32>> = x
-        .par_chunks(rows * x_width)
-        .zip(y.par_chunks(rows * y_width))
-        .map(|(x, y)| {
-            let mut out = vec![0.0; x_width * y_width];
+    cross_each(&[(x, x_width)], y, y_width, cancel)
+}
+
+/// The products Xᵀ·Y of tall matrices X, each given with its width, below each other: small themselves, so
+/// they are summed up in pieces, in `f64`.
+///
+/// # Errors
+/// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
+pub(super) fn cross_each(
+    xs: &[(&[f32], usize)],
+    y: &[f32],
+    y_width: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<f64>, SvdError> {
+    let total: usize = xs.iter().map(|(_, width)| width).sum();
+    let rows = (y.len() / y_width).div_ceil(PIECES).next_multiple_of(INNER);
+    let pieces: Vec<Vec<f32>> = y
+        .par_chunks(rows * y_width)
+        .enumerate()
+        .map(|(piece, y)| {
+            let mut sums = zeros(total * y_width)?;
             let b = arrange(Factor::new(y, y_width), ROWS)?;
-            for (no, out) in out.chunks_mut(TASK_COLUMNS * y_width).enumerate() {
-                let mut room = Room::default();
-                turned_columns(&x[no * TASK_COLUMNS..], x_width, &b, y_width, out, &mut room, cancel)?;
+            let (mut room, mut rest) = (Room::default(), &mut sums[..]);
+            for &(x, width) in xs {
+                let out;
+                (out, rest) = rest.split_at_mut(width * y_width);
+                let x = &x[piece * rows * width..];
+                for (no, out) in out.chunks_mut(TASK_COLUMNS * y_width).enumerate() {
+                    turned_columns(&x[no * TASK_COLUMNS..], width, &b, y_width, out, &mut room, cancel)?;
+                }
             }
-            Ok(out)
+            Ok(sums)
         })
         .collect::<Result<_, SvdError>>()?;
-    Ok((0..x_width * y_width).map(|i| pieces.iter().map(|piece| f64::from(piece[i])).sum()).collect())
+    Ok((0..total * y_width).map(|i| pieces.iter().map(|piece| f64::from(piece[i])).sum()).collect())
 }
