@@ -2,6 +2,7 @@
 //! prints the seconds of each run, then the relative error. With rank 0 it computes all singular
 //! values, and with RANK `all` the whole decomposition. benches/svd.py runs it beside its peers.
 
+use atomizer_core::matrix_memory::MatrixMemory;
 use atomizer_core::{parallel, svd};
 use std::error::Error;
 use std::time::Instant;
@@ -14,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (rows, columns, times) = (rows.parse()?, columns.parse()?, times.parse::<usize>()?);
     let rank = if rank == "all" { usize::MAX } else { rank.parse()? };
     let bytes = std::fs::read(file)?;
-    let matrix: Vec<f32> = bytes.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
+    let words = bytes.as_chunks().0;
+    let mut matrix = MatrixMemory::new(words.len())?;
+    matrix.iter_mut().zip(words).for_each(|(value, word)| *value = f32::from_le_bytes(*word));
     parallel::start();
     for run in 0..times {
         let begun = Instant::now();

@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod formats;
 pub mod hash;
 pub mod layers;
+pub mod matrix_memory;
 pub mod metadata;
 pub mod model;
 pub mod parallel;

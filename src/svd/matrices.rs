@@ -1,7 +1,9 @@
 //! Functions on matrices that callers give, and a stored tensor's spectrum and reconstruction.
 
 use super::compress::row_count;
-use super::{components, decomposed, first_columns, from_bytes, matrix_of, rank_of, sides, to_bytes};
+use super::{
+    components, decomposed, first_columns, from_bytes, matrix_from_bytes, matrix_of, rank_of, sides, to_bytes,
+};
 use crate::access::{self, field};
 use crate::errors::{OrRaise, check_memory, given, raise};
 use crate::quantization::slice_of;
@@ -87,7 +89,7 @@ fn svd_decompose_bytes(
 > {
     let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
     check_decomposition_fits(rows, columns, rank, MAX_BYTEA_VALUES);
-    let svd = decomposed(&from_bytes(matrix, "the matrix"), rows, columns, rank);
+    let svd = decomposed(&matrix_from_bytes(matrix, "the matrix"), rows, columns, rank);
     TableIterator::once((
         to_bytes(&svd.u),
         to_bytes(&svd.s),

@@ -11,6 +11,7 @@ use crate::errors::{OrRaise, check_memory, raise};
 
 use crate::tensors::for_each_weights;
 use crate::threads;
+use atomizer_core::matrix_memory::MatrixMemory;
 use atomizer_core::quant::Class;
 use atomizer_core::svd::{self, Svd, SvdError};
 use pgrx::prelude::*;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// A tensor's weights, read as a matrix.
 struct Matrix {
-    values: Vec<f32>,
+    values: MatrixMemory,
     rows: usize,
     columns: usize,
 }
@@ -45,12 +46,22 @@ fn layer_sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
 }
 
 /// Reads all weights of a tensor.
-fn values_of(tensor: &StoredTensor) -> Vec<f32> {
-    let count = tensor.weight_count as u64;
-    check_memory(count.saturating_mul(4));
-    let mut values = Vec::with_capacity(count as usize);
-    for_each_weights(tensor, 1, |weights| values.append(&mut weights.into_f32()));
+fn values_of(tensor: &StoredTensor) -> MatrixMemory {
+    let mut values = matrix_memory(tensor.weight_count as usize);
+    let mut at = 0;
+    for_each_weights(tensor, 1, |weights| {
+        let weights = weights.into_f32();
+        values[at..][..weights.len()].copy_from_slice(&weights);
+        at += weights.len();
+    });
     values
+}
+
+fn matrix_memory(count: usize) -> MatrixMemory {
+    MatrixMemory::new(count).unwrap_or_else(|error| {
+        let message = format!("memory for {count} numbers can't be had: {error}");
+        raise(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, message, "")
+    })
 }
 
 /// Reads a tensor as a matrix, or raises an error.
@@ -98,7 +109,21 @@ fn to_bytes(values: &[f32]) -> Vec<u8> {
 
 /// Values of little-endian bytes.
 fn from_bytes(bytes: &[u8], what: &str) -> Vec<f32> {
-    let (values, rest) = bytes.as_chunks::<4>();
+    let words = words(bytes, what);
+    check_memory(bytes.len() as u64);
+    words.iter().map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+/// [`from_bytes`] for a whole matrix.
+fn matrix_from_bytes(bytes: &[u8], what: &str) -> MatrixMemory {
+    let words = words(bytes, what);
+    let mut values = matrix_memory(words.len());
+    values.iter_mut().zip(words).for_each(|(value, word)| *value = f32::from_le_bytes(*word));
+    values
+}
+
+fn words<'a>(bytes: &'a [u8], what: &str) -> &'a [[u8; 4]] {
+    let (words, rest) = bytes.as_chunks();
     if !rest.is_empty() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
@@ -106,8 +131,7 @@ fn from_bytes(bytes: &[u8], what: &str) -> Vec<f32> {
             "The bytes are those of little-endian 32-bit floats, row by row.",
         );
     }
-    check_memory(bytes.len() as u64);
-    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+    words
 }
 
 /// The first columns of U.
