@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import numpy as np
+import sklearn
 from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_info
 
@@ -43,6 +44,7 @@ def ours(path, rank, runs):
 
 
 def main():
+    print(f"numpy {np.__version__}, scikit-learn {sklearn.__version__}")
     for library in threadpool_info():
         print(f"{library['internal_api']} {library.get('version')}, kernel {library.get('architecture')}, {library['num_threads']} threads")
     random = np.random.default_rng(6)
