@@ -20,7 +20,7 @@ const NOISE: f64 = 1e-6;
 /// Shortest pivot, of the longest, up to which one factorization is enough.
 const STEEP: f64 = 1e-4;
 /// Largest number of the second projection up to which the block stays orthonormal itself.
-const MOVED: f32 = 1e-3;
+const MOVED: f32 = 2e-4;
 /// Length that a column of 1 keeps at least when it is projected once more; one that doesn't was nothing
 /// but rounding of what the basis has already.
 const REMAINS: f64 = 0.1;

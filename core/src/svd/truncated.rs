@@ -40,10 +40,13 @@ const FIRST_LOOK: usize = 6;
 const MAX_WATCHED: usize = 192;
 /// Estimated excess of the error at which to stop, so that it ends below 0.01.
 const CLOSE_ENOUGH: f64 = 0.009;
-/// Singular values as near to each other as this may be equal ones to a Krylov space of a few products.
-const NEARLY_EQUAL: f64 = 1.02;
-/// Share of the matrix' square below which what is left is rounding.
-const ROUNDING: f64 = 1e-12;
+/// Singular values as near to each other as this may be as good as equal to a Krylov space of a few products.
+const NEARLY_EQUAL: f64 = 1.1;
+/// Share of the matrix' square up to which it is not known what is left: singular values are right to seven
+/// digits.
+const UNKNOWN: f64 = 1e-6;
+/// Share of the matrix' square that is as small as rounding.
+const ROUNDING: f64 = 1e-10;
 
 /// True if a truncated decomposition takes less time than an exact one.
 pub(super) fn is_worth_it(a: Matrix, rank: usize) -> bool {
@@ -240,7 +243,8 @@ fn search(
         let (thin, first, second): (Thin, f64, f64) = (thin?, first?, second?);
         let third = norm_without(&thin.s);
         (errors[t - 2], errors[t]) = (Some(second), Some(third));
-        if excess(first, second, third) <= CLOSE_ENOUGH {
+        let is_known = third * third > squares * UNKNOWN;
+        if is_known && excess(first, second, third) <= CLOSE_ENOUGH {
             return Ok((bases, thin));
         }
     }
@@ -251,14 +255,16 @@ fn search(
 /// that much less than those that follow.
 fn may_lack_equals(s: &[f64], rank: usize, width: usize, squares: f64) -> bool {
     let left = left(squares, s);
-    if left <= squares * ROUNDING {
-        return false;
-    }
+    let enough = if left > squares * UNKNOWN {
+        left * (1.0 - (1.0 + CLOSE_ENOUGH).powi(-2))
+    } else {
+        squares * ROUNDING
+    };
     let value = |i: usize| s.get(i).copied().unwrap_or(0.0);
     (0..(rank - width).min(s.len().saturating_sub(width) + 1)).any(|i| {
         let (first, last) = (value(i), value(i + width - 1));
-        let missing: f64 = (i + width..rank).map(|j| first * first - value(j).powi(2)).sum();
-        first <= NEARLY_EQUAL * last && missing >= left * (1.0 - (1.0 + CLOSE_ENOUGH).powi(-2))
+        let missing: f64 = (i + width..rank).map(|j| last * last - value(j).powi(2)).sum();
+        first <= NEARLY_EQUAL * last && missing >= enough
     })
 }
 
