@@ -51,8 +51,9 @@ while ((kills < wanted)); do
     sql "SELECT atomizer.create_ingestion_job(atomizer.register_model('m'), '$file', granularity => 'weight', atom_chunk_size => 300000)" >/dev/null
     job=$(sql 'SELECT ingestion_job_id FROM atomizer.ingestion_job')
     atoms=0 resumed=0
-    # The first kill comes early, when the files are read to plan; later ones anywhere in what is left to do.
-    while killed "$(awk -v w="$whole" -v n="$resumed" 'BEGIN { print (n ? 0.6 : 0.12) * w }')" "CALL atomizer.atomize_model_governed($job)"; do
+    # The first kill comes early, when the files are read to plan, and earlier in each round, however quick the machine is just then;
+    # later ones come anywhere in what is left to do.
+    while killed "$(awk -v w="$whole" -v n="$resumed" -v round="$rounds" 'BEGIN { print (n ? 0.6 : 0.12 / round) * w }')" "CALL atomizer.atomize_model_governed($job)"; do
         kills=$((kills + 1)) resumed=$((resumed + 1))
         IFS='|' read -r now_atoms phase sound _ no_error < <(state)
         [[ $phase == complete ]] || in_phase[$phase]=$((in_phase[$phase] + 1))
