@@ -72,11 +72,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant_name);
 BEGIN
-    IF tenant_name IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'tenant_name must not be null';
-    END IF;
-    IF member_role IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'member_role must not be null';
+    IF tenant_name IS NULL OR member_role IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
     END IF;
     IF found_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
@@ -95,11 +93,9 @@ COMMENT ON FUNCTION atomizer.add_tenant_member(text, name) IS
 CREATE FUNCTION atomizer.remove_tenant_member(tenant_name text, member_role name) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF tenant_name IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'tenant_name must not be null';
-    END IF;
-    IF member_role IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'member_role must not be null';
+    IF tenant_name IS NULL OR member_role IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
     END IF;
     DELETE FROM atomizer.tenant_member m USING atomizer.tenant t
     WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant_name AND m.member_role = remove_tenant_member.member_role;

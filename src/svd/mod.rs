@@ -57,6 +57,7 @@ fn values_of(tensor: &StoredTensor) -> MatrixMemory {
     values
 }
 
+/// Memory for so many numbers of a matrix, or an error raised.
 fn matrix_memory(count: usize) -> MatrixMemory {
     MatrixMemory::new(count).unwrap_or_else(|error| {
         let message = format!("memory for {count} numbers can't be had: {error}");

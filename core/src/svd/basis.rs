@@ -7,7 +7,7 @@
 //! orthonormal once more: twice is enough.
 
 use super::dense::{Grid, combine, gram, multiply};
-use super::product::{Factor, Onto, Product, cross_each, plain, plain_sum};
+use super::product::{Factor, Onto, Product, cross, plain, plain_sum};
 use super::random::Random;
 use super::symmetric;
 use super::{SvdError, zeros};
@@ -145,7 +145,7 @@ impl Basis {
             return Ok(());
         }
         let blocks: Vec<_> = self.blocks.iter().map(|block| (&block.values[..], block.width)).collect();
-        let shares = cross_each(&blocks, y, width, cancel)?;
+        let shares = cross(&blocks, y, width, cancel)?;
         let shares: Vec<f32> = shares.into_iter().map(|value| value as f32).collect();
         plain_sum(&self.products(&shares, width, -1.0), Onto::Sum, y, cancel)?;
         shares.iter().enumerate().for_each(|(i, value)| each(i, *value));

@@ -196,7 +196,9 @@ fn unit(largest: f32) -> f32 {
 /// Small matrices, and ranks above a sixth of the smaller side, are decomposed exactly; others by a
 /// randomized block method whose Frobenius error is at most 1.01 times the least possible one. (No
 /// guarantee of its kind is absolute: of 700 spectra made to be hard two had 1.013, and a search for the
-/// worst found 1.017; and it ends at errors of 10⁻⁵ of the matrix, where `f32` does.) Memory beyond the matrix: about 7 · rank · (rows + columns) values
+/// worst found 1.017; and it ends at errors of 10⁻⁵ of the matrix, where `f32` does.)
+///
+/// Memory beyond the matrix: about 7 · rank · (rows + columns) values
 /// for the latter; for the exact one two to four matrices of the smaller side in `f64`, and the result.
 ///
 /// # Errors

@@ -362,28 +362,12 @@ pub(super) fn turned(
     })
 }
 
-/// Xᵀ·Y for two tall matrices, `x_width` × `y_width`: small itself, so it is summed up in pieces, in
-/// `f64`.
-///
-/// # Errors
-/// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
-#[cfg(test)]
-pub(super) fn cross(
-    x: &[f32],
-    x_width: usize,
-    y: &[f32],
-    y_width: usize,
-    cancel: &AtomicBool,
-) -> Result<Vec<f64>, SvdError> {
-    cross_each(&[(x, x_width)], y, y_width, cancel)
-}
-
 /// The products Xᵀ·Y of tall matrices X, each given with its width, below each other: small themselves, so
 /// they are summed up in pieces, in `f64`.
 ///
 /// # Errors
 /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
-pub(super) fn cross_each(
+pub(super) fn cross(
     xs: &[(&[f32], usize)],
     y: &[f32],
     y_width: usize,

@@ -52,7 +52,12 @@ fn products_agree_with_the_plain_sum() {
         let expected = naive(&a, &b, rows, inner, width, true);
         turned(&a, rows, Factor::new(&b, width), &mut out, &GO_ON).unwrap();
         assert_close(out.iter().map(|v| f64::from(*v)), &expected, tolerance, &what);
-        assert_close(cross(&a, rows, &b, width, &GO_ON).unwrap().into_iter(), &expected, tolerance, &what);
+        assert_close(
+            cross(&[(&a[..], rows)], &b, width, &GO_ON).unwrap().into_iter(),
+            &expected,
+            tolerance,
+            &what,
+        );
     }
 }
 
@@ -179,7 +184,12 @@ fn a_basis_leaves_out_what_depends() {
     assert_eq!(basis.width(), length);
     let all = basis.into_columns().unwrap();
     let unit: Vec<f64> = (0..length * length).map(|i| f64::from(i % (length + 1) == 0)).collect();
-    assert_close(cross(&all, length, &all, length, &GO_ON).unwrap().into_iter(), &unit, 1e-5, "unit");
+    assert_close(
+        cross(&[(&all[..], length)], &all, length, &GO_ON).unwrap().into_iter(),
+        &unit,
+        1e-5,
+        "unit",
+    );
 }
 
 /// The truncated method on matrices small enough to know the best there is, also where `decompose`

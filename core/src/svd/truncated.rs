@@ -25,8 +25,8 @@ use std::sync::atomic::AtomicBool;
 
 /// Smallest block: with fewer vectors more products are needed than that saves.
 const LEAST_BLOCK: usize = 8;
-/// Share of the smaller side up to which a rank is worth it: the blocks of one basis, three or four,
-/// should be well below it.
+/// Share of the smaller side up to which a rank is worth it: a basis, two or three times as wide as the
+/// rank, should be well below it.
 const MAX_SHARE: usize = 6;
 /// Smaller side up to which an exact decomposition takes no more than a tenth of a second or so, and is
 /// preferred: its singular values are right to the last digit.
