@@ -27,7 +27,7 @@ const REMAINS: f64 = 0.1;
 /// Times that a block is made orthonormal at most.
 const MAX_PASSES: usize = 4;
 
-/// Columns of one block, row by row.
+/// Columns side by side, row by row.
 pub(super) struct Block {
     pub values: Vec<f32>,
     pub width: usize,
@@ -147,7 +147,7 @@ impl Basis {
         let blocks: Vec<_> = self.blocks.iter().map(|block| (&block.values[..], block.width)).collect();
         let shares = cross(&blocks, y, width, cancel)?;
         let shares: Vec<f32> = shares.into_iter().map(|value| value as f32).collect();
-        plain_sum(&self.products(&shares, width, -1.0), Onto::Sum, y, cancel)?;
+        plain_sum(&products(&self.blocks, &shares, width, -1.0), Onto::Sum, y, cancel)?;
         shares.iter().enumerate().for_each(|(i, value)| each(i, *value));
         Ok(())
     }
@@ -174,22 +174,7 @@ impl Basis {
     /// # Errors
     /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
     pub(super) fn times(&self, m: &[f32], columns: usize, cancel: &AtomicBool) -> Result<Vec<f32>, SvdError> {
-        let mut out = zeros(self.length * columns)?;
-        if !self.blocks.is_empty() {
-            plain_sum(&self.products(m, columns, 1.0), Onto::Nothing, &mut out, cancel)?;
-        }
-        Ok(out)
-    }
-
-    /// What sums up to the basis times a matrix, times a number.
-    fn products<'a>(&'a self, m: &'a [f32], width: usize, scale: f32) -> Vec<Product<'a>> {
-        let mut rest = m;
-        let of_block = |block: &'a Block| {
-            let values;
-            (values, rest) = rest.split_at(block.width * width);
-            Product { a: &block.values, inner: block.width, b: Factor { values, width, scale } }
-        };
-        self.blocks.iter().map(of_block).collect()
+        times(&self.blocks, self.length, m, columns, cancel)
     }
 
     /// All columns side by side, row by row.
@@ -209,6 +194,35 @@ impl Basis {
         }
         Ok(out)
     }
+}
+
+/// Blocks of columns of a length, side by side, times a matrix with so many columns.
+///
+/// # Errors
+/// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
+pub(super) fn times(
+    blocks: &[Block],
+    length: usize,
+    m: &[f32],
+    columns: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<f32>, SvdError> {
+    let mut out = zeros(length * columns)?;
+    if !blocks.is_empty() {
+        plain_sum(&products(blocks, m, columns, 1.0), Onto::Nothing, &mut out, cancel)?;
+    }
+    Ok(out)
+}
+
+/// What sums up to blocks, side by side, times a matrix, times a number.
+fn products<'a>(blocks: &'a [Block], m: &'a [f32], width: usize, scale: f32) -> Vec<Product<'a>> {
+    let mut rest = m;
+    let of_block = |block: &'a Block| {
+        let values;
+        (values, rest) = rest.split_at(block.width * width);
+        Product { a: &block.values, inner: block.width, b: Factor { values, width, scale } }
+    };
+    blocks.iter().map(of_block).collect()
 }
 
 /// Length of the longest column, from the Gram matrix of what a projection left and what it took off.

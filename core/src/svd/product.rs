@@ -36,6 +36,17 @@ const TASK_COLUMNS: usize = 256;
 const ROWS_AHEAD: usize = 4;
 /// `f32` in a line of the cache.
 const LINE: usize = 16;
+/// Numbers of Aᵀ·A·B up to which both products are taken in one pass: more of them leave the cache
+/// between two passes.
+const MAX_SUMS: usize = 1 << 17;
+/// Rows of A that are multiplied from both sides while they are in the level 2 cache.
+const PASS_ROWS: usize = 64;
+/// Columns of A that are copied at a time: whole strips, and lines of the cache.
+const COPIED: usize = 8 * ROWS;
+/// Rows of A whose sums are taken by one task.
+const PIECE_ROWS: usize = 256;
+/// Numbers of a result that one task sums up.
+const SUM_LENGTH: usize = 1 << 14;
 /// Pieces in which a product that is small itself is summed up.
 const PIECES: usize = 4;
 
@@ -112,6 +123,33 @@ fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [[S::f32s; VECTORS]] {
     S::as_mut_simd_f32s(values).0.as_chunks_mut().0
 }
 
+/// Puts a tile, or what of it there is room for, into rows of `width` numbers from column `at` on.
+#[inline(always)]
+fn put<S: Simd>(
+    simd: S,
+    tile: &[[S::f32s; VECTORS]; ROWS],
+    out: &mut [f32],
+    width: usize,
+    at: usize,
+    onto: Onto,
+) {
+    for (out, sums) in out.chunks_exact_mut(width).zip(tile) {
+        let out = &mut out[at..width.min(at + VECTORS * S::F32_LANES)];
+        if let [out] = vectors_mut::<S>(out) {
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = if onto == Onto::Sum { simd.add_f32s(*out, *sum) } else { *sum };
+            }
+        } else {
+            let mut line = [0.0; WIDEST];
+            vectors_mut::<S>(&mut line)[0] = *sums;
+            match onto {
+                Onto::Nothing => out.copy_from_slice(&line[..out.len()]),
+                Onto::Sum => out.iter_mut().zip(line).for_each(|(out, sum)| *out += sum),
+            }
+        }
+    }
+}
+
 /// A·B for up to [`INNER`] columns of A, whose rows are read where they are.
 struct Plain<'a> {
     a: &'a [f32],
@@ -137,16 +175,7 @@ impl WithSimd for Plain<'_> {
             let (a0, a1, a2, a3, a4, a5) = (row(0), row(1), row(2), row(3), row(4), row(5));
             for (no, b) in b.chunks_exact(inner * panel).enumerate() {
                 let sums = tile(simd, inner, |k| [a0[k], a1[k], a2[k], a3[k], a4[k], a5[k]], vectors::<S>(b));
-                for (out, sums) in out.chunks_exact_mut(width).zip(sums) {
-                    let at = no * panel;
-                    let out = &mut out[at..width.min(at + panel)];
-                    let mut line = [0.0; WIDEST];
-                    vectors_mut::<S>(&mut line)[0] = sums;
-                    match onto {
-                        Onto::Nothing => out.copy_from_slice(&line[..out.len()]),
-                        Onto::Sum => out.iter_mut().zip(line).for_each(|(out, sum)| *out += sum),
-                    }
-                }
+                put(simd, &sums, out, width, no * panel, onto);
             }
         }
     }
@@ -284,7 +313,7 @@ pub(super) fn plain_sum(
     }
     let factors: Vec<Vec<f32>> =
         products.iter().map(|product| arrange(product.b, panel)).collect::<Result<_, _>>()?;
-    let tasks = out.par_chunks_mut(TASK_ROWS * width).enumerate();
+    let tasks = out.par_chunks_mut(TASK_ROWS * width).enumerate().with_max_len(1);
     tasks.try_for_each(|(task, out)| {
         let mut onto = onto;
         for (Product { a, inner, .. }, b) in products.iter().zip(&factors) {
@@ -298,6 +327,42 @@ pub(super) fn plain_sum(
         }
         Ok(())
     })
+}
+
+/// Aᵀ·B for up to [`PASS_ROWS`] rows of A, which should be in the level 2 cache. They are copied a few
+/// columns at a time: rows that are a power of two apart have few places in the level 1 cache.
+struct Across<'a> {
+    a: &'a [f32],
+    columns: usize,
+    /// B's rows in panels as wide as a tile.
+    b: &'a [f32],
+    width: usize,
+    out: &'a mut [f32],
+    onto: Onto,
+}
+
+impl WithSimd for Across<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (Self { a, columns, b, width, out, onto }, panel) = (self, VECTORS * S::F32_LANES);
+        let inner = a.len() / columns;
+        let mut lines = [[0.0; COPIED]; PASS_ROWS];
+        for (no, out) in out.chunks_mut(COPIED * width).enumerate() {
+            let (from, count) = (no * COPIED, out.len() / width);
+            for (line, a) in lines.iter_mut().zip(a.chunks_exact(columns)) {
+                line[..count].copy_from_slice(&a[from..][..count]);
+            }
+            for (strip, out) in out.chunks_mut(ROWS * width).enumerate() {
+                for (no, b) in b.chunks_exact(inner * panel).enumerate() {
+                    let a = |k: usize| std::array::from_fn(|i| lines[k][strip * ROWS + i]);
+                    let sums = tile(simd, inner, a, vectors::<S>(b));
+                    put(simd, &sums, out, width, no * panel, onto);
+                }
+            }
+        }
+    }
 }
 
 /// Memory that a task of [`turned`] uses again and again.
@@ -357,10 +422,67 @@ pub(super) fn turned(
     let width = b.width;
     debug_assert!(out.len() == columns * width && a.len() / columns == b.values.len() / width);
     let b = arrange(b, ROWS)?;
-    let tasks = out.par_chunks_mut(TASK_COLUMNS * width).enumerate();
+    let tasks = out.par_chunks_mut(TASK_COLUMNS * width).enumerate().with_max_len(1);
     tasks.try_for_each_init(Room::default, |room, (no, out)| {
         turned_columns(&a[no * TASK_COLUMNS..], columns, &b, width, out, room, cancel)
     })
+}
+
+/// The products A·B and Aᵀ·(A·B) of one matrix A and several B. If they are small, both are taken in
+/// one pass over A: a few rows of it, once they were multiplied, are still in the cache.
+pub(super) struct Normal<'a> {
+    a: &'a [f32],
+    columns: usize,
+    /// Sums of the pieces, kept for the next product.
+    sums: Vec<f32>,
+}
+
+impl<'a> Normal<'a> {
+    /// Products of a matrix with rows of `columns` numbers.
+    pub(super) fn new(a: &'a [f32], columns: usize) -> Self {
+        Self { a, columns, sums: Vec::new() }
+    }
+
+    /// A·B, and Aᵀ times that and times B's number once more.
+    ///
+    /// # Errors
+    /// [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
+    pub(super) fn times(&mut self, b: Factor, cancel: &AtomicBool) -> Result<(Vec<f32>, Vec<f32>), SvdError> {
+        let ((arch, panel), width) = (*ARCH, b.width);
+        let &mut Self { a, columns, ref mut sums } = self;
+        let mut image: Vec<f32> = zeros(a.len() / columns * width)?;
+        let mut back: Vec<f32> = zeros(columns * width)?;
+        if back.len() > MAX_SUMS {
+            plain(a, columns, b, Onto::Nothing, &mut image, cancel)?;
+            turned(a, columns, Factor { values: &image, ..b }, &mut back, cancel)?;
+            return Ok((image, back));
+        }
+        let (arranged, padded) = (arrange(b, panel)?, width.next_multiple_of(panel));
+        let pieces = image.par_chunks_mut(PIECE_ROWS * width).zip(a.par_chunks(PIECE_ROWS * columns));
+        if sums.len() != pieces.len() * back.len() {
+            *sums = zeros(pieces.len() * back.len())?;
+        }
+        pieces.zip(sums.par_chunks_mut(back.len())).with_max_len(1).try_for_each(|((image, a), sums)| {
+            let passes = image.chunks_mut(PASS_ROWS * width).zip(a.chunks(PASS_ROWS * columns));
+            for (pass, (image, a)) in passes.enumerate() {
+                let onto = |no| if no == 0 { Onto::Nothing } else { Onto::Sum };
+                for (no, b) in arranged.chunks(INNER * padded).enumerate() {
+                    stop_if(cancel)?;
+                    let (a, inner, onto) = (&a[no * INNER..], b.len() / padded, onto(no));
+                    arch.dispatch(Plain { a, stride: columns, inner, b, width, out: image, onto });
+                }
+                let image = arrange(Factor { values: image, ..b }, panel)?;
+                arch.dispatch(Across { a, columns, b: &image, width, out: sums, onto: onto(pass) });
+            }
+            Ok(())
+        })?;
+        back.par_chunks_mut(SUM_LENGTH).enumerate().for_each(|(no, out)| {
+            for sums in sums.chunks_exact(columns * width) {
+                out.iter_mut().zip(&sums[no * SUM_LENGTH..]).for_each(|(out, sum)| *out += sum);
+            }
+        });
+        Ok((image, back))
+    }
 }
 
 /// The products Xᵀ·Y of tall matrices X, each given with its width, below each other: small themselves, so
@@ -374,6 +496,7 @@ pub(super) fn cross(
     y_width: usize,
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>, SvdError> {
+    let (arch, panel) = *ARCH;
     let total: usize = xs.iter().map(|(_, width)| width).sum();
     let rows = (y.len() / y_width).div_ceil(PIECES).next_multiple_of(INNER);
     let pieces: Vec<Vec<f32>> = y
@@ -381,14 +504,16 @@ pub(super) fn cross(
         .enumerate()
         .map(|(piece, y)| {
             let mut sums = zeros(total * y_width)?;
-            let b = arrange(Factor::new(y, y_width), ROWS)?;
-            let (mut room, mut rest) = (Room::default(), &mut sums[..]);
-            for &(x, width) in xs {
-                let out;
-                (out, rest) = rest.split_at_mut(width * y_width);
-                let x = &x[piece * rows * width..];
-                for (no, out) in out.chunks_mut(TASK_COLUMNS * y_width).enumerate() {
-                    turned_columns(&x[no * TASK_COLUMNS..], width, &b, y_width, out, &mut room, cancel)?;
+            for (no, y) in y.chunks(PASS_ROWS * y_width).enumerate() {
+                stop_if(cancel)?;
+                let (from, count) = (piece * rows + no * PASS_ROWS, y.len() / y_width);
+                let b = arrange(Factor::new(y, y_width), panel)?;
+                let mut rest = &mut sums[..];
+                for &(x, width) in xs {
+                    let out;
+                    (out, rest) = rest.split_at_mut(width * y_width);
+                    let a = &x[from * width..][..count * width];
+                    arch.dispatch(Across { a, columns: width, b: &b, width: y_width, out, onto: Onto::Sum });
                 }
             }
             Ok(sums)

@@ -1,8 +1,9 @@
 use super::basis::Basis;
 use super::exact::{self, Matrix};
-use super::product::{Factor, Onto, cross, plain, turned};
+use super::product::{Factor, Normal, Onto, cross, plain, turned};
 use super::random::Random;
-use super::{Norms, decompose_exactly, symmetric, tridiagonal, truncated};
+use super::truncated::Goal;
+use super::{Norms, decompose_exactly, lanczos, symmetric, tridiagonal, truncated};
 use std::sync::atomic::AtomicBool;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -38,6 +39,8 @@ fn products_agree_with_the_plain_sum() {
         (1, 300, 33),
         (300, 1, 5),
         (260, 530, 8),
+        (600, 100, 33),
+        (3, 70_000, 2),
     ] {
         let a = random.matrix(rows * inner).unwrap();
         let b = random.matrix(inner * width).unwrap();
@@ -58,6 +61,29 @@ fn products_agree_with_the_plain_sum() {
             tolerance,
             &what,
         );
+    }
+}
+
+#[test]
+fn both_products_in_one_pass() {
+    let mut random = Random::new(5);
+    for (rows, columns, width) in [(1, 1, 1), (63, 49, 7), (65, 96, 16), (530, 300, 33), (3, 70_000, 2)] {
+        let a = random.matrix(rows * columns).unwrap();
+        let mut normal = Normal::new(&a, columns);
+        // Twice, as memory is used again.
+        for _ in 0..2 {
+            let b = random.matrix(columns * width).unwrap();
+            let b = Factor { values: &b, width, scale: 0.5 };
+            let (image, back) = normal.times(b, &GO_ON).unwrap();
+            let (mut expected, mut expected_back) = (vec![0.0; image.len()], vec![0.0; back.len()]);
+            plain(&a, columns, b, Onto::Nothing, &mut expected, &GO_ON).unwrap();
+            assert_eq!(image, expected, "{rows} × {columns} × {width}");
+            turned(&a, columns, Factor { values: &image, ..b }, &mut expected_back, &GO_ON).unwrap();
+            let expected: Vec<f64> = expected_back.into_iter().map(f64::from).collect();
+            let tolerance = 1e-6 * rows as f64 * (columns as f64).sqrt();
+            let what = format!("{rows} × {columns} × {width}, back");
+            assert_close(back.iter().map(|v| f64::from(*v)), &expected, tolerance, &what);
+        }
     }
 }
 
@@ -224,5 +250,31 @@ fn truncation_comes_within_a_hundredth_of_the_best() {
                 assert!((exactly.relative_error * squares.sqrt() / best - 1.0).abs() < 1e-5, "{what}");
             }
         }
+    }
+}
+
+/// The quick method decides for itself what it can do.
+#[test]
+fn lanczos_gives_up_where_values_drown_in_rounding() {
+    let (n, rank) = (300, 16);
+    let found = |spectrum: fn(usize) -> f32| {
+        let mut values = vec![0.0; n * n];
+        (0..n).for_each(|i| values[i * n + i] = spectrum(i));
+        let squares = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+        let goal = Goal { rank, width: rank, by: 1.0, squares };
+        let a = Matrix { values: &values, rows: n, columns: n };
+        lanczos::search(a, &goal, &mut Random::new(6), &GO_ON).unwrap()
+    };
+    let thin = found(|i| 1.0 / (1 + i) as f32).expect("its values are near enough to each other");
+    for (i, s) in thin.s.iter().enumerate() {
+        assert!((s * (1 + i) as f64 - 1.0).abs() < 0.02, "{i}: {s}");
+    }
+    for spectrum in [
+        |i| (-(i as f32)).exp(),
+        |i| if i < 8 { 1.0 } else { 0.0 },
+        |i| if i < 15 { 1.0 } else { 1e-3 },
+        |_| 1.0,
+    ] {
+        assert!(found(spectrum).is_none());
     }
 }
