@@ -11,7 +11,7 @@ use crate::reading::MAX_BYTEA;
 use crate::sql_types::SqlArray;
 use crate::tensors::MAX_ARRAY_WEIGHTS;
 use crate::{owner, threads};
-use atomizer_core::svd;
+use atomizer_core::svd::{self, SvdError};
 use pgrx::prelude::*;
 
 /// Most values of a bytea.
@@ -39,8 +39,11 @@ fn check_fits(rows: usize, columns: usize, most: u64) {
     }
 }
 
-/// Refuses a decomposition that would not fit in its columns.
-fn check_decomposition_fits(rows: usize, columns: usize, rank: i32, most: u64) {
+/// Refuses a matrix that isn't of its shape, and a decomposition that would not fit in its columns.
+fn check_decomposition_fits(length: usize, rows: usize, columns: usize, rank: i32, most: u64) {
+    if rows.checked_mul(columns) != Some(length) {
+        Err(SvdError::Shape { rows, columns, length }).or_raise()
+    }
     let rank = rank_of(rank).min(rows).min(columns);
     check_fits(rows, rank, most);
     check_fits(rank, columns, most);
@@ -64,8 +67,9 @@ fn svd_decompose_array(
     ),
 > {
     let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
-    check_decomposition_fits(rows, columns, rank, MAX_ARRAY_WEIGHTS as u64);
-    let svd = decomposed(slice_of(&matrix), rows, columns, rank);
+    let values = slice_of(&matrix);
+    check_decomposition_fits(values.len(), rows, columns, rank, MAX_ARRAY_WEIGHTS as u64);
+    let svd = decomposed(values, rows, columns, rank);
     let [u, s, vt] = [svd.u, svd.s, svd.vt].map(SqlArray);
     TableIterator::once((u, s, vt, svd.explained_variance, svd.relative_error))
 }
@@ -88,8 +92,9 @@ fn svd_decompose_bytes(
     ),
 > {
     let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
-    check_decomposition_fits(rows, columns, rank, MAX_BYTEA_VALUES);
-    let svd = decomposed(&matrix_from_bytes(matrix, "the matrix"), rows, columns, rank);
+    let values = matrix_from_bytes(matrix, "the matrix");
+    check_decomposition_fits(values.len(), rows, columns, rank, MAX_BYTEA_VALUES);
+    let svd = decomposed(&values, rows, columns, rank);
     TableIterator::once((
         to_bytes(&svd.u),
         to_bytes(&svd.s),
@@ -99,10 +104,20 @@ fn svd_decompose_bytes(
     ))
 }
 
-/// U·diag(s)·Vᵀ, of a size that fits.
+/// U·diag(s)·Vᵀ, of a size that fits. As everywhere in Postgres, numbers beyond a type's range are an
+/// error unless infinite ones were given.
 fn reconstruct(u: &[f32], s: &[f32], vt: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     check_memory(8 * rows as u64 * columns as u64);
-    threads::cancellable(|cancel| svd::reconstruct(u, s, vt, rows, columns, cancel)).or_raise()
+    let out = threads::cancellable(|cancel| svd::reconstruct(u, s, vt, rows, columns, cancel)).or_raise();
+    let is_finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+    if !is_finite(&out) && [u, s, vt].into_iter().all(is_finite) {
+        raise(
+            PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+            "the reconstructed matrix has numbers beyond real, whose largest is 3.4e38".to_owned(),
+            "",
+        )
+    }
+    out
 }
 
 #[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted, cost = 10000)]
