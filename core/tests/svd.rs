@@ -272,7 +272,7 @@ fn copies_of_rows_have_a_spectrum() {
 fn extremes_of_magnitude() {
     let s = values_of(|i| 1.0 / (1.0 + i), 650);
     let matrix = with_spectrum(650, 700, &s, 9);
-    for by in [1e-30f32, 1e30, 3e38] {
+    for by in [1e-37f32, 1e-30, 1e30, 3e38] {
         let matrix: Vec<f32> = matrix.iter().map(|value| value * by).collect();
         for rank in [8, 300] {
             let svd = svd::decompose(&matrix, 650, 700, rank, &GO_ON).unwrap();
@@ -280,6 +280,16 @@ fn extremes_of_magnitude() {
             assert!((largest - 1.0).abs() < 1e-4, "{by:e}: {largest}");
             assert!(svd.relative_error <= 1.01 * best(&s, rank));
         }
+    }
+    // What overflows on the way only.
+    for (u, s, vt, expected) in [
+        (&[0.5f32, 0.5][..], &[3e38f32][..], &[2.0f32, 1.0][..], &[3e38f32, 1.5e38, 3e38, 1.5e38][..]),
+        (&[1.0, 1.0, 1.0], &[3e38; 3], &[1.0, 1.0, -1.5], &[1.5e38]),
+        (&[3e38], &[10.0], &[1.0], &[f32::INFINITY]),
+    ] {
+        let (rows, columns) = (u.len() / s.len(), vt.len() / s.len());
+        let back = svd::reconstruct(u, s, vt, rows, columns, &GO_ON).unwrap();
+        assert!(back.iter().zip(expected).all(|(a, b)| a == b || (a / b - 1.0).abs() < 1e-6), "{back:?}");
     }
     let error = svd::decompose(&[3e38; 4], 2, 2, 1, &GO_ON).unwrap_err();
     assert!(matches!(error, SvdError::TooLarge(_)), "{error}");
