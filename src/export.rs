@@ -8,8 +8,10 @@ use atomizer_core::hash::Hasher;
 use atomizer_core::source::SourceError;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
+use rustix::fs::Advice;
 use std::fs::File;
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 /// Rebuilds one file piece by piece; an error unless the whole has the recorded SHA-256.
@@ -104,15 +106,22 @@ fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
     let target = Path::new(path);
     check_free(target, overwrite);
     let model = open(model_id, file_no);
-    let partial = Partial::create(target);
+    let mut partial = Partial::create(target);
     rebuild(&model, file_no, |bytes| partial.write(bytes));
     partial.finish(target);
 }
+
+/// Bytes after which the disk is told to begin with them, so that it does not stand still until the
+/// file is whole.
+const FLUSH_BYTES: u64 = 8 << 20;
 
 /// A file under a temporary name, removed unless it is finished.
 pub struct Partial {
     file: File,
     path: std::path::PathBuf,
+    /// Bytes written, and those of them that the disk was told of.
+    written: u64,
+    flushed: u64,
 }
 
 impl Partial {
@@ -123,12 +132,20 @@ impl Partial {
         // A partial file of ours can only be left from a killed backend of the same number.
         let _ = std::fs::remove_file(&path);
         let file = File::create_new(&path).map_err(|error| io("create", &path, error)).or_raise();
-        Self { file, path }
+        Self { file, path, written: 0, flushed: 0 }
     }
 
     /// Appends bytes.
-    pub fn write(&self, bytes: &[u8]) {
-        (&self.file).write_all(bytes).map_err(|error| io("write", &self.path, error)).or_raise();
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.file.write_all(bytes).map_err(|error| io("write", &self.path, error)).or_raise();
+        self.written += bytes.len() as u64;
+        let waiting = self.written - self.flushed;
+        if waiting >= FLUSH_BYTES {
+            // Linux begins to write what it was asked to forget. (PostgreSQL's own pg_flush_data() makes a
+            // panic of an error of the disk; here it is one of sync_all() later on.)
+            let _ = rustix::fs::fadvise(&self.file, self.flushed, NonZeroU64::new(waiting), Advice::DontNeed);
+            self.flushed = self.written;
+        }
     }
 
     /// Makes the file durable under its own name.

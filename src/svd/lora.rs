@@ -202,7 +202,7 @@ fn targets(path: &str, overwrite: bool) -> [PathBuf; 2] {
 /// Writes both files; the second one is missing if the first one fails.
 fn write_files(adapter: &Adapter, targets: &[PathBuf; 2]) {
     for (target, bytes) in targets.iter().zip([adapter.model.as_slice(), adapter.config.as_bytes()]) {
-        let partial = Partial::create(target);
+        let mut partial = Partial::create(target);
         partial.write(bytes);
         partial.finish(target);
     }
