@@ -94,6 +94,8 @@ COMMENT ON FUNCTION atomizer.extract_lora(bigint, bigint, integer) IS
     'The difference of two stored tensors as a low-rank adapter: lora_b (outputs x rank) * lora_a (rank x inputs) is nearly tuned - base.';
 COMMENT ON FUNCTION atomizer.extract_lora_model(bigint, bigint, integer, text, boolean) IS
     'The difference of two stored models as an adapter that peft reads: adapter_model.safetensors and adapter_config.json in a directory of the server, or without a path the former as a new large object. Equal tensors are left out; other_tensors differ and cannot be part of an adapter (biases, norms, embeddings, other shapes).';
+COMMENT ON FUNCTION atomizer._check_may_commit(text) IS
+    'Raises an error inside a transaction block, where the named procedure could not commit.';
 COMMENT ON FUNCTION atomizer._compress_step(bigint, integer, double precision, bigint, integer) IS
     'One step of compress_model(): decomposes the next tensor that needs it, from first_tensor on.';
 

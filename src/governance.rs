@@ -1,10 +1,24 @@
 //! Public functions that change the catalogue. Each hands the caller's name to a function of the
 //! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner.
 
-use crate::errors::given;
+use crate::errors::{given, raise};
 use crate::owner;
 use crate::sources::NamedFormat;
 use pgrx::prelude::*;
+
+/// Raises an error inside a transaction block, where a procedure would find out only when it commits.
+/// (In a block with an exception handler it still does: there it may fail before, and be handled.)
+#[pg_extern(volatile, strict, parallel_unsafe)]
+fn _check_may_commit(procedure: &str) {
+    // SAFETY: both read the state of the current transaction.
+    if unsafe { pg_sys::IsTransactionBlock() && !pg_sys::IsSubTransaction() } {
+        raise(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            format!("CALL {procedure} cannot run inside a transaction block"),
+            "It commits as it goes: call it without BEGIN, as a statement of its own.",
+        );
+    }
+}
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn register_model(

@@ -75,6 +75,7 @@ extension_sql_file!(
     requires = [
         "jobs",
         ingestion::_ingestion_step,
+        governance::_check_may_commit,
         governance::_claim_ingestion_job,
         governance::_release_ingestion_job
     ]
@@ -87,7 +88,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/procedures/compress_model.sql",
     name = "compress_model",
-    requires = ["derived", svd::compress::_compress_step]
+    requires = ["derived", governance::_check_may_commit, svd::compress::_compress_step]
 );
 extension_sql_file!(
     "../sql/views/views.sql",
@@ -130,7 +131,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/procedures/spatialize_model.sql",
     name = "spatialize_model",
-    requires = ["space_views", space::spatialize::_spatialize_step]
+    requires = ["space_views", governance::_check_may_commit, space::spatialize::_spatialize_step]
 );
 extension_sql_file!("../sql/views/space.sql", name = "space_views", requires = ["space", "views"]);
 extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views", "space_views"]);

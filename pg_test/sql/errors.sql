@@ -151,10 +151,16 @@ SELECT test.error(format('SELECT atomizer.export_model_file(%s, %L)', :one, :'ti
 SELECT test.error(format('SELECT atomizer.export_model_file(%s, ''out.bin'')', :one));
 SELECT test.error(format('SELECT atomizer.export_model_file(%s, ''/nowhere/out.bin'')', :one));
 
--- Inside a transaction block a governed ingestion cannot commit.
+-- Inside a transaction block procedures cannot commit, and say so before they begin.
 BEGIN;
 CALL ingest_model('in a block', model_bytes => test.weights_file(1));
 \echo :LAST_ERROR_SQLSTATE
+ROLLBACK;
+BEGIN;
+CALL atomize_model_governed(1);
+ROLLBACK;
+BEGIN;
+CALL spatialize_model(1);
 ROLLBACK;
 SELECT count(*) FROM model WHERE model_name = 'in a block';
 

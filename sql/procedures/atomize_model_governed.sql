@@ -15,6 +15,7 @@ DECLARE
     detail    text;
     hint      text;
 BEGIN
+    PERFORM atomizer._check_may_commit('atomize_model_governed');
     IF ingestion_job_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'ingestion_job_id must not be null';
     END IF;

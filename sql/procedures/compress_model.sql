@@ -13,6 +13,7 @@ DECLARE
     skipped    integer := 0;
     small      integer := 0;
 BEGIN
+    PERFORM atomizer._check_may_commit('compress_model');
     LOOP
         SELECT s.* INTO step FROM atomizer._compress_step(model_id, rank, target_energy, min_parameters, place) AS s;
         COMMIT;

@@ -14,6 +14,7 @@ LANGUAGE plpgsql AS $procedure$
 DECLARE
     job bigint;
 BEGIN
+    PERFORM atomizer._check_may_commit('ingest_model');
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(model_bytes, model_lo, model_path);
     job := atomizer._prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,

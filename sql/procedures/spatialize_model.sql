@@ -11,6 +11,7 @@ DECLARE
     begun        timestamptz := clock_timestamp();
     noticed      timestamptz := clock_timestamp();
 BEGIN
+    PERFORM atomizer._check_may_commit('spatialize_model');
     IF spatialize_model.model_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'model_id must not be null';
     END IF;

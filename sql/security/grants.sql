@@ -19,7 +19,7 @@ BEGIN
                              'check_integrity', 'keep_tensor_atom_history', 'build_spatial_indexes', 'rebuild_spatial_indexes')
                -- Names with an underscore are internal, except those that procedures and SQL functions call as their caller.
                OR p.proname LIKE '\_%'
-                  AND NOT (p.proname IN ('_ingestion_step', '_plan_line', '_progress_line', '_completion_line',
+                  AND NOT (p.proname IN ('_check_may_commit', '_ingestion_step', '_plan_line', '_progress_line', '_completion_line',
                                          '_spatialize_step', '_spatial_line', '_spatial_end_line', '_compress_step',
                                          '_dequantize', '_dequantize_bytes', '_quantize')
                            OR p.proname IN ('_claim_ingestion_job', '_release_ingestion_job', '_prepare_ingestion') AND p.prolang =
