@@ -142,7 +142,7 @@ impl Raise for SvdError {
             Self::Empty { .. } | Self::Rank | Self::NotFinite { .. } => {
                 (PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "")
             }
-            Self::TooLarge(_) => (PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, ""),
+            Self::TooLarge(_) | Self::Overflow => (PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, ""),
             Self::OutOfMemory => (PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, ""),
             Self::Cancelled => (PgSqlErrorCode::ERRCODE_QUERY_CANCELED, ""),
             Self::NotConverged => (PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, ""),

@@ -8,10 +8,8 @@ use atomizer_core::hash::Hasher;
 use atomizer_core::source::SourceError;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
-use rustix::fs::Advice;
 use std::fs::File;
 use std::io::Write;
-use std::num::NonZeroU64;
 use std::path::Path;
 
 /// Rebuilds one file piece by piece; an error unless the whole has the recorded SHA-256.
@@ -143,7 +141,13 @@ impl Partial {
         if waiting >= FLUSH_BYTES {
             // Linux begins to write what it was asked to forget. (PostgreSQL's own pg_flush_data() makes a
             // panic of an error of the disk; here it is one of sync_all() later on.)
-            let _ = rustix::fs::fadvise(&self.file, self.flushed, NonZeroU64::new(waiting), Advice::DontNeed);
+            #[cfg(target_os = "linux")]
+            let _ = rustix::fs::fadvise(
+                &self.file,
+                self.flushed,
+                std::num::NonZeroU64::new(waiting),
+                rustix::fs::Advice::DontNeed,
+            );
             self.flushed = self.written;
         }
     }

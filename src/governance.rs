@@ -1,24 +1,11 @@
 //! Public functions that change the catalogue. Each hands the caller's name to a function of the
-//! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner.
+//! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner. And
+//! what the procedures ask before they begin.
 
 use crate::errors::{given, raise};
 use crate::owner;
 use crate::sources::NamedFormat;
 use pgrx::prelude::*;
-
-/// Raises an error inside a transaction block, where a procedure would find out only when it commits.
-/// (In a block with an exception handler it still does: there it may fail before, and be handled.)
-#[pg_extern(volatile, strict, parallel_unsafe)]
-fn _check_may_commit(procedure: &str) {
-    // SAFETY: both read the state of the current transaction.
-    if unsafe { pg_sys::IsTransactionBlock() && !pg_sys::IsSubTransaction() } {
-        raise(
-            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
-            format!("CALL {procedure} cannot run inside a transaction block"),
-            "It commits as it goes: call it without BEGIN, as a statement of its own.",
-        );
-    }
-}
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn register_model(
@@ -173,4 +160,18 @@ fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
 fn drop_model(model_id: i64) -> i64 {
     owner::value("SELECT atomizer._drop_model($1, $2)", &[owner::caller_name().into(), model_id.into()])
         .expect("a number of tensors is not null")
+}
+
+/// Raises an error inside a transaction block, where a procedure would find out only when it commits.
+/// (In a block with an exception handler it still does: there it may fail before, and be handled.)
+#[pg_extern(volatile, strict, parallel_unsafe)]
+fn _check_may_commit(procedure: &str) {
+    // SAFETY: both read the state of the current transaction.
+    if unsafe { pg_sys::IsTransactionBlock() && !pg_sys::IsSubTransaction() } {
+        raise(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            format!("CALL {procedure} cannot run inside a transaction block"),
+            "It commits as it goes: call it without BEGIN, as a statement of its own.",
+        );
+    }
 }

@@ -285,14 +285,30 @@ fn extremes_of_magnitude() {
     for (u, s, vt, expected) in [
         (&[0.5f32, 0.5][..], &[3e38f32][..], &[2.0f32, 1.0][..], &[3e38f32, 1.5e38, 3e38, 1.5e38][..]),
         (&[1.0, 1.0, 1.0], &[3e38; 3], &[1.0, 1.0, -1.5], &[1.5e38]),
-        (&[3e38], &[10.0], &[1.0], &[f32::INFINITY]),
+        (&[f32::INFINITY], &[10.0], &[1.0], &[f32::INFINITY]),
     ] {
         let (rows, columns) = (u.len() / s.len(), vt.len() / s.len());
         let back = svd::reconstruct(u, s, vt, rows, columns, &GO_ON).unwrap();
         assert!(back.iter().zip(expected).all(|(a, b)| a == b || (a / b - 1.0).abs() < 1e-6), "{back:?}");
     }
+    let error = svd::reconstruct(&[3e38], &[10.0], &[1.0], 1, 1, &GO_ON).unwrap_err();
+    assert!(matches!(error, SvdError::Overflow), "{error}");
     let error = svd::decompose(&[3e38; 4], 2, 2, 1, &GO_ON).unwrap_err();
     assert!(matches!(error, SvdError::TooLarge(_)), "{error}");
+}
+
+/// To the last bit, errors included, whether what is left is computed from the squares or from the matrix.
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    for spectrum in [|i: f64| (-i / 8.0).exp(), |i: f64| (1.0 + i).powf(-0.5)] {
+        let matrix = with_spectrum(700, 720, &values_of(spectrum, 700), 11);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| svd::decompose(&matrix, 700, 720, 33, &GO_ON).unwrap())
+        };
+        let one = with(1);
+        assert!([2, 3, 5].into_iter().all(|threads| with(threads) == one));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use atomizer_core::parallel;
 use atomizer_core::svd::{self, SvdError};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 const ROWS: usize = 16_384;
@@ -17,8 +18,23 @@ fn status(name: &str) -> usize {
 }
 
 #[test]
-fn a_matrix_of_a_quarter_gigabyte() {
+fn matrices_whose_memory_counts() {
     parallel::start();
+    one_row();
+    a_quarter_gigabyte();
+}
+
+/// The components alone are as large as the matrix.
+fn one_row() {
+    let matrix: Vec<f32> = (0..4_000_000).map(|i| (i % 1000) as f32 - 300.0).collect();
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = status("VmRSS");
+    svd::decompose(&matrix, 1, matrix.len(), 1, &AtomicBool::new(false)).unwrap();
+    let more = status("VmHWM") - before;
+    assert!(more < 6 * 4 * matrix.len(), "{more} bytes beyond the matrix");
+}
+
+fn a_quarter_gigabyte() {
     // Weights that fall off, on top of noise: σ of the j-th column is about 128 ÷ √(1 + j).
     let mut state = 1u64;
     let matrix: Vec<f32> = (0..ROWS * COLUMNS)

@@ -2,7 +2,8 @@
 
 use super::compress::row_count;
 use super::{
-    components, decomposed, first_columns, from_bytes, matrix_from_bytes, matrix_of, rank_of, sides, to_bytes,
+    components, decomposed, first_columns, from_bytes, matrix_from_bytes, matrix_of, rank_of, sides,
+    to_bytes, words,
 };
 use crate::access::{self, field};
 use crate::errors::{OrRaise, check_memory, given, raise};
@@ -92,9 +93,8 @@ fn svd_decompose_bytes(
     ),
 > {
     let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
-    let values = matrix_from_bytes(matrix, "the matrix");
-    check_decomposition_fits(values.len(), rows, columns, rank, MAX_BYTEA_VALUES);
-    let svd = decomposed(&values, rows, columns, rank);
+    check_decomposition_fits(words(matrix, "the matrix").len(), rows, columns, rank, MAX_BYTEA_VALUES);
+    let svd = decomposed(&matrix_from_bytes(matrix, "the matrix"), rows, columns, rank);
     TableIterator::once((
         to_bytes(&svd.u),
         to_bytes(&svd.s),
@@ -104,20 +104,10 @@ fn svd_decompose_bytes(
     ))
 }
 
-/// U·diag(s)·Vᵀ, of a size that fits. As everywhere in Postgres, numbers beyond a type's range are an
-/// error unless infinite ones were given.
+/// U·diag(s)·Vᵀ, of a size that fits.
 fn reconstruct(u: &[f32], s: &[f32], vt: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     check_memory(8 * rows as u64 * columns as u64);
-    let out = threads::cancellable(|cancel| svd::reconstruct(u, s, vt, rows, columns, cancel)).or_raise();
-    let is_finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
-    if !is_finite(&out) && [u, s, vt].into_iter().all(is_finite) {
-        raise(
-            PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-            "the reconstructed matrix has numbers beyond real, whose largest is 3.4e38".to_owned(),
-            "",
-        )
-    }
-    out
+    threads::cancellable(|cancel| svd::reconstruct(u, s, vt, rows, columns, cancel)).or_raise()
 }
 
 #[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted, cost = 10000)]

@@ -65,9 +65,6 @@ impl Matrix<'_> {
     /// The upper triangle of AᵀA or, of a wide matrix, of AAᵀ.
     fn gram(&self, cancel: &AtomicBool) -> Result<Vec<f64>, SvdError> {
         let (n, length) = self.sides();
-        if n <= ROWS && !self.is_wide() {
-            return gram(self.values, n, cancel);
-        }
         let mut out: Vec<f64> = zeros(n * n)?;
         let mut slice = reserved(SLICE.min(length) * n)?;
         for from in (0..length).step_by(SLICE) {

@@ -77,6 +77,9 @@ pub enum SvdError {
     /// A singular value is beyond the range of `f32`.
     #[error("the singular value {0:e} is too large for real, whose largest is 3.4e38")]
     TooLarge(f64),
+    /// A number of a product is beyond the range of `f32`, though all that is multiplied is finite.
+    #[error("the reconstructed matrix has numbers beyond real, whose largest is 3.4e38")]
+    Overflow,
     /// Memory for the work could not be had.
     #[error("out of memory while decomposing a matrix")]
     OutOfMemory,
@@ -330,10 +333,10 @@ fn weighted(s: &[f32], vt: &[f32], by: f32) -> Result<Vec<f32>, SvdError> {
     Ok(out)
 }
 
-/// U·diag(s)·Vᵀ, `rows` × `columns`. Numbers beyond `f32` are infinite.
+/// U·diag(s)·Vᵀ, `rows` × `columns`.
 ///
 /// # Errors
-/// [`SvdError::Shape`], [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
+/// [`SvdError::Shape`], [`SvdError::Overflow`], [`SvdError::Cancelled`], [`SvdError::OutOfMemory`].
 pub fn reconstruct(
     u: &[f32],
     s: &[f32],
@@ -360,7 +363,10 @@ pub fn reconstruct(
             for (s, row) in s.iter().zip(vt.chunks_exact(columns)) {
                 weighted.extend(row.iter().map(|value| f64::from(*s) * f64::from(*value)));
             }
-            return combine(u, rank, &weighted, columns, cancel);
+            out = combine(u, rank, &weighted, columns, cancel)?;
+            if !is_finite(&out) {
+                return Err(SvdError::Overflow);
+            }
         }
     }
     Ok(out)
