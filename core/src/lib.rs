@@ -3,6 +3,7 @@
 #![deny(unsafe_code)] // excepted is simd, which says why
 
 pub mod analytics;
+pub mod byte_range;
 pub mod census;
 pub mod codec;
 pub mod curve;
