@@ -5,6 +5,7 @@ use crate::sources::{self, Given};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::formats::pickle::verdict::Verdict;
 use atomizer_core::formats::{self, Detail, FileSet};
+use atomizer_core::layers;
 use atomizer_core::metadata;
 use atomizer_core::model::{Tensor, position};
 use atomizer_core::quant::Dtype;
@@ -109,8 +110,8 @@ fn list_tensors(
     TableIterator::new(model.tensors.into_iter().map(|tensor| {
         (
             tensor.name.clone(),
-            tensor.layer_idx(),
-            LayerType(tensor.layer_type().name()),
+            layers::index(&tensor.name),
+            LayerType(layers::classify(&tensor.name).name()),
             shape_array(&tensor.shape),
             TensorDtype(tensor.dtype.name()),
             quantization(tensor.dtype),
@@ -292,7 +293,7 @@ impl Iterator for WeightStream {
         let atomic = self.piece.atomic_value(at);
         let row = (
             tensor.name.clone(),
-            tensor.layer_idx(),
+            layers::index(&tensor.name),
             x as i32,
             y as i32,
             z as i64,

@@ -1,6 +1,5 @@
 //! What every parser produces: a model, its tensors, and where their bytes lie.
 
-use crate::layers;
 use crate::metadata::Metadata;
 use crate::quant::Dtype;
 use crate::rebuild::{Range, Ranges};
@@ -117,17 +116,10 @@ impl Tensor {
         }
         Ok(source)
     }
-
-    /// The kind of layer the tensor's name tells.
-    pub fn layer_type(&self) -> layers::LayerType {
-        layers::classify(&self.name)
-    }
-
-    /// The number of the layer in the tensor's name.
-    pub fn layer_idx(&self) -> Option<i32> {
-        layers::index(&self.name)
-    }
 }
+
+/// The architecture of a model of which neither metadata nor names tell it.
+pub const UNKNOWN_ARCHITECTURE: &str = "unknown";
 
 /// One model: the parsed headers of all of its files.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use crate::owner;
 use atomizer_core::fingerprint::{Fingerprint, digest, fingerprint};
 use atomizer_core::formats::{self, FileSet, ParseError};
 use atomizer_core::hash::Hash;
+use atomizer_core::layers;
 use atomizer_core::metadata;
 use atomizer_core::model::{Model, Tensor};
 use atomizer_core::rebuild::{Range, gaps};
@@ -165,8 +166,8 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &Dig
             serde_json::json!({
                 "tensor_no": no,
                 "layer_name": tensor.name,
-                "layer_idx": tensor.layer_idx(),
-                "layer_type": tensor.layer_type().name(),
+                "layer_idx": layers::index(&tensor.name),
+                "layer_type": layers::classify(&tensor.name).name(),
                 "shape": format!("{{{}}}", tensor.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",")),
                 "data_type": tensor.dtype.name(),
                 "quantization_type": tensor.dtype.is_quantized().then(|| tensor.dtype.name()),

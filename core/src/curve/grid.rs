@@ -1,6 +1,9 @@
 //! From points to cells and back.
 
-use super::{CellBox, Curve, CurveError, Precision, hilbert};
+use super::hilbert;
+use super::order::Curve;
+use super::precision::{CurveError, Precision};
+use super::ranges::CellBox;
 
 /// A box that a grid fills.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! The 3D Hilbert curve of [`skilling`](super::skilling), three levels at a time.
 
-use super::Precision;
 use super::automaton::{CHUNK, DECODE, ENCODE, LEVELS, STATE, Table};
+use super::precision::Precision;
 
 /// Look-ups for the full precision.
 const STEPS: u32 = Precision::MAX.bits() / LEVELS;

@@ -1,7 +1,8 @@
 //! How well a curve keeps together what is near in space, for comparing curves.
 
-use super::ranges::{Cube, Overlap};
-use super::{CellBox, Curve, CurveError, Precision};
+use super::order::Curve;
+use super::precision::{CurveError, Precision};
+use super::ranges::{CellBox, Cube, Overlap};
 
 /// Most cells that a measure visits: about a second's work.
 const MAX_CELLS: u64 = 1 << 24;

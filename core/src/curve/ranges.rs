@@ -1,7 +1,8 @@
 //! A box of cells as few ranges of indices, for a btree.
 
 use super::automaton::Automaton;
-use super::{Curve, CurveError, Precision};
+use super::order::Curve;
+use super::precision::{CurveError, Precision};
 
 /// Most ranges of a cover. A btree scan starts anew for each; with more of them it is slower than a
 /// scan of everything.

@@ -7,9 +7,8 @@ use super::derived::{Inline, Range};
 use super::hdf5::{self, Contents, Region};
 use super::zip::{self, Entry, Method};
 use super::{Detail, FileSet, ParseError, check_tensor_count, malformed, unsupported};
-use crate::layers;
 use crate::metadata::{Metadata, Value};
-use crate::model::{Derived, Format, Model, Tensor};
+use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
 use crate::source::Source;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -64,7 +63,7 @@ pub fn parse(files: &FileSet, data_files: &[usize], detail: Detail) -> Result<Mo
             metadata.push(("hdf5.skipped".to_owned(), skipped));
         }
     }
-    Ok(Model { format: Format::TensorFlow, architecture: layers::UNKNOWN.into(), metadata, tensors })
+    Ok(Model { format: Format::TensorFlow, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors })
 }
 
 /// Adds what the attribute `model_config` tells.

@@ -8,9 +8,8 @@ use super::shards::check_index;
 use super::{
     FileSet, MAX_DIMS, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count,
 };
-use crate::layers;
 use crate::metadata::{MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
-use crate::model::{Format, Model, Tensor};
+use crate::model::{Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
 use crate::quant::Dtype;
 use crate::source::Source;
 use safetensors::tensor::{Metadata as Header, TensorInfo};
@@ -51,7 +50,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
     if let Some(index) = files.index() {
         check_index(index, files, &tensors)?;
     }
-    Ok(Model { format: Format::SafeTensors, architecture: layers::UNKNOWN.into(), metadata, tensors })
+    Ok(Model { format: Format::SafeTensors, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors })
 }
 
 /// Pairs of metadata, and the tensors, of one file.

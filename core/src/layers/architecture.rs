@@ -2,8 +2,7 @@
 //! the same names and shapes, such as Stable Diffusion 1.4 and 1.5, or Llama and Mistral, the id is
 //! that of the better known one.
 
-use super::UNKNOWN;
-use crate::model::Tensor;
+use crate::model::{Tensor, UNKNOWN_ARCHITECTURE};
 
 /// Tensors that are looked at: all of any real model, and a bound on what a hostile one costs.
 const MAX_LOOKED_AT: usize = 1 << 16;
@@ -92,7 +91,7 @@ pub fn of(tensors: &[Tensor]) -> String {
         return architecture;
     }
     let row = SIGNS.iter().find(|(_, signs)| signs.iter().all(|sign| model.any(sign)));
-    row.map_or(UNKNOWN, |(architecture, _)| architecture).to_owned()
+    row.map_or(UNKNOWN_ARCHITECTURE, |(architecture, _)| architecture).to_owned()
 }
 
 /// The architecture of a diffusion model, of one of its components, or of a LoRA for one.

@@ -2,7 +2,7 @@
 //! single files (`model.diffusion_model.…`), of ComfyUI's (`text_encoders.…`), and of diffusers'
 //! folders, whose files have one component each and no word in front.
 
-use super::LayerType;
+use super::layer_type::LayerType;
 use crate::model::Tensor;
 use std::collections::BTreeSet;
 

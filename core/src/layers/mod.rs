@@ -2,14 +2,14 @@
 
 mod architecture;
 mod diffusion;
+mod layer_type;
 mod lora;
 
 use crate::metadata::{Array, Value};
-use crate::model::Model;
+use crate::model::{Model, UNKNOWN_ARCHITECTURE};
 
-/// The architecture of a model that nothing tells it of.
-pub const UNKNOWN: &str = "unknown";
 pub use diffusion::is_diffusion;
+pub use layer_type::LayerType;
 
 /// The key of the components of a diffusion model.
 const COMPONENTS_KEY: &str = "atomizer.components";
@@ -19,7 +19,7 @@ const LORA_RANK_KEY: &str = "atomizer.lora_rank";
 /// Adds what the tensors tell: the architecture where the metadata do not, the components of a
 /// diffusion model, the rank of a LoRA.
 pub fn describe(model: &mut Model) {
-    if model.architecture == UNKNOWN {
+    if model.architecture == UNKNOWN_ARCHITECTURE {
         model.architecture = architecture::of(&model.tensors);
     }
     let mut found = Vec::new();
@@ -35,31 +35,6 @@ pub fn describe(model: &mut Model) {
     // What the file itself says under these keys is not ours.
     model.metadata.retain(|(key, _)| key != COMPONENTS_KEY && key != LORA_RANK_KEY);
     model.metadata.extend(found.into_iter().map(|(key, value)| (key.to_owned(), value)));
-}
-
-macro_rules! layer_types {
-    ($($variant:ident)*) => {
-        /// The kinds of layers (SQL enum `layer_type`).
-        #[allow(missing_docs)]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum LayerType { $($variant,)* }
-
-        impl LayerType {
-            /// Every kind, in the order of the SQL enum.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The name in SQL.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($variant),)* }
-            }
-        }
-    };
-}
-
-layer_types! {
-    Embedding PositionEmbedding TimeEmbedding Attention CrossAttention FeedForward Dense
-    Convolution Normalization BatchNorm Recurrent StateSpace Router Expert Adapter
-    RotaryEmbedding Pooling Output UNetDown UNetMid UNetUp VAE TextEncoder Unknown
 }
 
 /// Names of layers, by the words they are made of. The first rule of which a word fits decides,

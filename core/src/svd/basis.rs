@@ -7,10 +7,10 @@
 //! orthonormal once more: twice is enough.
 
 use super::dense::{Grid, combine, gram, multiply};
+use super::error::{SvdError, zeros};
 use super::product::{Factor, Onto, Product, cross, plain, plain_sum};
 use super::random::Random;
 use super::symmetric;
-use super::{SvdError, zeros};
 use nalgebra::DMatrix;
 use std::sync::atomic::AtomicBool;
 

@@ -1,7 +1,7 @@
 //! Matrices of `f64`: views, products in slices that can be cancelled, and products of tall
 //! matrices of `f32` that are summed up in `f64`.
 
-use super::{SvdError, reserved, stop_if, zeros};
+use super::error::{SvdError, reserved, stop_if, zeros};
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicBool;

@@ -8,9 +8,9 @@
 
 use super::basis::Basis;
 use super::dense::{Grid, combine, gram, multiply, widen};
+use super::error::{SvdError, reserved, stop_if, zeros};
 use super::random::Random;
 use super::symmetric;
-use super::{SvdError, reserved, stop_if, zeros};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicBool;
 

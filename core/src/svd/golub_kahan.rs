@@ -6,11 +6,11 @@
 //! one.
 
 use super::basis::Basis;
+use super::error::{SvdError, zeros};
 use super::exact::{self, Matrix, Thin};
+use super::goal::Goal;
 use super::product::{Factor, Onto, plain, turned};
 use super::random::Random;
-use super::truncated::Goal;
-use super::{SvdError, zeros};
 use std::sync::atomic::AtomicBool;
 
 /// What the products found: columns of A·P or Aᵀ·Q in the other side's basis.

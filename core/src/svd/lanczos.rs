@@ -7,12 +7,13 @@
 
 use super::basis::{self, Basis, Block};
 use super::dense::gram;
+use super::error::{SvdError, zeros};
 use super::exact::{self, Matrix, Thin};
+use super::goal::Goal;
 use super::product::{Factor, Normal, Onto, plain, turned};
 use super::random::Random;
+use super::symmetric;
 use super::tridiagonal::Eigen;
-use super::truncated::Goal;
-use super::{SvdError, symmetric, zeros};
 use std::sync::atomic::AtomicBool;
 
 /// Share of the largest singular value down to which others are seen.

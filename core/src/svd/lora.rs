@@ -1,6 +1,7 @@
 //! Low-rank adapters: the difference of a fine-tuned model from its base, in the files that peft reads.
 
-use super::{SvdError, decompose, matrix_shape, reserved};
+use super::error::{SvdError, reserved};
+use super::{decompose, matrix_shape};
 use safetensors::{Dtype, View};
 use serde_json::json;
 use std::borrow::Cow;

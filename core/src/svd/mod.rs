@@ -8,11 +8,14 @@
 
 mod basis;
 mod dense;
+mod error;
 mod exact;
+mod goal;
 mod golub_kahan;
 mod lanczos;
 pub mod lora;
 mod measures;
+mod norms;
 mod power_law;
 mod product;
 mod random;
@@ -22,92 +25,25 @@ mod tests;
 mod tridiagonal;
 mod truncated;
 
+pub use error::SvdError;
 pub use measures::{cumulative_energy, effective_rank, rank_for_energy, spectral_norm, stable_rank};
 pub use power_law::{PowerLaw, power_law};
 
 use basis::Basis;
 use dense::combine;
+use error::{reserved, zeros};
 use exact::{Matrix, Thin};
+use norms::{Norms, check, unit};
 use product::{Factor, Onto, plain};
-use pulp::{Arch, Simd, WithSimd};
 use random::Random;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// Rows whose residuals are computed at a time.
 const RESIDUAL_ROWS: usize = 96;
 /// Share of the squares below which what a decomposition leaves out is computed from the matrix
 /// itself: as a difference of two sums it would be mostly rounding.
 const CLOSE: f64 = 1e-3;
-
-/// Why a matrix was not decomposed.
-#[derive(Debug, thiserror::Error)]
-pub enum SvdError {
-    /// The number of values is not that of the shape.
-    #[error("a matrix of {rows} by {columns} has {} values but {length} are given", rows.saturating_mul(*.columns))]
-    Shape {
-        /// Number of rows.
-        rows: usize,
-        /// Number of columns.
-        columns: usize,
-        /// Number of values given.
-        length: usize,
-    },
-    /// There is no value.
-    #[error("a matrix of {rows} by {columns} cannot be decomposed: it is empty")]
-    Empty {
-        /// Number of rows.
-        rows: usize,
-        /// Number of columns.
-        columns: usize,
-    },
-    /// The rank is zero.
-    #[error("the rank of a decomposition must be 1 or more, not 0")]
-    Rank,
-    /// A value is NaN or infinite.
-    #[error("a matrix with {value} at row {row}, column {column} cannot be decomposed")]
-    NotFinite {
-        /// The value.
-        value: f32,
-        /// Its row, from 0.
-        row: usize,
-        /// Its column, from 0.
-        column: usize,
-    },
-    /// A singular value is beyond the range of `f32`.
-    #[error("the singular value {0:e} is too large for real, whose largest is 3.4e38")]
-    TooLarge(f64),
-    /// A number of a product is beyond the range of `f32`, though all that is multiplied is finite.
-    #[error("the reconstructed matrix has numbers beyond real, whose largest is 3.4e38")]
-    Overflow,
-    /// Memory for the work could not be had.
-    #[error("out of memory while decomposing a matrix")]
-    OutOfMemory,
-    /// The flag was set.
-    #[error("the decomposition was cancelled")]
-    Cancelled,
-    /// An iteration that always ends did not.
-    #[error("the singular values did not converge")]
-    NotConverged,
-}
-
-/// An empty vector with room for so many values.
-fn reserved<T>(count: usize) -> Result<Vec<T>, SvdError> {
-    let mut out = Vec::new();
-    out.try_reserve_exact(count).map_err(|_| SvdError::OutOfMemory)?;
-    Ok(out)
-}
-
-/// So many zeros.
-fn zeros<T: Clone + Default>(count: usize) -> Result<Vec<T>, SvdError> {
-    let mut out = reserved(count)?;
-    out.resize(count, T::default());
-    Ok(out)
-}
-
-fn stop_if(cancel: &AtomicBool) -> Result<(), SvdError> {
-    if cancel.load(Ordering::Relaxed) { Err(SvdError::Cancelled) } else { Ok(()) }
-}
 
 /// A decomposition A ≈ U·diag(s)·Vᵀ.
 ///
@@ -134,67 +70,6 @@ impl Svd {
     pub fn parameters(&self) -> usize {
         self.u.len() + self.s.len() + self.vt.len()
     }
-}
-
-/// What a pass over the matrix finds.
-struct Norms {
-    squares: f64,
-    largest: f32,
-}
-
-/// The sum of squares, in f64, the largest magnitude, and whether all values are finite.
-struct Survey<'a>(&'a [f32]);
-
-impl WithSimd for Survey<'_> {
-    type Output = (f64, f32, bool);
-
-    /// Plain code; what is inlined here is compiled for the processor's own vectors.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
-        let (mut sums, mut most) = ([0.0f64; 16], [0u32; 16]);
-        let (whole, rest) = self.0.as_chunks::<16>();
-        let mut last = [0.0; 16];
-        last[..rest.len()].copy_from_slice(rest);
-        for values in whole.iter().chain([&last]) {
-            for i in 0..16 {
-                sums[i] += f64::from(values[i]) * f64::from(values[i]);
-                // Magnitudes sort as their bits do, NaN above infinity above all others.
-                most[i] = most[i].max(values[i].to_bits() & 0x7fff_ffff);
-            }
-        }
-        let largest = f32::from_bits(most.iter().fold(0, |a, b| a.max(*b)));
-        (sums.iter().sum(), largest, largest.is_finite())
-    }
-}
-
-/// Checks the matrix, and takes its norms.
-fn check(values: &[f32], rows: usize, columns: usize) -> Result<(Matrix<'_>, Norms), SvdError> {
-    if rows.checked_mul(columns) != Some(values.len()) {
-        return Err(SvdError::Shape { rows, columns, length: values.len() });
-    }
-    if values.is_empty() {
-        return Err(SvdError::Empty { rows, columns });
-    }
-    let arch = Arch::new();
-    let pieces = values.par_chunks(1 << 16);
-    let parts: Vec<(f64, f32, bool)> = pieces.map(|values| arch.dispatch(Survey(values))).collect();
-    if parts.iter().any(|(_, _, is_finite)| !is_finite) {
-        let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
-        return Err(SvdError::NotFinite { value: values[at], row: at / columns, column: at % columns });
-    }
-    let squares = parts.iter().map(|(sum, _, _)| sum).sum();
-    let largest = parts.iter().fold(0.0, |a: f32, (_, b, _)| a.max(*b));
-    Ok((Matrix { values, rows, columns }, Norms { squares, largest }))
-}
-
-/// The power of two by which a matrix' largest magnitude comes near 1, so that products of it
-/// neither overflow nor lose digits.
-fn unit(largest: f32) -> f32 {
-    if largest == 0.0 {
-        return 1.0;
-    }
-    let exponent = (largest.to_bits() >> 23).cast_signed() - 127;
-    f32::from_bits(((127 - exponent).clamp(1, 254) as u32) << 23)
 }
 
 /// Decomposes a matrix to a rank; one above the smaller side is that.

@@ -1,6 +1,6 @@
 //! The power law that the tail of a spectrum follows.
 
-use super::{SvdError, stop_if};
+use super::error::{SvdError, stop_if};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicBool;
 

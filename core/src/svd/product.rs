@@ -12,7 +12,7 @@
 //! terms at a time and then added up, which keeps the rounding error small. Pieces have fixed sizes,
 //! so a result doesn't depend on the number of threads; it may on the processor's vectors.
 
-use super::{SvdError, stop_if, zeros};
+use super::error::{SvdError, stop_if, zeros};
 use crate::simd::wide;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! Random numbers that are the same on every machine.
 
-use super::{SvdError, zeros};
+use super::error::{SvdError, zeros};
 use rayon::prelude::*;
 
 /// SplitMix64 (Steele, Lea and Flood 2014).

@@ -3,8 +3,8 @@
 //! is short, so a cancel is seen at once.
 
 use super::dense::{Grid, multiply};
+use super::error::{SvdError, reserved, stop_if, zeros};
 use super::tridiagonal::{self, Eigen};
-use super::{SvdError, reserved, stop_if, zeros};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicBool;

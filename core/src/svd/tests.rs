@@ -1,9 +1,10 @@
 use super::basis::Basis;
 use super::exact::{self, Matrix};
+use super::goal::Goal;
+use super::norms::Norms;
 use super::product::{Factor, Normal, Onto, cross, plain, turned};
 use super::random::Random;
-use super::truncated::Goal;
-use super::{Norms, decompose_exactly, lanczos, symmetric, tridiagonal, truncated};
+use super::{decompose_exactly, lanczos, symmetric, tridiagonal, truncated};
 use std::sync::atomic::AtomicBool;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);

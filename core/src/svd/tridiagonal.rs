@@ -7,7 +7,7 @@
 //! orthogonal however close the eigenvalues are.
 
 use super::dense::{Grid, multiply_all};
-use super::{SvdError, reserved, stop_if, zeros};
+use super::error::{SvdError, reserved, stop_if, zeros};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicBool;
 

@@ -15,9 +15,12 @@
 //! from how the error fell, and decides when to stop.
 
 use super::basis::Basis;
+use super::error::{SvdError, zeros};
 use super::exact::{Matrix, Thin};
+use super::goal::{CLOSE_ENOUGH, Goal, UNKNOWN, left};
+use super::norms::{Norms, unit};
 use super::random::Random;
-use super::{Norms, SvdError, golub_kahan, lanczos, unit, zeros};
+use super::{golub_kahan, lanczos};
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicBool;
@@ -32,18 +35,8 @@ const MAX_SHARE: usize = 6;
 const SMALL: usize = 640;
 /// Smallest block of half the rank's vectors: of fewer the products take no less time.
 const LEAST_HALF: usize = 32;
-/// Products before the first look at the error, of blocks with as many vectors as the rank, and of smaller ones.
-const FIRST_LOOK: usize = 6;
-const FIRST_LOOK_OF_HALF: usize = 9;
-/// Size of a block above which looking costs more than the products that it may save.
-const MAX_WATCHED: usize = 192;
-/// Estimated excess of the error at which to stop, so that it ends below 0.01.
-const CLOSE_ENOUGH: f64 = 0.009;
 /// Singular values as near to each other as this may be as good as equal to a Krylov space of a few products.
 const NEARLY_EQUAL: f64 = 1.1;
-/// Share of the matrix' square up to which it is not known what is left: singular values are right to seven
-/// digits.
-const UNKNOWN: f64 = 1e-6;
 /// Share of the matrix' square that is as small as rounding.
 const ROUNDING: f64 = 1e-10;
 
@@ -53,42 +46,6 @@ const MODERATE: RangeInclusive<f32> = 1.0 / (1u64 << 63) as f32..=(1u64 << 63) a
 /// True if a truncated decomposition takes less time than an exact one.
 pub(super) fn is_worth_it(a: Matrix, rank: usize) -> bool {
     a.sides().0 > SMALL && rank.max(LEAST_BLOCK) <= a.sides().0 / MAX_SHARE
-}
-
-/// What a search is for.
-#[derive(Clone, Copy)]
-pub(super) struct Goal {
-    /// Number of singular values.
-    pub rank: usize,
-    /// Vectors of a block.
-    pub width: usize,
-    /// What to multiply the matrix by, so that products of it neither overflow nor lose digits.
-    pub by: f32,
-    /// Sum of the squares of the matrix times that.
-    pub squares: f64,
-}
-
-impl Goal {
-    /// After how many products to look at the error first, and how many are made at most.
-    pub(super) fn products(&self) -> (usize, usize) {
-        let first_look = if self.width < self.rank { FIRST_LOOK_OF_HALF } else { FIRST_LOOK };
-        (first_look, if self.is_watched() { 2 * first_look + 2 } else { first_look + 2 })
-    }
-
-    /// False if blocks are so large that looking at the error isn't worth it.
-    pub(super) fn is_watched(&self) -> bool {
-        self.width <= MAX_WATCHED
-    }
-
-    /// The error of a decomposition, from the squares of its singular values, largest first.
-    pub(super) fn error(&self, squares: impl IntoIterator<Item = f64>) -> f64 {
-        left(self.squares, squares.into_iter().take(self.rank)).sqrt()
-    }
-
-    /// True if the last of three errors two products apart is close enough to the best possible.
-    pub(super) fn is_met(&self, errors: [f64; 3]) -> bool {
-        errors[2] * errors[2] > self.squares * UNKNOWN && excess(errors) <= CLOSE_ENOUGH
-    }
 }
 
 /// The `rank` largest singular values with their vectors.
@@ -155,20 +112,4 @@ fn may_lack_equals(s: &[f64], Goal { rank, width, squares, .. }: Goal) -> bool {
         let missing: f64 = (i + width..rank).map(|j| last * last - value(j).powi(2)).sum();
         first <= NEARLY_EQUAL * last && missing >= enough
     })
-}
-
-/// Square of what the largest singular values leave out, from their squares.
-fn left(squares: f64, largest: impl Iterator<Item = f64>) -> f64 {
-    (squares - largest.sum::<f64>()).max(squares * f64::EPSILON)
-}
-
-/// The share by which the error would still fall, from three errors two products apart: as a
-/// geometric series, and a third more. (Chosen on 300 pairs of a matrix and a rank from 24 to
-/// 106: noise of light and heavy tails, singular values that fall as powers and exponentially, discrete derivatives,
-/// kernels, and plateaus. A half more would keep the derivatives below 1.01 as well, and costs noise two more
-/// products.)
-fn excess([first, second, third]: [f64; 3]) -> f64 {
-    let (before, last) = (first - second, (second - third).max(0.0));
-    let ratio = if before > last { last / before } else { 0.95 };
-    1.3 * last / third * ratio / (1.0 - ratio)
 }

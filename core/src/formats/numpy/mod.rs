@@ -6,9 +6,8 @@ use super::zip::{self, Entry, Method};
 use super::{
     FileSet, ParseError, check_tensor_count, malformed, push_unlisted, too_large, unsupported, weight_count,
 };
-use crate::layers;
 use crate::metadata::Metadata;
-use crate::model::{Derived, Format, Model, Tensor};
+use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
 use crate::quant::Dtype;
 use crate::source::{Source, SourceError};
 use literal::{Literal, read_literal};
@@ -82,7 +81,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
     }
     let mut metadata = Metadata::new();
     push_unlisted(&mut metadata, unlisted);
-    Ok(Model { format: Format::NumPy, architecture: layers::UNKNOWN.into(), metadata, tensors })
+    Ok(Model { format: Format::NumPy, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors })
 }
 
 /// Says in which entry something is wrong.

@@ -5,8 +5,7 @@ mod graph;
 mod tensor;
 
 use super::{FileSet, ParseError, malformed, missing, shared};
-use crate::layers;
-use crate::model::{Format, Model, Tensor};
+use crate::model::{Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
 use crate::source::Source;
 use std::collections::BTreeSet;
 use tensor::External;
@@ -25,7 +24,7 @@ pub fn parse(files: &FileSet) -> Result<Model, ParseError> {
     shared::settle(&mut tensors, bytes, 0)?;
     Ok(Model {
         format: Format::Onnx,
-        architecture: layers::UNKNOWN.into(),
+        architecture: UNKNOWN_ARCHITECTURE.into(),
         metadata: content.notes.finish(),
         tensors,
     })

@@ -13,8 +13,7 @@ mod tensor;
 
 use super::notes::Notes;
 use super::{FileSet, ParseError, missing, shared};
-use crate::layers;
-use crate::model::{Format, Model};
+use crate::model::{Format, Model, UNKNOWN_ARCHITECTURE};
 use crate::source::Source;
 pub use bundle::Checksum;
 use graph::Graphs;
@@ -64,7 +63,7 @@ pub fn parse(files: &FileSet, kind: Kind) -> Result<Model, ParseError> {
     shared::settle(&mut tensors, bytes, filled)?;
     Ok(Model {
         format: Format::TensorFlow,
-        architecture: layers::UNKNOWN.into(),
+        architecture: UNKNOWN_ARCHITECTURE.into(),
         metadata: notes.finish(),
         tensors,
     })

@@ -17,9 +17,8 @@ use super::zip::{self, Entry, Method};
 use super::{
     FileSet, ParseError, check_tensor_count, malformed, push_unlisted, too_large, unsupported, weight_count,
 };
-use crate::layers;
 use crate::metadata::{Metadata, Value as Meta};
-use crate::model::{Derived, Format, Model, Tensor};
+use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
 use crate::quant::Dtype;
 use crate::source::Source;
 use rebuild::View;
@@ -88,7 +87,7 @@ pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError>
     }
     push_unlisted(&mut metadata, unlisted);
     share_overlaps(&mut tensors);
-    Ok(Model { format: Format::PyTorch, architecture: layers::UNKNOWN.into(), metadata, tensors })
+    Ok(Model { format: Format::PyTorch, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors })
 }
 
 /// What a file's pickles say.
