@@ -1,6 +1,6 @@
 //! What the fuzz targets share: opening a model's files, and reading its tensors, at a fair price.
 
-#[path = "../../tests/common/mod.rs"]
+#[path = "../../tests/engine/common/mod.rs"]
 pub mod common;
 
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 #[global_allocator]
 static ALLOCATOR: peak::Counting = peak::Counting;
 
-/// What opening may allocate besides the files' own length, as in `tests/damage.rs`.
+/// What opening may allocate besides the files' own length, as in `tests/engine/damage.rs`.
 const ALLOWANCE: usize = 4 << 20;
 /// Bytes of tensors that are read of a model: enough for every codec, and still thousands of models a second.
 const READ_BYTES: u64 = 16 << 10;

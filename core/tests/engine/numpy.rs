@@ -1,13 +1,11 @@
 //! NumPy's files: headers, orders, archives, and damaged ones. Files of the official writer are
 //! compared in `manifests.rs`.
 
-mod common;
-
+use crate::common::zip::{archive, deflated, stored};
+use crate::common::{Kind, accepted, assert_refused, bytes_of, malformed, open, survives_damage};
 use atomizer_core::formats::{Detail, pickle_report};
 use atomizer_core::metadata::to_json;
 use atomizer_core::model::Format;
-use common::zip::{archive, deflated, stored};
-use common::{Kind, accepted, assert_refused, bytes_of, malformed, open, survives_damage};
 use proptest::prelude::*;
 use std::path::Path;
 

@@ -1,12 +1,10 @@
 //! Decoders against values computed here from what the formats' specifications say, and against
 //! goldens of the reference implementations (`goldens/make_goldens.py`).
 
-mod common;
-
+use crate::common::noise;
+use crate::common::numbers::{assert_same, f32s, finite, ieee};
 use atomizer_core::quant::{DTYPES, Dtype};
 use atomizer_core::weights::{Counter, DecodeError, Weights, Width, decode};
-use common::noise;
-use common::numbers::{assert_same, f32s, finite, ieee};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! What the tests of the engine share: builders of files, ways to open them, and what must hold
 //! for whatever a parser accepts. Nothing here uses the engine's own tables or arithmetic.
-#![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod gguf;
 pub mod manifest;

@@ -1,12 +1,10 @@
 //! The malformed and malicious files of `../shared/hostile`, which are not part of the repository:
 //! every one is refused or accepted as its manifest says, and none is trusted.
 
-mod common;
-
+use crate::common::{Kind, assert_sane, fits_a_log, kind};
 use atomizer_core::formats::{self, Detail, ParseError};
 use atomizer_core::metadata::Value;
 use atomizer_core::model::Model;
-use common::{Kind, assert_sane, fits_a_log, kind};
 use std::path::{Path, PathBuf};
 
 /// Where the files lie; says so when they are absent.

@@ -1,15 +1,10 @@
 //! Damaged files: cut short, changed byte by byte, filled with lies about lengths. None makes a
 //! parser panic, or allocate more than the file is worth.
 
-mod common;
-
+use crate::common::{assert_sane, fits_a_log, gguf, open, peak, safetensors};
 use atomizer_core::formats::{Detail, ParseError};
 use atomizer_core::model::Model;
-use common::{assert_sane, fits_a_log, gguf, open, peak, safetensors};
 use proptest::prelude::*;
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
 
 /// What opening may allocate besides the file's own length.
 const ALLOWANCE: usize = 4 << 20;

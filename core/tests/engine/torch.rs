@@ -1,19 +1,16 @@
 //! PyTorch files: names, views and shared storages, wrappers, both containers, shards, and hostile ones.
 //! Files of the official writer are compared in `manifests.rs`.
 
-mod common;
-
+use crate::common::torch::{Pickle, dict, legacy, legacy_head, torch_zip};
+use crate::common::zip::{archive, deflated, stored};
+use crate::common::{
+    Folder, Kind, accepted, assert_refused, bytes_of, open, open_files, peak, survives_damage,
+};
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::metadata::{Value, to_json};
 use atomizer_core::model::{Affine, Format, Model};
 use atomizer_core::quant::Dtype;
-use common::torch::{Pickle, dict, legacy, legacy_head, torch_zip};
-use common::zip::{archive, deflated, stored};
-use common::{Folder, Kind, accepted, assert_refused, bytes_of, open, open_files, peak, survives_damage};
 use std::time::Instant;
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
 
 fn floats(numbers: impl IntoIterator<Item = u16>) -> Vec<u8> {
     numbers.into_iter().flat_map(|n| f32::from(n).to_le_bytes()).collect()

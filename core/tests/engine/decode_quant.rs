@@ -1,13 +1,11 @@
 //! The decoders of block types against a reference that reads one weight at a time, bit by bit, as
 //! ggml's layouts say. Goldens of the official implementations are in `decode.rs`.
 
-mod common;
-
+use crate::common::noise;
+use crate::common::numbers::{assert_same, f32s, finite, ieee};
 use atomizer_core::hash::sha256;
 use atomizer_core::quant::{DTYPES, Dtype, iq_grids as grids};
 use atomizer_core::weights::{DecodeError, decode, decode_f32_into};
-use common::noise;
-use common::numbers::{assert_same, f32s, finite, ieee};
 use proptest::prelude::*;
 use std::path::Path;
 

@@ -1,12 +1,10 @@
 //! Models of several files: the parts of a split GGUF, and the shards that an index names.
 
-mod common;
-
+use crate::common::gguf::{Gguf, entry, plain, u16, val};
+use crate::common::safetensors::{index, one};
+use crate::common::{Folder, Kind, assert_refused, open_files};
 use atomizer_core::formats::{self, Detail, ParseError};
 use atomizer_core::model::Model;
-use common::gguf::{Gguf, entry, plain, u16, val};
-use common::safetensors::{index, one};
-use common::{Folder, Kind, assert_refused, open_files};
 use std::path::Path;
 
 fn open(path: &Path) -> Result<Model, ParseError> {

@@ -1,13 +1,11 @@
 //! Opening a model reads its header and nothing else, however large its file.
 
-mod common;
-
+use crate::common::gguf::{Gguf, array_of, entry, string, text};
+use crate::common::torch::{dict, legacy, torch_zip};
+use crate::common::{Folder, safetensors};
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::model::Model;
 use atomizer_core::source::{FileSource, Source, SourceError};
-use common::gguf::{Gguf, array_of, entry, string, text};
-use common::torch::{dict, legacy, torch_zip};
-use common::{Folder, safetensors};
 use std::cell::Cell;
 use std::fs::File;
 use std::path::Path;
@@ -118,7 +116,7 @@ fn a_large_torch_file() {
     let keys: Vec<String> = (0..count).map(|key| key.to_string()).collect();
     let data = vec![0; each];
     let pickle = dict(|pickle| {
-        let bytes = |pickle: common::torch::Pickle, key: &String| {
+        let bytes = |pickle: crate::common::torch::Pickle, key: &String| {
             pickle.text(key).tensor("ByteStorage", key, each as i64, 0, &[each as i64], &[1])
         };
         keys.iter().fold(pickle, bytes)

@@ -1,15 +1,10 @@
 //! ZIP archives: what is read, and what is refused because two readers could understand it differently.
 
-mod common;
-
+use crate::common::zip::{Entry, Local, archive, deflate, deflated, stored};
+use crate::common::{Kind, assert_refused, noise, peak};
 use atomizer_core::formats::zip::{self, Method};
 use atomizer_core::source::SourceError;
-use common::zip::{Entry, Local, archive, deflate, deflated, stored};
-use common::{Kind, assert_refused, noise, peak};
 use proptest::prelude::*;
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
 
 fn two() -> [Entry; 2] {
     [stored("model/a", b"stored bytes"), deflated("model/b", &[7; 5000])]

@@ -1,11 +1,9 @@
 //! HDF5 and `.keras` files hold what h5py reads from them: names, shapes, types, and every byte.
 
-mod common;
-
+use crate::common::{assert_sane, manifest};
 use atomizer_core::formats::{self, Detail};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::source::FileSource;
-use common::{assert_sane, manifest};
 use std::path::{Path, PathBuf};
 
 /// Files written by others, and where they are: fetched by tools/fetch-models, or shared beside the project.

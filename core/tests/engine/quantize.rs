@@ -1,10 +1,8 @@
 //! Quantizers against goldens of gguf-py (`goldens/make_goldens.py`), and what is lost by them.
 
-mod common;
-
+use crate::common::numbers::f32s;
 use atomizer_core::analytics::QuantizationError;
 use atomizer_core::quant::{DTYPES, quantize};
-use common::numbers::f32s;
 use std::path::Path;
 
 fn golden(name: &str) -> Vec<u8> {

@@ -1,18 +1,13 @@
 //! Pickles: every opcode, malicious ones, bombs, and the report of what they would import.
 
-mod common;
-
+use crate::common::torch::{Pickle, dict, legacy, torch_zip};
+use crate::common::zip::{archive, deflated, stored};
+use crate::common::{Kind, assert_refused, noise, open, peak};
 use atomizer_core::formats::pickle::verdict::{Verdict, judge};
 use atomizer_core::formats::pickle::{self, Object, Value};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError, pickle_report};
-use common::torch::{Pickle, dict, legacy, torch_zip};
-use common::zip::{archive, deflated, stored};
-use common::{Kind, assert_refused, noise, open, peak};
 use proptest::prelude::*;
 use std::time::Instant;
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
 
 fn read(bytes: &[u8]) -> Result<pickle::Pickle, ParseError> {
     pickle::read(&bytes)
@@ -287,7 +282,7 @@ fn the_report_reads_every_pickle_of_a_file() {
             .concat();
     assert_eq!(report(&safetensors).pickles, 0);
     assert!(report(b"GGUF").broken.is_empty());
-    let bad_crc = archive(&[common::zip::Entry { crc: 1, ..stored("m/data.pkl", &good) }]);
+    let bad_crc = archive(&[crate::common::zip::Entry { crc: 1, ..stored("m/data.pkl", &good) }]);
     assert_eq!(report(&bad_crc).broken.len(), 1);
 }
 

@@ -1,17 +1,12 @@
 //! The caps of the parsers: each holds before memory or time is spent on what lies above it.
 
-mod common;
-
+use crate::common::gguf::{Gguf, array_of, plain, string, text, val, with_key};
+use crate::common::safetensors::{self, file, with};
+use crate::common::{Kind, assert_refused, open, open_files, peak};
 use atomizer_core::formats::{self, Detail};
 use atomizer_core::metadata::{MAX_JSON_BYTES, to_json};
 use atomizer_core::source::{Source, SourceError};
-use common::gguf::{Gguf, array_of, plain, string, text, val, with_key};
-use common::safetensors::{self, file, with};
-use common::{Kind, assert_refused, open, open_files, peak};
 use std::time::Instant;
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
 
 /// A terabyte of zeros behind some bytes.
 struct Zeros(Vec<u8>);
@@ -68,7 +63,7 @@ fn a_text_of_a_gguf() {
 fn the_names_of_a_gguf() {
     let name = |length| plain().key("k".repeat(length), val(0, [1])).build();
     assert_eq!(open(&name(65_535), Detail::Summary).unwrap().metadata[0].0.len(), 65_535);
-    common::malformed(&name(65_536), "at most 65535");
+    crate::common::malformed(&name(65_536), "at most 65535");
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! TensorFlow's files written by hand: what is refused and why, partitioned variables, SavedModel
 //! folders, and how the kinds of files are told apart.
 
-mod common;
-
+use crate::common::protobuf::{borders, bytes, float, int, message};
+use crate::common::table::{block, entry, header, index, shape, table};
+use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, read_all};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::quant::Dtype;
 use atomizer_core::source::Source;
-use common::protobuf::{borders, bytes, float, int, message};
-use common::table::{block, entry, header, index, shape, table};
-use common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, read_all};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -53,7 +51,7 @@ fn a_graph_cut_short_anywhere() {
         match open(&whole[..cut], Detail::Summary) {
             // Nodes are fields of the file itself: some of them are a graph too.
             Ok(_) => assert!(borders.contains(&cut), "cut at {cut}"),
-            Err(error) => assert!(common::fits_a_log(&error.to_string())),
+            Err(error) => assert!(crate::common::fits_a_log(&error.to_string())),
         }
     }
 }
@@ -408,7 +406,7 @@ proptest! {
                 assert_sane(&model, file.len());
                 read_all(&model, &&file[..]);
             }
-            Err(error) => prop_assert!(common::fits_a_log(&error.to_string())),
+            Err(error) => prop_assert!(crate::common::fits_a_log(&error.to_string())),
         }
     }
 

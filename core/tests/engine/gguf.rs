@@ -1,12 +1,10 @@
 //! GGUF headers: what is accepted is read exactly, and what the format forbids is refused.
 
-mod common;
-
+use crate::common::gguf::{Gguf, array, array_of, entry, plain, rich, text, u16, u32, val, with_key};
+use crate::common::{Kind, accepted, assert_refused, malformed, open};
 use atomizer_core::formats::{Detail, detect};
 use atomizer_core::metadata::{Array, Value};
 use atomizer_core::model::{Format, Model};
-use common::gguf::{Gguf, array, array_of, entry, plain, rich, text, u16, u32, val, with_key};
-use common::{Kind, accepted, assert_refused, malformed, open};
 use proptest::prelude::*;
 
 /// `enum ggml_type` with weights and bytes of a block, from `GGML_QUANT_SIZES` of gguf-py 0.19.0
@@ -431,7 +429,7 @@ fn no_tensors_is_a_model_too() {
 }
 
 /// A value of any type but array, in the file and as it is read.
-fn single() -> impl Strategy<Value = (common::gguf::Val, Value)> {
+fn single() -> impl Strategy<Value = (crate::common::gguf::Val, Value)> {
     prop_oneof![
         any::<u8>().prop_map(|v| (val(0, [v]), Value::Uint(v.into()))),
         any::<i8>().prop_map(|v| (val(1, v.to_le_bytes()), Value::Int(v.into()))),
@@ -449,7 +447,7 @@ fn single() -> impl Strategy<Value = (common::gguf::Val, Value)> {
 }
 
 /// A value of any type; an array repeats one value.
-fn any_value() -> impl Strategy<Value = (common::gguf::Val, Value)> {
+fn any_value() -> impl Strategy<Value = (crate::common::gguf::Val, Value)> {
     const NAMES: [&str; 13] = [
         "uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string", "array",
         "uint64", "int64", "float64",

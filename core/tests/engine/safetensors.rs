@@ -1,12 +1,10 @@
 //! safetensors headers: what is accepted is read exactly, and what the format forbids is refused.
 
-mod common;
-
+use crate::common::safetensors::{entry, file, header, one, rich, with};
+use crate::common::{Kind, accepted, assert_refused, malformed, open};
 use atomizer_core::formats::{self, Detail};
 use atomizer_core::metadata::{Value, to_json};
 use atomizer_core::model::Format;
-use common::safetensors::{entry, file, header, one, rich, with};
-use common::{Kind, accepted, assert_refused, malformed, open};
 use proptest::prelude::*;
 
 /// Every type, with weights and bytes of the smallest number of them that fills whole bytes.

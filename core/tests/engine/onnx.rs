@@ -1,15 +1,13 @@
 //! ONNX files written by hand: what is refused and why, names in sub-graphs, external data.
 
-mod common;
-
+use crate::common::protobuf::{borders, bytes, float, int, message, varint};
+use crate::common::{
+    Folder, Kind, accepted, assert_refused, assert_sane, malformed, noise, open, open_files, read_all,
+};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::quant::Dtype;
 use atomizer_core::source::{Source, SourceError};
-use common::protobuf::{borders, bytes, float, int, message, varint};
-use common::{
-    Folder, Kind, accepted, assert_refused, assert_sane, malformed, noise, open, open_files, read_all,
-};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +57,7 @@ fn a_file_cut_short_anywhere() {
             match open_files(&[part, external[0], external[1]]) {
                 // What is missing are whole fields of the model, and protobuf does not tell.
                 Ok(_) => assert!(borders.contains(&cut), "{name} cut at {cut}"),
-                Err(error) => assert!(common::fits_a_log(&error.to_string())),
+                Err(error) => assert!(crate::common::fits_a_log(&error.to_string())),
             }
         }
     }
@@ -448,7 +446,7 @@ proptest! {
                 assert_sane(&model, file.len());
                 read_all(&model, &&file[..]);
             }
-            Err(error) => prop_assert!(common::fits_a_log(&error.to_string())),
+            Err(error) => prop_assert!(crate::common::fits_a_log(&error.to_string())),
         }
     }
 

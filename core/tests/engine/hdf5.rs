@@ -1,20 +1,15 @@
 //! HDF5 and `.keras` beyond their tensors: metadata, what is left out, hostile and damaged files, and
 //! what opening and reading may cost.
 
-mod common;
-
+use crate::common::{Kind, assert_refused, assert_sane, fits_a_log, manifest, open, peak};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::metadata::{Value, to_json};
 use atomizer_core::model::Model;
 use atomizer_core::source::{Source, SourceError};
-use common::{Kind, assert_refused, assert_sane, fits_a_log, manifest, open, peak};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-#[global_allocator]
-static ALLOCATOR: peak::Counting = peak::Counting;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/hdf5")
