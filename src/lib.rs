@@ -1,12 +1,13 @@
 //! The SQL boundary of atomizer: each function decodes its arguments, calls the engine
 //! (`atomizer-core`) once, and encodes what it returns. This file is the table of contents.
 //!
-//! SQL objects other than C functions are in `sql/`, one subject a file, in the order below. Every
-//! COMMENT on a C function is in `sql/comments.sql`.
+//! SQL has one object a file, with its COMMENT, its GRANT and, for sets, its ROWS beside it. A function in C is
+//! declared in Rust, and its file in `sql/functions/` holds the rest.
 //!
 //! What planning a query goes by (operators of Postgres cost 1): `cost = 100` for what passes a vector,
 //! 10,000 for what reads the weights of a tensor or an index, 1,000,000 for what decomposes a matrix.
-//! How many rows come back is in `sql/functions/row_counts.sql`.
+
+#![recursion_limit = "512"] // for the list of SQL files
 
 use pgrx::prelude::*;
 
@@ -30,122 +31,183 @@ mod threads;
 
 ::pgrx::pg_module_magic!(name, version);
 
-extension_sql_file!("../sql/types/enums.sql", name = "enums", bootstrap);
-extension_sql_file!("../sql/tables/tenant.sql", name = "tenant", requires = ["enums"]);
-extension_sql_file!("../sql/tables/model.sql", name = "model", requires = ["tenant"]);
-extension_sql_file!("../sql/tables/ingestion_job.sql", name = "ingestion_job", requires = ["model"]);
-extension_sql_file!("../sql/tables/atom.sql", name = "atom", requires = ["enums"]);
-extension_sql_file!("../sql/tables/tensor_atom.sql", name = "tensor_atom", requires = ["model"]);
-extension_sql_file!("../sql/tables/derived.sql", name = "derived", requires = ["enums"]);
-extension_sql_file!(
-    "../sql/tables/dump.sql",
-    name = "dump",
-    requires = ["tenant", "model", "ingestion_job", "atom", "tensor_atom", "derived"]
-);
-extension_sql_file!("../sql/functions/tenants.sql", name = "tenants", requires = ["tenant"]);
-extension_sql_file!(
-    "../sql/functions/models.sql",
-    name = "models",
-    requires = ["tenants", "tensor_atom", "atom", "ingestion_job", ingestion::fold::_unfold_model]
-);
-extension_sql_file!("../sql/functions/jobs.sql", name = "jobs", requires = ["models"]);
-extension_sql_file!(
-    "../sql/functions/quantization.sql",
-    name = "quantization",
-    requires = ["enums", quantization::_dequantize, quantization::_dequantize_bytes, quantization::_quantize]
-);
-extension_sql_file!("../sql/functions/garbage.sql", name = "garbage", requires = ["atom", "derived"]);
-extension_sql_file!(
-    "../sql/functions/integrity.sql",
-    name = "integrity",
-    requires = [
-        "atom",
-        "tensor_atom",
-        "ingestion_job",
-        export::verify_model,
-        export::_stored_sha256,
-        export::_model_weight_counts,
-        "derived",
-        space::curves::compute_hilbert_value
-    ]
-);
-extension_sql_file!(
-    "../sql/procedures/atomize_model_governed.sql",
-    name = "atomize_model_governed",
-    requires = [
-        "jobs",
-        ingestion::_ingestion_step,
-        governance::_check_may_commit,
-        governance::_claim_ingestion_job,
-        governance::_release_ingestion_job
-    ]
-);
-extension_sql_file!(
-    "../sql/procedures/ingest_model.sql",
-    name = "ingest_model",
-    requires = ["atomize_model_governed", governance::_prepare_ingestion, reading::detect_model_format]
-);
-extension_sql_file!(
-    "../sql/procedures/compress_model.sql",
-    name = "compress_model",
-    requires = ["derived", governance::_check_may_commit, svd::compress::_compress_step]
-);
-extension_sql_file!(
-    "../sql/views/views.sql",
-    name = "views",
-    requires = [
-        "tensor_atom",
-        "atom",
-        "ingestion_job",
-        access::my_tenant_ids,
-        tensors::tensor_coefficients,
-        svd::measures::tensor_spectral_measures
-    ]
-);
-extension_sql_file!(
-    "../sql/functions/row_counts.sql",
-    name = "row_counts",
-    requires = [
-        quantization::quantize_int8,
-        quantization::quantization_types,
-        quantization::quantization_error,
-        space::curves::hilbert_ranges,
-        space::near::nearest_to_point,
-        space::near::nearest_to_atom,
-        space::similar::similar_rows,
-        space::similar::similar_tensors,
-        svd::lora::extract_lora,
-        svd::lora::extract_lora_model,
-        svd::matrices::svd_decompose_array,
-        svd::matrices::svd_decompose_bytes,
-        svd::measures::tensor_spectral_measures,
-        tensors::tensor_histogram,
-        tensors::tensor_stats
-    ]
-);
-extension_sql_file!(
-    "../sql/functions/space.sql",
-    name = "space",
-    requires = ["atom", "tensor_atom", "derived", "row_counts", space::near::_is_in_box]
-);
-extension_sql_file!(
-    "../sql/procedures/spatialize_model.sql",
-    name = "spatialize_model",
-    requires = ["space_views", governance::_check_may_commit, space::spatialize::_spatialize_step]
-);
-extension_sql_file!("../sql/views/space.sql", name = "space_views", requires = ["space", "views"]);
-extension_sql_file!("../sql/security/policies.sql", name = "policies", requires = ["views", "space_views"]);
-extension_sql_file!(
-    "../sql/security/grants.sql",
-    name = "grants",
-    requires = [
-        "policies",
-        "integrity",
-        "garbage",
-        "ingest_model",
-        "quantization",
-        "spatialize_model",
-        "compress_model"
-    ]
-);
-extension_sql_file!("../sql/comments.sql", name = "comments", requires = ["grants"], finalize);
+/// Lists SQL files in the order in which they run: each comes after the one before it, and after the functions
+/// in C that it needs.
+macro_rules! sql_files {
+    ($($list:tt)*) => { sql_file!([] $($list)*); };
+}
+
+/// The first file of a list, and the rest of it.
+macro_rules! sql_file {
+    ([$($previous:literal)?]) => {};
+    ([$($previous:literal)?] $name:literal $path:literal creates [$($type:tt)*]; $($rest:tt)*) => {
+        extension_sql_file!($path, name = $name, requires = [$($previous)?], creates = [$($type)*]);
+        sql_file!([$name] $($rest)*);
+    };
+    ([$($previous:literal)?] $name:literal $path:literal after [$($function:tt)*]; $($rest:tt)*) => {
+        extension_sql_file!($path, name = $name, requires = [$($previous,)? $($function)*]);
+        sql_file!([$name] $($rest)*);
+    };
+    ([$($previous:literal)?] $name:literal $path:literal; $($rest:tt)*) => {
+        extension_sql_file!($path, name = $name, requires = [$($previous)?]);
+        sql_file!([$name] $($rest)*);
+    };
+}
+
+sql_files! {
+    // Types
+    "model_format" "../sql/types/model_format.sql" creates [Enum(sql_types::ModelFormat)];
+    "tensor_dtype" "../sql/types/tensor_dtype.sql" creates [Enum(sql_types::TensorDtype)];
+    "quantization_type" "../sql/types/quantization_type.sql" creates [Enum(sql_types::QuantizationType)];
+    "layer_type" "../sql/types/layer_type.sql" creates [Enum(sql_types::LayerType)];
+    "job_status" "../sql/types/job_status.sql";
+    "atom_kind" "../sql/types/atom_kind.sql";
+    "atom_granularity" "../sql/types/atom_granularity.sql";
+    "pruning_strategy" "../sql/types/pruning_strategy.sql";
+    "spatial_index_strategy" "../sql/types/spatial_index_strategy.sql" creates [Enum(space::near::Strategy)];
+    "quantization_type_as_tensor_dtype" "../sql/casts/quantization_type_as_tensor_dtype.sql";
+
+    // Tables. Policies ask my_tenant_ids().
+    "my_tenant_ids" "../sql/functions/my_tenant_ids.sql" after [access::my_tenant_ids];
+    "tenant" "../sql/tables/tenant.sql";
+    "tenant_member" "../sql/tables/tenant_member.sql";
+    "model" "../sql/tables/model.sql";
+    "model_file" "../sql/tables/model_file.sql";
+    "ingestion_job" "../sql/tables/ingestion_job.sql";
+    "tensor_atom" "../sql/tables/tensor_atom.sql";
+    "tensor_atom_history" "../sql/tables/tensor_atom_history.sql";
+    "keep_tensor_atom_history" "../sql/functions/keep_tensor_atom_history.sql";
+    "keep_history" "../sql/triggers/keep_history.sql";
+    "atom" "../sql/tables/atom.sql";
+    "tensor_segment" "../sql/tables/tensor_segment.sql";
+    "atom_embedding" "../sql/tables/atom_embedding.sql";
+    "svd_component" "../sql/tables/svd_component.sql";
+
+    // Tenants
+    "_may_act_for" "../sql/functions/_may_act_for.sql";
+    "_tenant_of" "../sql/functions/_tenant_of.sql";
+    "create_tenant" "../sql/functions/create_tenant.sql";
+    "add_tenant_member" "../sql/functions/add_tenant_member.sql";
+    "remove_tenant_member" "../sql/functions/remove_tenant_member.sql";
+
+    // Models
+    "_require_model" "../sql/functions/_require_model.sql";
+    "_register_model" "../sql/functions/_register_model.sql";
+    "register_model" "../sql/functions/register_model.sql" after [governance::register_model];
+    "_unfold_model" "../sql/functions/_unfold_model.sql" after [ingestion::fold::_unfold_model];
+    "_forget_contents" "../sql/functions/_forget_contents.sql";
+    "_drop_model" "../sql/functions/_drop_model.sql";
+    "drop_model" "../sql/functions/drop_model.sql" after [governance::drop_model];
+
+    // Ingestion jobs
+    "_lease_duration" "../sql/functions/_lease_duration.sql";
+    "_is_held" "../sql/functions/_is_held.sql";
+    "_require_job" "../sql/functions/_require_job.sql";
+    "_allowed_quota" "../sql/functions/_allowed_quota.sql";
+    "_create_ingestion_job" "../sql/functions/_create_ingestion_job.sql";
+    "create_ingestion_job" "../sql/functions/create_ingestion_job.sql" after [governance::create_ingestion_job];
+    "_claim_ingestion_job" "../sql/functions/_claim_ingestion_job.sql" after [governance::_claim_ingestion_job];
+    "_release_ingestion_job" "../sql/functions/_release_ingestion_job.sql" after [governance::_release_ingestion_job];
+    "_cancel_ingestion_job" "../sql/functions/_cancel_ingestion_job.sql";
+    "cancel_ingestion_job" "../sql/functions/cancel_ingestion_job.sql" after [governance::cancel_ingestion_job];
+    "_reset_ingestion_job" "../sql/functions/_reset_ingestion_job.sql";
+    "reset_ingestion_job" "../sql/functions/reset_ingestion_job.sql" after [governance::reset_ingestion_job];
+    "_set_atom_quota" "../sql/functions/_set_atom_quota.sql";
+    "set_atom_quota" "../sql/functions/set_atom_quota.sql" after [governance::set_atom_quota];
+    "_prepare_ingestion" "../sql/functions/_prepare_ingestion.sql" after [governance::_prepare_ingestion];
+    "_ingestion_step" "../sql/functions/_ingestion_step.sql" after [ingestion::_ingestion_step];
+    "_check_may_commit" "../sql/functions/_check_may_commit.sql" after [governance::_check_may_commit];
+    "_plan_line" "../sql/functions/_plan_line.sql";
+    "_progress_line" "../sql/functions/_progress_line.sql";
+    "_completion_line" "../sql/functions/_completion_line.sql";
+
+    // Model files
+    "detect_model_format" "../sql/functions/detect_model_format.sql" after [reading::detect_model_format];
+    "model_metadata" "../sql/functions/model_metadata.sql" after [reading::model_metadata];
+    "list_tensors" "../sql/functions/list_tensors.sql" after [reading::list_tensors];
+    "extract_model_weights" "../sql/functions/extract_model_weights.sql" after [reading::extract_model_weights];
+    "stream_atomic_weights_chunked" "../sql/functions/stream_atomic_weights_chunked.sql" after [reading::stream_atomic_weights_chunked];
+    "model_pickle_report" "../sql/functions/model_pickle_report.sql" after [reading::model_pickle_report];
+
+    // Stored models
+    "tensor_weights" "../sql/functions/tensor_weights.sql" after [tensors::tensor_weights];
+    "tensor_weights_float8" "../sql/functions/tensor_weights_float8.sql" after [tensors::tensor_weights_float8];
+    "tensor_weight" "../sql/functions/tensor_weight.sql" after [tensors::tensor_weight];
+    "tensor_coefficients" "../sql/functions/tensor_coefficients.sql" after [tensors::tensor_coefficients];
+    "tensor_stats" "../sql/functions/tensor_stats.sql" after [tensors::tensor_stats];
+    "tensor_histogram" "../sql/functions/tensor_histogram.sql" after [tensors::tensor_histogram];
+    "export_model_file" "../sql/functions/export_model_file.sql" after [export::export_model_file];
+    "verify_model" "../sql/functions/verify_model.sql" after [export::verify_model];
+    "_stored_sha256" "../sql/functions/_stored_sha256.sql" after [export::_stored_sha256];
+    "_model_weight_counts" "../sql/functions/_model_weight_counts.sql" after [export::_model_weight_counts];
+
+    // Quantization
+    "_dequantize" "../sql/functions/_dequantize.sql" after [quantization::_dequantize];
+    "dequantize" "../sql/functions/dequantize.sql";
+    "_dequantize_bytes" "../sql/functions/_dequantize_bytes.sql" after [quantization::_dequantize_bytes];
+    "dequantize_bytes" "../sql/functions/dequantize_bytes.sql";
+    "_quantize" "../sql/functions/_quantize.sql" after [quantization::_quantize];
+    "quantize" "../sql/functions/quantize.sql";
+    "quantize_int8" "../sql/functions/quantize_int8.sql" after [quantization::quantize_int8];
+    "quantization_types" "../sql/functions/quantization_types.sql" after [quantization::quantization_types];
+    "quantization_error" "../sql/functions/quantization_error.sql" after [quantization::quantization_error];
+
+    // Space
+    "compute_hilbert_value" "../sql/functions/compute_hilbert_value.sql" after [space::curves::compute_hilbert_value];
+    "morton_value" "../sql/functions/morton_value.sql" after [space::curves::morton_value];
+    "hilbert_to_point" "../sql/functions/hilbert_to_point.sql" after [space::curves::hilbert_to_point];
+    "hilbert_ranges" "../sql/functions/hilbert_ranges.sql" after [space::curves::hilbert_ranges];
+    "project_to_3d" "../sql/functions/project_to_3d.sql" after [space::projection::project_array, space::projection::project_bytes];
+    "_place_of" "../sql/functions/_place_of.sql";
+    "_is_in_box" "../sql/functions/_is_in_box.sql" after [space::near::_is_in_box];
+    "_atoms_in_box" "../sql/functions/_atoms_in_box.sql";
+    "_atoms_in_box_hilbert" "../sql/functions/_atoms_in_box_hilbert.sql";
+    "atoms_in_box" "../sql/functions/atoms_in_box.sql" after [space::near::atoms_in_box];
+    "_nearest_rows" "../sql/functions/_nearest_rows.sql";
+    "_nearest_tensors" "../sql/functions/_nearest_tensors.sql";
+    "nearest_atoms" "../sql/functions/nearest_atoms.sql" after [space::near::nearest_to_point, space::near::nearest_to_atom];
+    "_near_rows" "../sql/functions/_near_rows.sql";
+    "_near_rows_hilbert" "../sql/functions/_near_rows_hilbert.sql";
+    "similar_rows" "../sql/functions/similar_rows.sql" after [space::similar::similar_rows];
+    "_near_tensors" "../sql/functions/_near_tensors.sql";
+    "similar_tensors" "../sql/functions/similar_tensors.sql" after [space::similar::similar_tensors];
+    "_atom_tile" "../sql/functions/_atom_tile.sql";
+    "atom_tiles" "../sql/functions/atom_tiles.sql" after [space::near::atom_tiles];
+    "build_spatial_indexes" "../sql/functions/build_spatial_indexes.sql";
+    "rebuild_spatial_indexes" "../sql/functions/rebuild_spatial_indexes.sql";
+    "_spatialize_step" "../sql/functions/_spatialize_step.sql" after [space::spatialize::_spatialize_step];
+    "_spatial_line" "../sql/functions/_spatial_line.sql";
+
+    // Decompositions
+    "svd_decompose" "../sql/functions/svd_decompose.sql" after [svd::matrices::svd_decompose_array, svd::matrices::svd_decompose_bytes];
+    "reconstruct_from_svd" "../sql/functions/reconstruct_from_svd.sql" after [svd::matrices::reconstruct_from_arrays, svd::matrices::reconstruct_from_bytes];
+    "reconstruct_tensor" "../sql/functions/reconstruct_tensor.sql" after [svd::matrices::reconstruct_tensor];
+    "svd_spectrum" "../sql/functions/svd_spectrum.sql" after [svd::matrices::svd_spectrum];
+    "tensor_spectral_measures" "../sql/functions/tensor_spectral_measures.sql" after [svd::measures::tensor_spectral_measures];
+    "model_spectral_measures" "../sql/functions/model_spectral_measures.sql" after [svd::measures::model_spectral_measures];
+    "extract_lora" "../sql/functions/extract_lora.sql" after [svd::lora::extract_lora];
+    "extract_lora_model" "../sql/functions/extract_lora_model.sql" after [svd::lora::extract_lora_model];
+    "_compress_step" "../sql/functions/_compress_step.sql" after [svd::compress::_compress_step];
+
+    // Views
+    "tensor_atom_coefficient" "../sql/views/tensor_atom_coefficient.sql";
+    "layer_spectrum" "../sql/views/layer_spectrum.sql";
+    "ingestion_progress" "../sql/views/ingestion_progress.sql";
+    "tenant_atom" "../sql/views/tenant_atom.sql";
+    "storage_summary" "../sql/views/storage_summary.sql";
+    "atom_points" "../sql/views/atom_points.sql";
+    "_spatial_end_line" "../sql/functions/_spatial_end_line.sql";
+
+    // Procedures
+    "atomize_model_governed" "../sql/procedures/atomize_model_governed.sql";
+    "ingest_model" "../sql/procedures/ingest_model.sql";
+    "compress_model" "../sql/procedures/compress_model.sql";
+    "spatialize_model" "../sql/procedures/spatialize_model.sql";
+
+    // Maintenance
+    "collect_garbage" "../sql/functions/collect_garbage.sql";
+    "check_integrity" "../sql/functions/check_integrity.sql";
+
+    // Rights, after everything else
+    "public" "../sql/security/public.sql";
+}

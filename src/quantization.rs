@@ -41,7 +41,7 @@ fn decode(weight_data: &[u8], data_type: &str, most: u64) -> Weights {
     weights::decode(dtype, weight_data).or_raise()
 }
 
-/// What `dequantize` does; it takes the type as an enum, in `sql/functions/quantization.sql`.
+/// What `dequantize` does; it takes the type as an enum, in `sql/functions/dequantize.sql`.
 #[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
 fn _dequantize(weight_data: &[u8], data_type: &str) -> SqlArray<f32> {
     SqlArray(decode(weight_data, data_type, MAX_ARRAY_WEIGHTS as u64).into_f32())

@@ -1,5 +1,5 @@
-//! SQL types as Rust return values: the enums of `sql/types/enums.sql`, where a value is the name of one of
-//! their labels, jsonb, and arrays of numbers.
+//! SQL types as Rust return values: the enums of `sql/types/`, where a value is the name of one of their labels,
+//! jsonb, and arrays of numbers.
 
 use crate::errors::raise;
 use pgrx::array::{FlatArray, Scalar};
@@ -8,12 +8,31 @@ use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::memcx;
 use pgrx::prelude::*;
 
+/// Gives a Rust type the SQL type that a file of `sql/types/` creates; functions that use it come after that file.
+macro_rules! own_type {
+    ($name:ty, $sql:literal) => {
+        const _: () = {
+            use pgrx::pgrx_sql_entity_graph::metadata::*;
+
+            // SAFETY: the type's other traits read and write datums of this SQL type.
+            unsafe impl SqlTranslatable for $name {
+                const TYPE_IDENT: &'static str = concat!(module_path!(), "::", stringify!($name));
+                const TYPE_ORIGIN: TypeOrigin = TypeOrigin::ThisExtension;
+                const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal($sql));
+                const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+                    Ok(ReturnsRef::One(SqlMappingRef::literal($sql)));
+            }
+        };
+    };
+}
+pub(crate) use own_type;
+
 macro_rules! sql_enum {
     ($name:ident, $sql:literal) => {
         #[doc = concat!("A label of the SQL enum `", $sql, "`.")]
         pub struct $name(pub &'static str);
 
-        impl_sql_translatable!($name, $sql);
+        own_type!($name, $sql);
 
         impl IntoDatum for $name {
             fn into_datum(self) -> Option<pg_sys::Datum> {

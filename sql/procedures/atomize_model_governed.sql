@@ -1,4 +1,4 @@
--- The governed ingestion. No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
 
 CREATE PROCEDURE atomizer.atomize_model_governed(
     ingestion_job_id bigint, model_data bytea DEFAULT NULL, model_format text DEFAULT NULL)
@@ -78,36 +78,4 @@ BEGIN
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) IS
     'Ingests a job''s model chunk by chunk, committing each, and verifies it. Call it again after any failure: it resumes. model_data passes the file for jobs without path or large object; model_format refuses other formats.';
-
-CREATE FUNCTION atomizer._plan_line(job bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT format('%s, %s: %s weights in %s tensors, %s', m.model_format, m.architecture,
-                  m.parameter_count, (SELECT count(*) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id),
-                  pg_size_pretty(j.total_bytes))
-    FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
-END;
-COMMENT ON FUNCTION atomizer._plan_line(bigint) IS 'What an ingestion has found in the files'' headers.';
-
-CREATE FUNCTION atomizer._progress_line(done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT format('%s %% of %s', round(100.0 * done / greatest(total, 1)), pg_size_pretty(total))
-        || CASE WHEN done_here > 0 THEN
-               format(', %s MB/s, %s to go', round(done_here / 1e6 / extract(epoch FROM elapsed)),
-                      justify_interval(make_interval(secs => ceil(extract(epoch FROM elapsed) * (total - done) / done_here))))
-           ELSE '' END;
-END;
-COMMENT ON FUNCTION atomizer._progress_line(bigint, bigint, bigint, interval) IS 'One line of progress.';
-
-CREATE FUNCTION atomizer._completion_line(job bigint, elapsed interval) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s of them new, %s s',
-                  m.model_id, m.model_name, m.parameter_count,
-                  (SELECT count(*) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id),
-                  pg_size_pretty(j.total_bytes), pg_size_pretty(j.new_bytes),
-                  round(extract(epoch FROM elapsed), 1))
-    FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
-END;
-COMMENT ON FUNCTION atomizer._completion_line(bigint, interval) IS 'The last line of an ingestion.';
+GRANT EXECUTE ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) TO PUBLIC;

@@ -1,4 +1,4 @@
--- Decomposition of a model's matrices. No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
 
 CREATE PROCEDURE atomizer.compress_model(
     model_id       bigint,
@@ -28,3 +28,4 @@ BEGIN
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.compress_model(bigint, integer, double precision, bigint) IS
     'Decomposes the matrices of a model that have min_parameters weights or more, into svd_component: to a rank (default 64), or to the least rank that keeps target_energy of the sum of squares. Once for each distinct content read in the same way, and only where it takes less than the tensor. Each is committed: called again, it goes on.';
+GRANT EXECUTE ON PROCEDURE atomizer.compress_model(bigint, integer, double precision, bigint) TO PUBLIC;

@@ -1,4 +1,4 @@
--- Everything in one call: what users type first.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
 
 CREATE PROCEDURE atomizer.ingest_model(
     model_name      text,
@@ -24,3 +24,4 @@ BEGIN
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.ingest_model(text, text, oid, bytea, text, text, text, bigint, bigint) IS
     'Registers a model, makes its job and ingests it: CALL ingest_model(''name'', model_path => ''/models/x.gguf''). Call it again after a failure: it resumes.';
+GRANT EXECUTE ON PROCEDURE atomizer.ingest_model(text, text, oid, bytea, text, text, text, bigint, bigint) TO PUBLIC;

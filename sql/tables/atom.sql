@@ -1,5 +1,6 @@
--- Distinct contents, and the packed pieces of the large ones. Every key contains content_hash, and
--- no foreign key leads here: these are the tables one would distribute.
+-- Every key of atom, tensor_segment, atom_embedding and svd_component contains content_hash, and no foreign
+-- key leads to them: these are the tables one would distribute. They have no policy and no grant: a hash must
+-- not tell one tenant what another one holds.
 
 CREATE TABLE atomizer.atom (
     content_hash     bytea NOT NULL CHECK (length(content_hash) = 32),
@@ -26,18 +27,5 @@ COMMENT ON COLUMN atomizer.atom.atomic_value IS 'A weight''s content; null for k
 COMMENT ON COLUMN atomizer.atom.modality IS 'Always model.';
 COMMENT ON COLUMN atomizer.atom.created_at IS 'When it was first seen.';
 
-CREATE TABLE atomizer.tensor_segment (
-    content_hash  bytea NOT NULL,
-    segment_no    integer NOT NULL,
-    part_no       integer NOT NULL,
-    payload       bytea NOT NULL,
-    PRIMARY KEY (content_hash, segment_no, part_no)
-);
--- A row is never moved out of line: it is cut to fit its page.
-ALTER TABLE atomizer.tensor_segment ALTER payload SET STORAGE PLAIN, ALTER content_hash SET STORAGE PLAIN;
-COMMENT ON TABLE atomizer.tensor_segment IS
-    'Contents in losslessly encoded segments of 256 KiB, each cut into rows that fill a page.';
-COMMENT ON COLUMN atomizer.tensor_segment.content_hash IS 'The content.';
-COMMENT ON COLUMN atomizer.tensor_segment.segment_no IS 'Place of the segment in the content, from 0.';
-COMMENT ON COLUMN atomizer.tensor_segment.part_no IS 'Place of the row in the encoded segment, from 0.';
-COMMENT ON COLUMN atomizer.tensor_segment.payload IS 'Encoded bytes.';
+-- pg_dump keeps its rows.
+SELECT pg_catalog.pg_extension_config_dump('atomizer.atom', '');

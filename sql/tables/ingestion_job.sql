@@ -1,5 +1,3 @@
--- Resumable, governed ingestions.
-
 CREATE SEQUENCE atomizer.ingestion_job_id_seq;
 COMMENT ON SEQUENCE atomizer.ingestion_job_id_seq IS 'Numbers of ingestion jobs.';
 
@@ -71,3 +69,14 @@ COMMENT ON COLUMN atomizer.ingestion_job.created_at IS 'When the job was made.';
 COMMENT ON COLUMN atomizer.ingestion_job.started_at IS 'When it was claimed first.';
 COMMENT ON COLUMN atomizer.ingestion_job.last_updated_at IS 'When it changed last.';
 COMMENT ON COLUMN atomizer.ingestion_job.completed_at IS 'When it was complete.';
+
+-- A tenant sees its own rows.
+ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON atomizer.ingestion_job FOR SELECT
+    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+COMMENT ON POLICY own_rows ON atomizer.ingestion_job IS 'Rows of the caller''s tenants.';
+GRANT SELECT ON atomizer.ingestion_job TO PUBLIC;
+
+-- pg_dump keeps its rows and the place of its sequence.
+SELECT pg_catalog.pg_extension_config_dump('atomizer.ingestion_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('atomizer.ingestion_job', '');

@@ -1,5 +1,3 @@
--- Registered models and the files they came in.
-
 CREATE SEQUENCE atomizer.model_id_seq;
 COMMENT ON SEQUENCE atomizer.model_id_seq IS 'Numbers of models.';
 
@@ -36,20 +34,13 @@ COMMENT ON COLUMN atomizer.model.is_complete IS
 COMMENT ON COLUMN atomizer.model.created_at IS 'When the model was registered.';
 COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion was complete.';
 
-CREATE TABLE atomizer.model_file (
-    model_id     bigint NOT NULL REFERENCES atomizer.model ON DELETE CASCADE,
-    file_no      integer NOT NULL CHECK (file_no >= 0),
-    file_name    text NOT NULL,
-    byte_length  bigint NOT NULL CHECK (byte_length >= 0),
-    sha256       bytea NOT NULL CHECK (length(sha256) = 32),
-    blob_hash    bytea NOT NULL CHECK (length(blob_hash) = 32),
-    PRIMARY KEY (model_id, file_no)
-);
-COMMENT ON TABLE atomizer.model_file IS 'The files of a model, in order.';
-COMMENT ON COLUMN atomizer.model_file.model_id IS 'The model.';
-COMMENT ON COLUMN atomizer.model_file.file_no IS 'Place of the file among the model''s files, from 0.';
-COMMENT ON COLUMN atomizer.model_file.file_name IS 'Name without folder.';
-COMMENT ON COLUMN atomizer.model_file.byte_length IS 'Size in bytes.';
-COMMENT ON COLUMN atomizer.model_file.sha256 IS 'SHA-256 of the whole file.';
-COMMENT ON COLUMN atomizer.model_file.blob_hash IS
-    'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, one behind the other.';
+-- A tenant sees its own rows.
+ALTER TABLE atomizer.model ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON atomizer.model FOR SELECT
+    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+COMMENT ON POLICY own_rows ON atomizer.model IS 'Rows of the caller''s tenants.';
+GRANT SELECT ON atomizer.model TO PUBLIC;
+
+-- pg_dump keeps its rows and the place of its sequence.
+SELECT pg_catalog.pg_extension_config_dump('atomizer.model_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('atomizer.model', '');

@@ -1,4 +1,4 @@
--- Who owns what. A database role acts for every tenant it, or a role it belongs to, is a member of.
+-- Who owns what. A database role acts for every tenant that it, or a role it belongs to, is a member of.
 
 CREATE SEQUENCE atomizer.tenant_id_seq;
 COMMENT ON SEQUENCE atomizer.tenant_id_seq IS 'Numbers of tenants.';
@@ -16,12 +16,13 @@ COMMENT ON COLUMN atomizer.tenant.atom_quota IS
     'Default of atom_quota for the tenant''s new ingestion jobs; null is unlimited.';
 COMMENT ON COLUMN atomizer.tenant.created_at IS 'When the tenant was made.';
 
-CREATE TABLE atomizer.tenant_member (
-    tenant_id    bigint NOT NULL REFERENCES atomizer.tenant ON DELETE CASCADE,
-    member_role  name NOT NULL,
-    PRIMARY KEY (tenant_id, member_role)
-);
-COMMENT ON TABLE atomizer.tenant_member IS 'Database roles that act for a tenant.';
-COMMENT ON COLUMN atomizer.tenant_member.tenant_id IS 'The tenant.';
-COMMENT ON COLUMN atomizer.tenant_member.member_role IS
-    'A role; whoever has its privileges acts for the tenant.';
+-- A tenant sees its own rows.
+ALTER TABLE atomizer.tenant ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON atomizer.tenant FOR SELECT
+    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+COMMENT ON POLICY own_rows ON atomizer.tenant IS 'Rows of the caller''s tenants.';
+GRANT SELECT ON atomizer.tenant TO PUBLIC;
+
+-- pg_dump keeps its rows and the place of its sequence.
+SELECT pg_catalog.pg_extension_config_dump('atomizer.tenant_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('atomizer.tenant', '');

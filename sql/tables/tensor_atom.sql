@@ -1,5 +1,3 @@
--- The named tensors of models, and what they were before.
-
 CREATE SEQUENCE atomizer.tensor_atom_id_seq;
 COMMENT ON SEQUENCE atomizer.tensor_atom_id_seq IS 'Numbers of tensor atoms.';
 
@@ -70,26 +68,13 @@ COMMENT ON COLUMN atomizer.tensor_atom.created_at IS 'When the tensor was first 
 COMMENT ON COLUMN atomizer.tensor_atom.valid_from IS 'Since when the row is as it is; null until the model is complete.';
 COMMENT ON COLUMN atomizer.tensor_atom.valid_to IS 'Until when: infinity here, a time in tensor_atom_history.';
 
-CREATE TABLE atomizer.tensor_atom_history (LIKE atomizer.tensor_atom INCLUDING COMMENTS);
-CREATE INDEX tensor_atom_history_idx ON atomizer.tensor_atom_history (tensor_atom_id, valid_to);
-COMMENT ON TABLE atomizer.tensor_atom_history IS
-    'Rows of tensor_atom as they were before an update, or before their model was dropped.';
+-- A tenant sees its own rows.
+ALTER TABLE atomizer.tensor_atom ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON atomizer.tensor_atom FOR SELECT
+    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+COMMENT ON POLICY own_rows ON atomizer.tensor_atom IS 'Rows of the caller''s tenants.';
+GRANT SELECT ON atomizer.tensor_atom TO PUBLIC;
 
-CREATE FUNCTION atomizer.keep_tensor_atom_history() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    OLD.valid_to := now();
-    INSERT INTO atomizer.tensor_atom_history VALUES (OLD.*);
-    IF TG_OP = 'DELETE' THEN
-        RETURN OLD;
-    END IF;
-    NEW.valid_from := now();
-    RETURN NEW;
-END $$;
-COMMENT ON FUNCTION atomizer.keep_tensor_atom_history() IS 'Trigger: keeps the old row of a tensor atom.';
-
--- Rows of a model that was never complete leave no history.
-CREATE TRIGGER keep_history BEFORE UPDATE OR DELETE ON atomizer.tensor_atom
-    FOR EACH ROW WHEN (OLD.valid_from IS NOT NULL)
-    EXECUTE FUNCTION atomizer.keep_tensor_atom_history();
-COMMENT ON TRIGGER keep_history ON atomizer.tensor_atom IS 'Keeps old rows in tensor_atom_history.';
+-- pg_dump keeps its rows and the place of its sequence.
+SELECT pg_catalog.pg_extension_config_dump('atomizer.tensor_atom_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('atomizer.tensor_atom', '');

@@ -1,4 +1,4 @@
-//! What lies near a point or in a box. The statements are functions in `sql/functions/space.sql`,
+//! What lies near a point or in a box. The statements are functions in `sql/functions/_*.sql`,
 //! which Postgres inlines: `EXPLAIN` of them shows an administrator the index that is used.
 
 use super::curves::default_grid;
@@ -7,6 +7,7 @@ use super::spatialize::{Granularity, WHOLE};
 use crate::access::{self, StoredTensor, field, hash};
 use crate::errors::{OrRaise, raise};
 use crate::owner;
+use crate::sql_types::own_type;
 use atomizer_core::curve::{Curve, CurveError};
 use atomizer_core::hash::Hash;
 use atomizer_core::quant::Dtype;
@@ -28,7 +29,7 @@ pub enum Strategy {
     Hilbert3D,
 }
 
-impl_sql_translatable!(Strategy, arg_only = "atomizer.spatial_index_strategy");
+own_type!(Strategy, "atomizer.spatial_index_strategy");
 
 impl FromDatum for Strategy {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {

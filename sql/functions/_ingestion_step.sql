@@ -1,0 +1,3 @@
+COMMENT ON FUNCTION atomizer._ingestion_step(bigint, uuid, bytea, text) IS
+    'One step of an ingestion, for the holder of its lease: plan, chunk or fold.';
+GRANT EXECUTE ON FUNCTION atomizer._ingestion_step(bigint, uuid, bytea, text) TO PUBLIC;

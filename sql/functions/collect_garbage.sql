@@ -1,0 +1,40 @@
+CREATE FUNCTION atomizer.collect_garbage(OUT atoms_removed bigint, OUT segments_removed bigint, OUT bytes_removed bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hashes bytea[];
+    kinds  atomizer.atom_kind[];
+    dead   bytea[];
+    n      bigint;
+    m      bigint;
+BEGIN
+    atoms_removed := 0;
+    segments_removed := 0;
+    bytes_removed := 0;
+    -- In slices, which are held in memory: a temporary table could be one of the caller's, with a trigger.
+    LOOP
+        -- First lock, then look again and delete: a plan that adds a reference meanwhile either came
+        -- before the lock, and the second look sees it, or waits and finds the atom gone.
+        SELECT array_agg(l.content_hash), array_agg(l.kind) INTO hashes, kinds FROM (
+            SELECT a.content_hash, a.kind FROM atomizer.atom a WHERE a.reference_count = 0
+            ORDER BY a.content_hash, a.kind LIMIT 500000 FOR UPDATE SKIP LOCKED) l;
+        EXIT WHEN hashes IS NULL;
+        DELETE FROM atomizer.atom a USING unnest(hashes, kinds) AS g(content_hash, kind)
+        WHERE a.content_hash = g.content_hash AND a.kind = g.kind AND a.reference_count = 0;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        EXIT WHEN n = 0;
+        atoms_removed := atoms_removed + n;
+        -- A blob may have the same bytes as a tensor: they go with the last of both.
+        SELECT array_agg(DISTINCT g.content_hash) INTO dead FROM unnest(hashes, kinds) AS g(content_hash, kind)
+        WHERE g.kind <> 'weight' AND NOT EXISTS (
+            SELECT FROM atomizer.atom a WHERE a.content_hash = g.content_hash AND a.kind <> 'weight');
+        WITH gone AS (
+            DELETE FROM atomizer.tensor_segment s WHERE s.content_hash = ANY (dead) RETURNING length(s.payload) AS bytes)
+        SELECT count(*), coalesce(sum(bytes), 0) INTO n, m FROM gone;
+        segments_removed := segments_removed + n;
+        bytes_removed := bytes_removed + m;
+        DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
+        DELETE FROM atomizer.svd_component c WHERE c.content_hash = ANY (dead);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION atomizer.collect_garbage() IS
+    'Deletes atoms that nothing refers to, with their segments; returns how many atoms, rows of segments and bytes. VACUUM gives the space back. For administrators.';

@@ -1,0 +1,6 @@
+CREATE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type atomizer.tensor_dtype) RETURNS real[]
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN atomizer._dequantize(weight_data, quantization_type::text);
+COMMENT ON FUNCTION atomizer.dequantize(bytea, atomizer.tensor_dtype) IS
+    'The weights of a tensor''s raw bytes: dequantize(weight_data, ''Q4_K''). Bit for bit what gguf-py makes of them.';
+GRANT EXECUTE ON FUNCTION atomizer.dequantize(bytea, atomizer.tensor_dtype) TO PUBLIC;

@@ -1,0 +1,12 @@
+CREATE FUNCTION atomizer.keep_tensor_atom_history() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    OLD.valid_to := now();
+    INSERT INTO atomizer.tensor_atom_history VALUES (OLD.*);
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    NEW.valid_from := now();
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION atomizer.keep_tensor_atom_history() IS 'Trigger: keeps the old row of a tensor atom.';

@@ -1,0 +1,13 @@
+CREATE FUNCTION atomizer.remove_tenant_member(tenant_name text, member_role name) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF tenant_name IS NULL OR member_role IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
+    END IF;
+    DELETE FROM atomizer.tenant_member m USING atomizer.tenant t
+    WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant_name AND m.member_role = remove_tenant_member.member_role;
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION atomizer.remove_tenant_member(text, name) IS
+    'Ends a role''s membership of a tenant; false when there was none. For administrators.';

@@ -1,0 +1,3 @@
+COMMENT ON FUNCTION atomizer.tensor_weight(bigint, bigint, bigint, bigint) IS
+    'One weight of a stored tensor: x along the last axis, y along the one before, z over all others.';
+GRANT EXECUTE ON FUNCTION atomizer.tensor_weight(bigint, bigint, bigint, bigint) TO PUBLIC;

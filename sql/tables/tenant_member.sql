@@ -1,0 +1,19 @@
+CREATE TABLE atomizer.tenant_member (
+    tenant_id    bigint NOT NULL REFERENCES atomizer.tenant ON DELETE CASCADE,
+    member_role  name NOT NULL,
+    PRIMARY KEY (tenant_id, member_role)
+);
+COMMENT ON TABLE atomizer.tenant_member IS 'Database roles that act for a tenant.';
+COMMENT ON COLUMN atomizer.tenant_member.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN atomizer.tenant_member.member_role IS
+    'A role; whoever has its privileges acts for the tenant.';
+
+-- A tenant sees its own rows.
+ALTER TABLE atomizer.tenant_member ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON atomizer.tenant_member FOR SELECT
+    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+COMMENT ON POLICY own_rows ON atomizer.tenant_member IS 'Rows of the caller''s tenants.';
+GRANT SELECT ON atomizer.tenant_member TO PUBLIC;
+
+-- pg_dump keeps its rows.
+SELECT pg_catalog.pg_extension_config_dump('atomizer.tenant_member', '');
