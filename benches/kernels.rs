@@ -2,12 +2,12 @@
 //! The data are the tensors of the models under target/models (tools/fetch-models); a group whose
 //! model is absent is left out, and says so.
 
-use atomizer_core::census::{Census, Choice, Feed};
-use atomizer_core::codec::{Decoder, Encoder, SEGMENT_BYTES};
+use atomizer_core::dtype::{DTYPES, Dtype};
 use atomizer_core::formats::{self, Detail, FileSet, open_path};
 use atomizer_core::model::Model;
 use atomizer_core::parallel;
-use atomizer_core::quant::{DTYPES, Dtype};
+use atomizer_core::segment::{Decoder, Encoder, SEGMENT_BYTES};
+use atomizer_core::weight_counts::{BlockCarry, DistinctWeightCounter, WeightAtomPolicy};
 use atomizer_core::weights::{self, AtomicValue, Width};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -98,8 +98,8 @@ fn decoding(c: &mut Criterion) {
         });
         group.bench_function(format!("count {name}, {} threads", parallel::threads()), |b| {
             b.iter(|| {
-                let mut census = Census::new(Choice::Everything, [(dtype, count)]);
-                census.add(dtype, &mut Feed::default(), &bytes).expect("it decodes").len()
+                let mut counter = DistinctWeightCounter::new(WeightAtomPolicy::All, [(dtype, count)]);
+                counter.add(dtype, &mut BlockCarry::default(), &bytes).expect("it decodes").len()
             })
         });
     }

@@ -2,9 +2,9 @@
 
 use crate::errors::raise;
 use crate::owner;
+use atomizer_core::dtype::Dtype;
+use atomizer_core::file_layout::Range;
 use atomizer_core::hash::Hash;
-use atomizer_core::quant::Dtype;
-use atomizer_core::rebuild::Range;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 

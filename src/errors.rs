@@ -18,7 +18,7 @@ pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! 
 }
 
 /// The value of an argument that must not be null, of a function that takes nulls for others.
-pub fn given<T>(name: &str, value: Option<T>) -> T {
+pub fn require_arg<T>(name: &str, value: Option<T>) -> T {
     value.unwrap_or_else(|| {
         raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} must not be null"), "")
     })

@@ -1,7 +1,7 @@
 //! Giving files back, and proving that they are what came in.
 
 use crate::access::{self, StoredModel};
-use crate::errors::{OrRaise, given, raise};
+use crate::errors::{OrRaise, raise, require_arg};
 use crate::owner;
 use crate::store;
 use atomizer_core::hash::Hasher;
@@ -57,9 +57,9 @@ fn export_model_file(
     file_no: default!(Option<i32>, "0"),
     overwrite: default!(Option<bool>, "false"),
 ) -> Option<pg_sys::Oid> {
-    let model_id = given("model_id", model_id);
-    let file_no = given("file_no", file_no);
-    let overwrite = given("overwrite", overwrite);
+    let model_id = require_arg("model_id", model_id);
+    let file_no = require_arg("file_no", file_no);
+    let overwrite = require_arg("overwrite", overwrite);
     match path {
         Some(path) => {
             export_to_path(model_id, path, file_no, overwrite);

@@ -2,7 +2,7 @@
 //! same name in `sql/functions/`, which checks what that role may do, and runs it as the owner. And
 //! what the procedures ask before they begin.
 
-use crate::errors::{given, raise};
+use crate::errors::{raise, require_arg};
 use crate::owner;
 use crate::sources::NamedFormat;
 use pgrx::prelude::*;
@@ -15,8 +15,8 @@ fn register_model(
     provider: default!(Option<&str>, "NULL"),
     properties: default!(Option<pgrx::JsonB>, "'{}'"),
 ) -> i64 {
-    let model_name = given("model_name", model_name);
-    let properties = given("properties", properties);
+    let model_name = require_arg("model_name", model_name);
+    let properties = require_arg("properties", properties);
     owner::value(
         "SELECT atomizer._register_model($1, $2, $3, $4, $5, $6)",
         &[
@@ -42,9 +42,9 @@ fn create_ingestion_job(
     atom_chunk_size: default!(Option<i64>, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
 ) -> i64 {
-    let model_id = given("model_id", model_id);
-    let granularity = given("granularity", granularity);
-    let atom_chunk_size = given("atom_chunk_size", atom_chunk_size);
+    let model_id = require_arg("model_id", model_id);
+    let granularity = require_arg("granularity", granularity);
+    let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let format = model_format.map(|name| NamedFormat::of(name).label());
     owner::value(
         "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -75,9 +75,9 @@ fn _prepare_ingestion(
     atom_chunk_size: Option<i64>,
     atom_quota: Option<i64>,
 ) -> i64 {
-    let model_name = given("model_name", model_name);
-    let granularity = given("granularity", granularity);
-    let atom_chunk_size = given("atom_chunk_size", atom_chunk_size);
+    let model_name = require_arg("model_name", model_name);
+    let granularity = require_arg("granularity", granularity);
+    let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let format = model_format.map(|name| NamedFormat::of(name).label());
     owner::value(
         "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -114,9 +114,9 @@ fn _release_ingestion_job(
     error_code: default!(Option<&str>, "NULL"),
     error_message: default!(Option<&str>, "NULL"),
 ) {
-    let ingestion_job_id = given("ingestion_job_id", ingestion_job_id);
-    let lease_token = given("lease_token", lease_token);
-    let job_status = given("job_status", job_status);
+    let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
+    let lease_token = require_arg("lease_token", lease_token);
+    let job_status = require_arg("job_status", job_status);
     owner::value::<i64>(
         "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6)",
         &[
@@ -149,7 +149,7 @@ fn reset_ingestion_job(ingestion_job_id: i64) {
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
-    let ingestion_job_id = given("ingestion_job_id", ingestion_job_id);
+    let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
     owner::value::<i64>(
         "SELECT atomizer._set_atom_quota($1, $2, $3)",
         &[owner::caller_name().into(), ingestion_job_id.into(), atom_quota.into()],

@@ -6,7 +6,8 @@ use crate::reading::MAX_BYTEA;
 use crate::sql_types::SqlArray;
 use crate::tensors::{MAX_ARRAY_WEIGHTS, for_each_weights};
 use atomizer_core::analytics::QuantizationError;
-use atomizer_core::quant::{DTYPES, Dtype, Int8Rows, quantize};
+use atomizer_core::dtype::{DTYPES, Dtype};
+use atomizer_core::quant::{Int8Rows, quantize};
 use atomizer_core::weights::{self, Weights};
 use pgrx::prelude::*;
 

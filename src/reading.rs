@@ -1,14 +1,14 @@
 //! Functions on model files: nothing is stored, and only what is asked for is read.
 
-use crate::errors::{OrRaise, check_memory, given, raise};
-use crate::sources::{self, Given};
+use crate::errors::{OrRaise, check_memory, raise, require_arg};
+use crate::sources::{self, ModelLocation};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
+use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::pickle::verdict::Verdict;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers;
 use atomizer_core::metadata;
 use atomizer_core::model::{Tensor, position};
-use atomizer_core::quant::Dtype;
 use atomizer_core::source::Source;
 use atomizer_core::weights::{self, Weights};
 use pgrx::prelude::*;
@@ -35,8 +35,8 @@ fn detect_model_format(
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_path: default!(Option<&str>, "NULL"),
 ) -> ModelFormat {
-    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id: None };
-    ModelFormat(formats::detect_files(&sources::open(given)).or_raise().name())
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id: None };
+    ModelFormat(formats::detect_files(&sources::open(location)).or_raise().name())
 }
 
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
@@ -48,10 +48,10 @@ fn model_metadata(
     model_path: default!(Option<&str>, "NULL"),
     model_id: default!(Option<i64>, "NULL"),
 ) -> JsonbText {
-    let full_arrays = given("full_arrays", full_arrays);
-    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let full_arrays = require_arg("full_arrays", full_arrays);
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
     let detail = if full_arrays { Detail::Full } else { Detail::Summary };
-    let (_, model) = sources::parse(given, format, detail);
+    let (_, model) = sources::parse(location, format, detail);
     JsonbText(metadata::to_json(&model.metadata))
 }
 
@@ -71,8 +71,8 @@ fn model_pickle_report(
         name!(why, String),
     ),
 > {
-    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
-    let report = formats::pickle_report(&sources::open(given)).or_raise();
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let report = formats::pickle_report(&sources::open(location)).or_raise();
     let globals = report.globals.into_iter().map(|found| {
         let global = format!("{}.{}", found.module, found.name).replace('\0', "\u{2400}");
         (found.verdict.name(), Some(global), Some(found.times as i64), found.why.to_owned())
@@ -105,8 +105,8 @@ fn list_tensors(
         name!(file_offset, Option<i64>),
     ),
 > {
-    let given = Given { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
-    let (_, model) = sources::parse(given, format, Detail::Summary);
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let (_, model) = sources::parse(location, format, Detail::Summary);
     TableIterator::new(model.tensors.into_iter().map(|tensor| {
         (
             tensor.name.clone(),
@@ -136,8 +136,8 @@ fn open_kept(
     // which pgrx makes current before a set-returning function builds its iterator, and which ends
     // after the iterator is dropped.
     let kept: Option<&'static [u8]> = model_bytes.map(|bytes| unsafe { keep(bytes) });
-    let given = Given { bytes: kept, lo: model_lo, path: model_path, model_id };
-    let (files, model) = sources::parse(given, format, Detail::Summary);
+    let location = ModelLocation { bytes: kept, lo: model_lo, path: model_path, model_id };
+    let (files, model) = sources::parse(location, format, Detail::Summary);
     (files, model.tensors)
 }
 
@@ -330,8 +330,8 @@ fn stream_atomic_weights_chunked(
         name!(content_hash, Vec<u8>),
     ),
 > {
-    let offset = given("offset", offset);
-    let chunk_size = given("chunk_size", chunk_size);
+    let offset = require_arg("offset", offset);
+    let chunk_size = require_arg("chunk_size", chunk_size);
     if offset < 0 || chunk_size < 0 {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

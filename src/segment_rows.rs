@@ -29,7 +29,7 @@ pub fn insert<'a>(segments: impl Iterator<Item = (&'a Hash, u64, &'a [u8])>) {
 pub fn scan(hash: &Hash, first: u64, segments: &mut [Vec<u8>]) {
     let table = Table::open(c"tensor_segment", pg_sys::AccessShareLock);
     let last = first + segments.len() as u64 - 1;
-    // SAFETY: what the scan gives is read before the next row is asked for. Scan, snapshot and
+    // SAFETY: what the scan gives is read before the next row is asked for. VerifyPass, snapshot and
     // relations are closed once; after an error the transaction closes them.
     unsafe {
         let index = pg_sys::index_open(relation(c"tensor_segment_pkey"), table.lock);

@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Where a caller says a model is.
 #[derive(Default)]
-pub struct Given<'a, 'p> {
+pub struct ModelLocation<'a, 'p> {
     /// The file itself.
     pub bytes: Option<&'a [u8]>,
     /// A large object that holds the file.
@@ -26,20 +26,20 @@ pub struct Given<'a, 'p> {
 }
 
 /// Opens the one source that was given.
-pub fn open<'a>(given: Given<'a, '_>) -> FileSet<'a> {
+pub fn open<'a>(location: ModelLocation<'a, '_>) -> FileSet<'a> {
     threads::start();
-    match given {
-        Given { bytes: Some(bytes), lo: None, path: None, model_id: None } => {
+    match location {
+        ModelLocation { bytes: Some(bytes), lo: None, path: None, model_id: None } => {
             FileSet::single("model", Box::new(bytes))
         }
-        Given { bytes: None, lo: Some(lo), path: None, model_id: None } => {
+        ModelLocation { bytes: None, lo: Some(lo), path: None, model_id: None } => {
             FileSet::single("model", Box::new(LargeObject::open(lo)))
         }
-        Given { bytes: None, lo: None, path: Some(path), model_id: None } => {
+        ModelLocation { bytes: None, lo: None, path: Some(path), model_id: None } => {
             check_may_read_files(path);
             formats::open_path(Path::new(path)).or_raise()
         }
-        Given { bytes: None, lo: None, path: None, model_id: Some(model_id) } => {
+        ModelLocation { bytes: None, lo: None, path: None, model_id: Some(model_id) } => {
             FileSet::of(StoredFile::all_of(model_id)).or_raise()
         }
         _ => raise(
@@ -51,9 +51,13 @@ pub fn open<'a>(given: Given<'a, '_>) -> FileSet<'a> {
 }
 
 /// Opens a source and parses its headers.
-pub fn parse<'a>(given: Given<'a, '_>, format: Option<&str>, detail: Detail) -> (FileSet<'a>, Model) {
+pub fn parse<'a>(
+    location: ModelLocation<'a, '_>,
+    format: Option<&str>,
+    detail: Detail,
+) -> (FileSet<'a>, Model) {
     let format = format.map(NamedFormat::of);
-    let files = open(given);
+    let files = open(location);
     let model = parse_files(&files, format, detail);
     (files, model)
 }

@@ -2,11 +2,11 @@
 
 use crate::errors::raise;
 use crate::{access, segment_rows};
-use atomizer_core::codec::{CodecError, SEGMENT_BYTES};
+use atomizer_core::file_layout::{self, Part, Range};
 use atomizer_core::hash::{Hash, Hasher};
+use atomizer_core::ingest::SegmentSlice;
 use atomizer_core::parallel;
-use atomizer_core::rebuild::{self, Part, Range};
-use atomizer_core::scan::Piece;
+use atomizer_core::segment::{self, SEGMENT_BYTES, SegmentError};
 use atomizer_core::source::{Source, SourceError, check_range};
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -24,14 +24,20 @@ pub fn segment_count(byte_length: u64) -> u64 {
     byte_length.div_ceil(SEGMENT_BYTES as u64)
 }
 
+#[pg_extern(immutable, parallel_safe)]
+fn segment_bytes() -> i32 {
+    const { assert!(SEGMENT_BYTES <= i32::MAX as usize) };
+    SEGMENT_BYTES as i32
+}
+
 /// The pieces of bytes `from..to` of a content.
-fn pieces(hash: Hash, from: u64, to: u64, tensor: Option<usize>) -> impl Iterator<Item = Piece> {
+fn pieces(hash: Hash, from: u64, to: u64, tensor: Option<usize>) -> impl Iterator<Item = SegmentSlice> {
     let segment = SEGMENT_BYTES as u64;
     let numbers = if from < to { from / segment..to.div_ceil(segment) } else { 0..0 };
     numbers.map(move |segment_no| {
         let start = segment_no * segment;
         let skip = from.saturating_sub(start);
-        Piece {
+        SegmentSlice {
             hash,
             segment_no,
             skip: skip as usize,
@@ -42,18 +48,18 @@ fn pieces(hash: Hash, from: u64, to: u64, tensor: Option<usize>) -> impl Iterato
 }
 
 /// The pieces of one file of a stored model, in order.
-pub fn file_pieces(model: &access::StoredModel, file_no: i32) -> impl Iterator<Item = Piece> {
+pub fn file_pieces(model: &access::StoredModel, file_no: i32) -> impl Iterator<Item = SegmentSlice> {
     let parts = file_parts(model, file_no);
     parts.into_iter().flat_map(|part| pieces(part.hash, part.start, part.start + part.length, part.tensor))
 }
 
 /// The pieces of one stored tensor, in order.
-pub fn tensor_pieces(tensor: &access::StoredTensor, no: usize) -> impl Iterator<Item = Piece> {
+pub fn tensor_pieces(tensor: &access::StoredTensor, no: usize) -> impl Iterator<Item = SegmentSlice> {
     pieces(tensor.content_hash, 0, tensor.byte_length as u64, Some(no))
 }
 
 /// Reads the encoded segments of pieces, in place of what `segments` held; a missing one is empty.
-fn read_encoded(pieces: &[Piece], segments: &mut Vec<Vec<u8>>) {
+fn read_encoded(pieces: &[SegmentSlice], segments: &mut Vec<Vec<u8>>) {
     segments.resize_with(pieces.len(), Vec::new);
     segments.iter_mut().for_each(Vec::clear);
     let mut rest = &mut segments[..];
@@ -67,19 +73,19 @@ fn read_encoded(pieces: &[Piece], segments: &mut Vec<Vec<u8>>) {
 /// Goes through pieces in batches: worker threads do `work` on one batch of encoded segments while
 /// the main thread consumes what they made of the batch before, and reads the next one.
 pub fn for_each_batch<T: Send>(
-    mut pieces: impl Iterator<Item = Piece>,
-    mut work: impl FnMut(&[Piece], &[Vec<u8>]) -> Result<T, (usize, CodecError)> + Send,
-    mut consume: impl FnMut(&[Piece], T),
+    mut pieces: impl Iterator<Item = SegmentSlice>,
+    mut work: impl FnMut(&[SegmentSlice], &[Vec<u8>]) -> Result<T, (usize, SegmentError)> + Send,
+    mut consume: impl FnMut(&[SegmentSlice], T),
 ) {
-    let mut next_batch = || -> Vec<Piece> { pieces.by_ref().take(BATCH_SEGMENTS).collect() };
+    let mut next_batch = || -> Vec<SegmentSlice> { pieces.by_ref().take(BATCH_SEGMENTS).collect() };
     let (mut batch, mut encoded, mut next_encoded) = (next_batch(), Vec::new(), Vec::new());
     read_encoded(&batch, &mut encoded);
-    let mut done: Option<(Vec<Piece>, T)> = None;
+    let mut done: Option<(Vec<SegmentSlice>, T)> = None;
     while !batch.is_empty() {
         pgrx::check_for_interrupts!();
         let next = next_batch();
         let work = || work(&batch, &encoded);
-        let (result, ()) = parallel::overlap(work, || {
+        let (result, ()) = parallel::run_on_pool_while(work, || {
             if let Some((pieces, made)) = done.take() {
                 consume(&pieces, made);
             }
@@ -102,7 +108,7 @@ pub fn for_each_batch<T: Send>(
 }
 
 /// Goes through the bytes of pieces in order.
-pub fn for_each_bytes(pieces: impl Iterator<Item = Piece>, mut each: impl FnMut(&[u8])) {
+pub fn for_each_bytes(pieces: impl Iterator<Item = SegmentSlice>, mut each: impl FnMut(&[u8])) {
     // Decoded segments go from the workers to the main thread; their memory goes back.
     let spare = Mutex::new(Vec::new());
     let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +116,7 @@ pub fn for_each_bytes(pieces: impl Iterator<Item = Piece>, mut each: impl FnMut(
         pieces,
         |_, encoded| {
             let mut segments = spare().pop().unwrap_or_default();
-            parallel::decode_all(encoded, &mut segments)?;
+            segment::decode_all(encoded, &mut segments)?;
             Ok(segments)
         },
         |pieces, segments: Vec<Vec<u8>>| {
@@ -161,7 +167,7 @@ fn file_parts(model: &access::StoredModel, file_no: i32) -> Vec<FilePart> {
     let in_file = model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.file_no == file_no);
     let (tensors, ranges): (Vec<usize>, Vec<Range>) =
         in_file.filter_map(|(no, tensor)| Some((no, tensor.range()?))).unzip();
-    let parts = rebuild::parts(file.byte_length as u64, &ranges);
+    let parts = file_layout::parts(file.byte_length as u64, &ranges);
     let blobs = parts.iter().filter(|(_, part)| matches!(part, Part::Blob(_)));
     let blob_length = blobs.map(|((_, length), _)| length).sum();
     parts
@@ -247,7 +253,7 @@ pub fn sha256_of(hash: Hash, byte_length: u64) -> Option<Hash> {
     for_each_batch(
         pieces(hash, 0, byte_length, None),
         |pieces, encoded| {
-            let decoded = parallel::decode_all(encoded, &mut segments).is_ok();
+            let decoded = segment::decode_all(encoded, &mut segments).is_ok();
             if decoded {
                 pieces.iter().zip(&segments).for_each(|(piece, bytes)| hasher.update(piece.of(bytes)));
             }

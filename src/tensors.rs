@@ -1,13 +1,13 @@
 //! Functions on stored tensors: weights, one weight, statistics, histogram.
 
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, check_memory, given, raise};
+use crate::errors::{OrRaise, check_memory, raise, require_arg};
 use crate::sql_types::SqlArray;
 use crate::store;
 use atomizer_core::analytics::{Histogram, Stats};
+use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
 use atomizer_core::model::position;
-use atomizer_core::quant::Dtype;
 use atomizer_core::weights::{self, DecodeError, Weights};
 use pgrx::prelude::*;
 
@@ -92,8 +92,8 @@ fn tensor_weights(
     from: default!(Option<i64>, "0"),
     count: default!(Option<i64>, "NULL"),
 ) -> SqlArray<f32> {
-    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
-    let from = given("from", from);
+    let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
+    let from = require_arg("from", from);
     let (tensor, from, count) = open_range(tensor_atom_id, from, count);
     SqlArray(read_weights(&tensor, from, count).into_f32())
 }
@@ -104,8 +104,8 @@ fn tensor_weights_float8(
     from: default!(Option<i64>, "0"),
     count: default!(Option<i64>, "NULL"),
 ) -> SqlArray<f64> {
-    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
-    let from = given("from", from);
+    let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
+    let from = require_arg("from", from);
     let (tensor, from, count) = open_range(tensor_atom_id, from, count);
     let weights = read_weights(&tensor, from, count);
     SqlArray((0..weights.len()).map(|i| weights.f64(i)).collect())
@@ -243,8 +243,8 @@ fn tensor_histogram(
     'static,
     (name!(bin, i32), name!(bin_low, f64), name!(bin_high, f64), name!(weight_count, i64)),
 > {
-    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
-    let bins = given("bins", bins);
+    let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
+    let bins = require_arg("bins", bins);
     /// Far more than anybody looks at; keeps memory small.
     const MAX_BINS: i32 = 1_000_000;
     crate::threads::start();

@@ -6,7 +6,7 @@
 //! (`whole`), as gguf does; piece by piece into the same small place (`pieces`), as the engine goes through
 //! tensors; and of filling and of copying as many bytes. OUT receives the weights as little-endian f32.
 
-use atomizer_core::quant::Dtype;
+use atomizer_core::dtype::Dtype;
 use atomizer_core::weights::decode_f32_into;
 use std::error::Error;
 use std::hint::black_box;

@@ -1,8 +1,8 @@
 //! What every parser produces: a model, its tensors, and where their bytes lie.
 
+use crate::dtype::Dtype;
+use crate::file_layout::{Range, Ranges};
 use crate::metadata::Metadata;
-use crate::quant::Dtype;
-use crate::rebuild::{Range, Ranges};
 use crate::source::{Source, SourceError};
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,9 +1,6 @@
 //! The worker threads. They compute and never call Postgres; whoever starts them blocks signals
 //! first, so that a backend's signals reach its main thread only.
 
-use crate::codec::{CodecError, Decoder, Encoder};
-use rayon::prelude::*;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
@@ -30,7 +27,10 @@ pub fn threads() -> usize {
 }
 
 /// Runs `work` on the worker threads, and `meanwhile` on the caller's own.
-pub fn overlap<R: Send, T>(work: impl FnOnce() -> R + Send, meanwhile: impl FnOnce() -> T) -> (R, T) {
+pub fn run_on_pool_while<R: Send, T>(
+    work: impl FnOnce() -> R + Send,
+    meanwhile: impl FnOnce() -> T,
+) -> (R, T) {
     let Some(Some(pool)) = POOL.get() else {
         return (work(), meanwhile());
     };
@@ -68,7 +68,7 @@ pub fn cancellable<R: Send>(
             }
         }
     };
-    let (result, ()) = overlap(
+    let (result, ()) = run_on_pool_while(
         || {
             let _ends = ends; // dropped when the work is done, also by a panic
             work(&cancel)
@@ -76,39 +76,4 @@ pub fn cancellable<R: Send>(
         meanwhile,
     );
     result
-}
-
-thread_local! {
-    static ENCODER: RefCell<Encoder> = RefCell::default();
-    static DECODER: RefCell<Decoder> = RefCell::default();
-}
-
-/// Encodes segments, each with its stride, on all threads, while one of them also goes through the
-/// raw bytes in order. `encoded` keeps its memory from one call to the next. Call it within [`overlap`].
-pub fn encode_all(
-    raw: &[(Vec<u8>, usize)],
-    encoded: &mut Vec<Vec<u8>>,
-    mut each: impl FnMut(usize, &[u8]) + Send,
-) {
-    encoded.resize_with(raw.len(), Vec::new);
-    rayon::join(
-        || {
-            raw.par_iter().zip(encoded).for_each(|((raw, stride), encoded)| {
-                ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, *stride, encoded));
-            });
-        },
-        || raw.iter().enumerate().for_each(|(no, (raw, _))| each(no, raw)),
-    );
-}
-
-/// Decodes segments on all threads. `raw` keeps its memory from one call to the next. Call it
-/// within [`overlap`].
-///
-/// # Errors
-/// The number of a damaged segment, and what is wrong with it.
-pub fn decode_all(encoded: &[Vec<u8>], raw: &mut Vec<Vec<u8>>) -> Result<(), (usize, CodecError)> {
-    raw.resize_with(encoded.len(), Vec::new);
-    encoded.par_iter().zip(raw).enumerate().try_for_each(|(no, (encoded, raw))| {
-        DECODER.with_borrow_mut(|decoder| decoder.decode(encoded, raw)).map_err(|error| (no, error))
-    })
 }

@@ -1,10 +1,8 @@
 //! Weights: decoding a tensor's bytes to numbers, and a number's content as an atom.
 
+use crate::dtype::Dtype;
 use crate::hash::{Hash, sha256};
-use crate::quant::codes::{CodeTally, Coding};
-use crate::quant::{Dtype, blocks};
-use crate::tally::Tally;
-use std::collections::HashMap;
+use crate::quant::blocks;
 
 /// Why bytes could not be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +113,7 @@ impl Weights {
     }
 
     /// One weight's bits, as [`AtomicValue::from_bits`] takes them.
-    fn bits(&self, i: usize) -> u64 {
+    pub fn bits(&self, i: usize) -> u64 {
         match self {
             Self::F32(values) => values[i].to_bits().into(),
             Self::F64(values) => values[i].to_bits(),
@@ -178,7 +176,10 @@ impl Weights {
 }
 
 /// Number of weights in whole blocks of bytes.
-fn count(dtype: Dtype, bytes: &[u8]) -> Result<usize, DecodeError> {
+///
+/// # Errors
+/// [`DecodeError`], as [`decode`].
+pub(crate) fn weight_count(dtype: Dtype, bytes: &[u8]) -> Result<usize, DecodeError> {
     let row = dtype.info();
     let block_bytes = row.block_bytes as usize;
     if !bytes.len().is_multiple_of(block_bytes) {
@@ -195,7 +196,7 @@ fn count(dtype: Dtype, bytes: &[u8]) -> Result<usize, DecodeError> {
 /// # Errors
 /// [`DecodeError`] for types without a decoder, and for bytes that are no whole number of blocks.
 pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
-    let count = count(dtype, bytes)?;
+    let count = weight_count(dtype, bytes)?;
     Ok(match dtype {
         Dtype::F64 => Weights::F64(words(bytes, f64::from_le_bytes).collect()),
         Dtype::I32 => Weights::I64(words(bytes, |word| i32::from_le_bytes(word).into()).collect()),
@@ -216,7 +217,7 @@ pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
 /// # Errors
 /// [`DecodeError`], as [`decode`], and when `out` has not the length of the weights.
 pub fn decode_f32_into(dtype: Dtype, bytes: &[u8], out: &mut [f32]) -> Result<(), DecodeError> {
-    let count = count(dtype, bytes)?;
+    let count = weight_count(dtype, bytes)?;
     if out.len() != count {
         return Err(DecodeError::WrongLength { dtype, count, length: out.len() });
     }
@@ -243,116 +244,6 @@ fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
     out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
 }
 
-/// Counts how often each distinct weight occurs.
-pub struct Counter {
-    dtype: Dtype,
-    /// Occurrences of each bit pattern of a type of one or two bytes, which needs no table.
-    patterns: Vec<u64>,
-    /// Occurrences of codes, for types that have them.
-    codes: Option<CodeTally>,
-    /// Occurrences of 32-bit patterns.
-    tally: Tally,
-    /// Occurrences of 64-bit patterns.
-    wide: HashMap<u64, u64>,
-    /// Distinct values above which there are too many.
-    most: usize,
-    /// Where weights are decoded to.
-    decoded: Vec<f32>,
-}
-
-impl Counter {
-    /// A counter of one data type for up to `most` distinct values.
-    pub fn new(dtype: Dtype, most: usize) -> Self {
-        let row = dtype.info();
-        let narrow = row.block_weights == 1 && row.block_bytes <= 2;
-        Self {
-            dtype,
-            patterns: if narrow { vec![0; 1 << (8 * row.block_bytes)] } else { Vec::new() },
-            codes: Coding::of(dtype).map(CodeTally::new),
-            tally: Tally::default(),
-            wide: HashMap::new(),
-            most,
-            decoded: Vec::new(),
-        }
-    }
-
-    /// Goes through the weights in whole blocks of bytes, counts them if `counting`, and returns
-    /// how many are zero.
-    ///
-    /// # Errors
-    /// [`DecodeError`], as [`decode`].
-    pub fn add(&mut self, dtype: Dtype, bytes: &[u8], counting: bool) -> Result<u64, DecodeError> {
-        let count = count(dtype, bytes)?;
-        if counting && !self.patterns.is_empty() {
-            match dtype.info().block_bytes {
-                1 => bytes.iter().for_each(|&code| self.patterns[usize::from(code)] += 1),
-                _ => {
-                    let words = bytes.as_chunks().0.iter();
-                    words.for_each(|word| self.patterns[usize::from(u16::from_le_bytes(*word))] += 1);
-                }
-            }
-        }
-        if let Some(codes) = self.codes.as_mut().filter(|_| counting) {
-            codes.add(bytes);
-            if codes.is_full() {
-                self.empty_codes();
-            }
-        }
-        if dtype.width() == Width::F32 {
-            self.decoded.resize(count, 0.0);
-            decode_f32_into(dtype, bytes, &mut self.decoded)?;
-            if counting && self.patterns.is_empty() && self.codes.is_none() {
-                self.decoded.iter().for_each(|value| self.tally.add(value.to_bits()));
-            }
-            return Ok(self.decoded.iter().filter(|value| **value == 0.0).count() as u64);
-        }
-        let weights = decode(dtype, bytes)?;
-        let mut zeros = 0;
-        for i in 0..weights.len() {
-            zeros += u64::from(weights.f64(i) == 0.0);
-            if counting {
-                *self.wide.entry(weights.bits(i)).or_insert(0) += 1;
-            }
-        }
-        Ok(zeros)
-    }
-
-    /// True while there are no more distinct values than the counter is for.
-    pub fn fits(&self) -> bool {
-        self.tally.len() + self.wide.len() <= self.most
-    }
-
-    /// Brings the counts of codes to the tally of weights.
-    fn empty_codes(&mut self) {
-        let (dtype, tally) = (self.dtype, &mut self.tally);
-        let Some(codes) = &mut self.codes else { return };
-        let mut weights = [0.0; 32];
-        codes.drain(|block, times| {
-            decode_f32_into(dtype, block, &mut weights).expect("a block decodes");
-            for (weight, count) in weights.iter().zip(times).filter(|(_, count)| **count > 0) {
-                tally.add_many(weight.to_bits(), *count);
-            }
-        });
-    }
-
-    /// Empties the counter: distinct weights' bits with their numbers of occurrences. A weight may
-    /// come more than once.
-    pub fn drain(&mut self) -> Vec<(Width, u64, u64)> {
-        let width = self.dtype.width();
-        self.empty_codes();
-        let narrow = self.tally.drain().map(|(bits, count)| (u64::from(bits), count));
-        let mut counts: Vec<(Width, u64, u64)> =
-            narrow.chain(std::mem::take(&mut self.wide)).map(|(bits, count)| (width, bits, count)).collect();
-        for (code, count) in self.patterns.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-            let bytes = (code as u16).to_le_bytes();
-            let weights = decode(self.dtype, &bytes[..self.dtype.info().block_bytes as usize])
-                .expect("a narrow type decodes word by word");
-            counts.push((width, weights.f32(0).to_bits().into(), std::mem::take(count)));
-        }
-        counts
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,49 +255,6 @@ mod tests {
         assert_eq!(one.atomic_value(1).as_bytes(), [0x80, 0, 0, 0]);
         assert_eq!(Weights::I64(vec![-2]).atomic_value(0).as_bytes(), (-2i64).to_be_bytes());
         assert_eq!(Weights::F64(vec![0.1]).atomic_value(0).as_bytes(), 0.1f64.to_be_bytes());
-    }
-
-    #[test]
-    fn counts_agree_with_a_plain_count() {
-        let mut values: Vec<f32> = (0..10_000).map(|i| (i % 97) as f32 / 7.0).collect();
-        values.extend([0.0, -0.0, f32::NAN, f32::from_bits(0x7fc0_0001)]);
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let mut plain = std::collections::BTreeMap::new();
-        for value in &values {
-            *plain.entry(u64::from(value.to_bits())).or_insert(0u64) += 1;
-        }
-        let (mut one, mut two) = (Counter::new(Dtype::F32, 1000), Counter::new(Dtype::F32, 1000));
-        let zeros = one.add(Dtype::F32, &bytes[..2000], true).unwrap()
-            + two.add(Dtype::F32, &bytes[2000..], true).unwrap();
-        assert_eq!(zeros, values.iter().filter(|value| **value == 0.0).count() as u64);
-        let mut counted = std::collections::BTreeMap::new();
-        for (_, bits, count) in one.drain().into_iter().chain(two.drain()) {
-            *counted.entry(bits).or_insert(0) += count;
-        }
-        assert_eq!(counted, plain);
-    }
-
-    #[test]
-    fn a_counter_says_when_it_is_full() {
-        let bytes: Vec<u8> = (0..100u32).flat_map(u32::to_le_bytes).collect();
-        for (most, fits) in [(99, false), (100, true)] {
-            let mut counter = Counter::new(Dtype::F32, most);
-            counter.add(Dtype::F32, &bytes, true).unwrap();
-            assert_eq!(counter.fits(), fits);
-        }
-    }
-
-    #[test]
-    fn sixteen_bit_types_count_by_pattern() {
-        let bytes = [0x00, 0x3c, 0x00, 0x3c, 0x00, 0xbc];
-        let mut counter = Counter::new(Dtype::F16, 10);
-        counter.add(Dtype::F16, &bytes, true).unwrap();
-        let mut counts = counter.drain();
-        counts.sort_unstable();
-        assert_eq!(
-            counts,
-            [(Width::F32, 1f32.to_bits().into(), 2), (Width::F32, (-1f32).to_bits().into(), 1)]
-        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ BEGIN
             HINT = 'Stop its job with cancel_ingestion_job() first.';
     END IF;
     IF found_row.is_complete THEN
-        PERFORM atomizer._unfold_model(model);
+        PERFORM atomizer._release_weight_refs(model);
     END IF;
     tensors := atomizer._forget_contents(model);
     DELETE FROM atomizer.model m WHERE m.model_id = model;

@@ -17,14 +17,14 @@ BEGIN
     RETURN QUERY SELECT 'segments decode to their content', format('%s %s', a.kind, encode(a.content_hash, 'hex')),
                         'segments are missing or damaged'
                  FROM atomizer.atom a
-                 WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / 262144.0)
+                 WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / atomizer.segment_bytes()::numeric)
                    AND atomizer._stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
 
     RETURN QUERY SELECT 'contents of complete models are stored', format('model %s, tensor %s', t.model_id, t.layer_name),
                         'its content is missing or incomplete'
                  FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
                  LEFT JOIN atomizer.atom a ON a.content_hash = t.content_hash AND a.kind = 'tensor'
-                 WHERE is_complete AND a.segment_count IS DISTINCT FROM ceil(t.byte_length / 262144.0);
+                 WHERE is_complete AND a.segment_count IS DISTINCT FROM ceil(t.byte_length / atomizer.segment_bytes()::numeric);
 
     RETURN QUERY SELECT 'reference counts', format('%s %s', coalesce(a.kind, r.kind), encode(coalesce(a.content_hash, r.content_hash), 'hex')),
                         format('reference_count is %s, references are %s', coalesce(a.reference_count::text, 'missing'), coalesce(r.n, 0))

@@ -6,13 +6,13 @@ use crate::errors::{OrRaise, raise};
 use crate::owner;
 use crate::segment_rows;
 use crate::store::{self, BATCH_SEGMENTS};
-use atomizer_core::codec::SEGMENT_BYTES;
+use atomizer_core::dtype::Dtype;
+use atomizer_core::file_layout::{Range, Ranges, gaps};
 use atomizer_core::formats::FileSet;
 use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::model::Model;
 use atomizer_core::parallel;
-use atomizer_core::quant::Dtype;
-use atomizer_core::rebuild::{Range, Ranges, gaps};
+use atomizer_core::segment::{self, SEGMENT_BYTES};
 use atomizer_core::source::Source;
 use pgrx::prelude::*;
 use std::collections::BTreeMap;
@@ -280,8 +280,8 @@ fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Vec<Hash> {
                 hasher.update(raw);
             }
         };
-        parallel::overlap(
-            || parallel::encode_all(&raw, &mut encoded, hash),
+        parallel::run_on_pool_while(
+            || segment::encode_all(&raw, &mut encoded, hash),
             || {
                 write(pending, &pending_encoded);
                 reader.read(next, &mut next_raw);

@@ -7,10 +7,10 @@ use crate::errors::raise;
 use crate::heap::{Table, bytea};
 use crate::owner;
 use crate::store;
-use atomizer_core::census::{Choice, Counts};
+use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
-use atomizer_core::quant::Dtype;
-use atomizer_core::scan::{Piece, Scan};
+use atomizer_core::ingest::{SegmentSlice, VerifyPass};
+use atomizer_core::weight_counts::{WeightAtomPolicy, WeightCounts};
 use atomizer_core::weights::AtomicValue;
 use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::prelude::*;
@@ -23,12 +23,12 @@ const UPSERT_ROWS: usize = 100_000;
 pub fn fold(job: &Job) {
     let model = access::load(job.model_id);
     let choice = match job.granularity.as_str() {
-        "weight" => Choice::Everything,
-        "tensor" => Choice::Nothing,
-        _ => Choice::Sharing,
+        "weight" => WeightAtomPolicy::All,
+        "tensor" => WeightAtomPolicy::None,
+        _ => WeightAtomPolicy::Auto,
     };
-    let mut scan = Scan::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
-    let go_through = |scan: &mut Scan, pieces: &mut dyn Iterator<Item = Piece>| {
+    let mut scan = VerifyPass::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
+    let go_through = |scan: &mut VerifyPass, pieces: &mut dyn Iterator<Item = SegmentSlice>| {
         store::for_each_batch(
             pieces,
             |pieces, encoded| scan.add(pieces, encoded),
@@ -70,7 +70,7 @@ pub fn fold(job: &Job) {
 /// Adds occurrences to weight atoms, `sign` times: 1 when a model comes, −1 when it goes.
 /// Only one transaction at a time does so: popular weights are everybody's, and without a lock two
 /// folds that hand over their counts piece by piece could wait for each other in a circle.
-fn add_references(counts: &Counts, sign: i64) {
+fn add_references(counts: &WeightCounts, sign: i64) {
     if counts.is_empty() {
         return;
     }
@@ -165,11 +165,12 @@ fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
 
 /// Occurrences of the weights of a complete model's tensors that have weight atoms; a weight may come
 /// more than once, with a part of its count each time.
-pub fn weight_counts(model: &StoredModel) -> Counts {
+pub fn weight_counts(model: &StoredModel) -> WeightCounts {
     let tensors: Vec<_> = model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).collect();
     let pieces = tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_pieces(tensor, no));
-    let mut scan = Scan::new(Choice::Everything, tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
-    let mut all = Counts::new();
+    let mut scan =
+        VerifyPass::new(WeightAtomPolicy::All, tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
+    let mut all = WeightCounts::new();
     store::for_each_batch(
         pieces,
         |pieces, encoded| scan.add(pieces, encoded),
@@ -181,7 +182,7 @@ pub fn weight_counts(model: &StoredModel) -> Counts {
 
 /// Takes a model's weights out of the weight atoms' counts: the reverse of a fold.
 #[pg_extern(volatile, parallel_unsafe)]
-fn _unfold_model(model_id: i64) {
+fn _release_weight_refs(model_id: i64) {
     crate::threads::start();
     add_references(&weight_counts(&access::load(model_id)), -1);
 }

@@ -6,9 +6,9 @@ pub mod fold;
 mod plan;
 
 use crate::access::field;
-use crate::errors::{given, raise};
+use crate::errors::{raise, require_arg};
 use crate::owner;
-use crate::sources::{self, Given, NamedFormat};
+use crate::sources::{self, ModelLocation, NamedFormat};
 use atomizer_core::formats::{Detail, FileSet};
 use atomizer_core::model::Model;
 use pgrx::prelude::*;
@@ -94,9 +94,13 @@ impl Job {
             );
         }
         if let Some(bytes) = model_data {
-            return sources::open(Given { bytes: Some(bytes), ..Given::default() });
+            return sources::open(ModelLocation { bytes: Some(bytes), ..ModelLocation::default() });
         }
-        sources::open(Given { lo: self.model_lo, path: self.model_path.as_deref(), ..Given::default() })
+        sources::open(ModelLocation {
+            lo: self.model_lo,
+            path: self.model_path.as_deref(),
+            ..ModelLocation::default()
+        })
     }
 }
 
@@ -118,8 +122,8 @@ fn _ingestion_step(
         name!(problem, Option<String>),
     ),
 > {
-    let ingestion_job_id = given("ingestion_job_id", ingestion_job_id);
-    let lease_token = given("lease_token", lease_token);
+    let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
+    let lease_token = require_arg("lease_token", lease_token);
     crate::threads::start();
     let mut job = Job::take(ingestion_job_id, lease_token);
     job.model_format = model_format.map(str::to_owned).or(job.model_format);

@@ -5,13 +5,13 @@ use super::{Job, Progress};
 use crate::access::field;
 use crate::errors::{OrRaise, raise};
 use crate::owner;
-use atomizer_core::fingerprint::{Fingerprint, digest, fingerprint};
+use atomizer_core::file_layout::{Range, gaps};
 use atomizer_core::formats::{self, FileSet, ParseError};
 use atomizer_core::hash::Hash;
+use atomizer_core::ingest::{FileDigests, content_digest, file_digests};
 use atomizer_core::layers;
 use atomizer_core::metadata;
 use atomizer_core::model::{Model, Tensor};
-use atomizer_core::rebuild::{Range, gaps};
 use atomizer_core::source::SourceError;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -88,7 +88,7 @@ fn check_granularity(job: &Job, model: &Model) {
 /// The SHA-256 of every content of a model.
 struct Digests {
     /// Of each file, as a whole and outside of tensors.
-    files: Vec<Fingerprint>,
+    files: Vec<FileDigests>,
     /// Of each tensor, in the order of the model's.
     tensors: Vec<Hash>,
 }
@@ -118,19 +118,19 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
     let mut of_files = Vec::new();
     for no in 0..files.len() {
         let source = files.source(no);
-        let print = fingerprint::<SourceError>(source, &ranges(model, no), |done| progress(before + done));
-        of_files.push(print.or_raise());
+        let found = file_digests::<SourceError>(source, &ranges(model, no), |done| progress(before + done));
+        of_files.push(found.or_raise());
         before += source.len();
     }
     // Tensors that stand in their files come in the order of files and bytes, as they were given above.
-    let mut found: Vec<_> = of_files.iter().map(|print| print.tensors.iter()).collect();
+    let mut found: Vec<_> = of_files.iter().map(|digests| digests.tensors.iter()).collect();
     let mut of_tensors = Vec::new();
     for tensor in &model.tensors {
         of_tensors.push(if tensor.derived.is_none() {
             *found[tensor.file_no].next().expect("every tensor has its digest")
         } else {
             let source = tensor.open(files.source(tensor.file_no)).or_raise();
-            let found = digest::<SourceError>(&*source, |done| progress(before + done));
+            let found = content_digest::<SourceError>(&*source, |done| progress(before + done));
             before += tensor.byte_length;
             found.or_raise()
         });
@@ -139,7 +139,7 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
 }
 
 fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &Digests) {
-    for (no, print) in digests.files.iter().enumerate() {
+    for (no, of_file) in digests.files.iter().enumerate() {
         owner::execute(
             client,
             "INSERT INTO atomizer.model_file (model_id, file_no, file_name, byte_length, sha256, blob_hash) \
@@ -149,8 +149,8 @@ fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &Dig
                 (no as i32).into(),
                 files.name(no).into(),
                 (files.source(no).len() as i64).into(),
-                (&print.file[..]).into(),
-                (&print.blob[..]).into(),
+                (&of_file.file[..]).into(),
+                (&of_file.blob[..]).into(),
             ],
         );
     }
@@ -214,10 +214,10 @@ fn count_references(
     for (tensor, hash) in model.tensors.iter().zip(&digests.tensors) {
         references.entry((*hash, "tensor")).or_insert((tensor.byte_length, 0)).1 += 1;
     }
-    for (no, print) in digests.files.iter().enumerate() {
+    for (no, of_file) in digests.files.iter().enumerate() {
         let gaps = gaps(files.source(no).len(), &ranges(model, no));
         let length = gaps.iter().map(|(_, length)| length).sum();
-        references.entry((print.blob, "blob")).or_insert((length, 0)).1 += 1;
+        references.entry((of_file.blob, "blob")).or_insert((length, 0)).1 += 1;
     }
     let (mut hashes, mut kinds, mut lengths, mut counts) = (vec![], vec![], vec![], vec![]);
     for ((hash, kind), (length, count)) in &references {

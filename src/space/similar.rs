@@ -3,13 +3,13 @@
 
 use super::near::{self, Candidate, Strategy};
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, Raise, given, raise};
+use crate::errors::{OrRaise, Raise, raise, require_arg};
 use crate::{store, tensors};
 use atomizer_core::analytics::{DimensionError, Metric, Nearest, Query, dot};
-use atomizer_core::codec::SEGMENT_BYTES;
+use atomizer_core::dtype::{Class, Dtype};
 use atomizer_core::hash::Hash;
 use atomizer_core::projection::MAX_DIMENSION;
-use atomizer_core::quant::{Class, Dtype};
+use atomizer_core::segment::SEGMENT_BYTES;
 use atomizer_core::weights;
 use pgrx::prelude::*;
 
@@ -75,12 +75,12 @@ fn similar_rows(
         name!(distance, f64),
     ),
 > {
-    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
-    let row_no = given("row_no", row_no);
-    let k = given("k", k);
-    let candidates = given("candidates", candidates);
-    let metric = given("metric", metric);
-    let strategy = given("strategy", strategy);
+    let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
+    let row_no = require_arg("row_no", row_no);
+    let k = require_arg("k", k);
+    let candidates = require_arg("candidates", candidates);
+    let metric = require_arg("metric", metric);
+    let strategy = require_arg("strategy", strategy);
     crate::threads::start();
     let k = near::check_count("k", k);
     let candidates = near::check_count("candidates", candidates);

@@ -3,7 +3,7 @@
 
 use super::{components, decompose, first_columns, from_bytes, layer_sides, rank_of, to_bytes, values_of};
 use crate::access::{self, StoredTensor, field};
-use crate::errors::{Raise, given, raise};
+use crate::errors::{Raise, raise, require_arg};
 use crate::reading::MAX_BYTEA;
 use crate::{owner, threads};
 use atomizer_core::svd::{self, Svd, SvdError};
@@ -63,9 +63,9 @@ fn _compress_step(
     'static,
     (name!(next_tensor, Option<i32>), name!(decomposed, i32), name!(skipped, i32), name!(small, i32)),
 > {
-    let model_id = given("model_id", model_id);
-    let min_parameters = given("min_parameters", min_parameters);
-    let first_tensor = given("first_tensor", first_tensor);
+    let model_id = require_arg("model_id", model_id);
+    let min_parameters = require_arg("min_parameters", min_parameters);
+    let first_tensor = require_arg("first_tensor", first_tensor);
     threads::start();
     let target = Target::of(rank, target_energy);
     let tensors = access::complete_model(model_id).tensors;

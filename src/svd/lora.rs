@@ -2,7 +2,7 @@
 
 use super::{Progress, components, layer_sides, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, Raise, check_memory, given, raise};
+use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
 use crate::sql_types::SqlArray;
 use crate::threads;
@@ -87,10 +87,10 @@ fn extract_lora_model(
         name!(other_tensors, i32),
     ),
 > {
-    let base_model_id = given("base_model_id", base_model_id);
-    let tuned_model_id = given("tuned_model_id", tuned_model_id);
-    let rank = given("rank", rank);
-    let overwrite = given("overwrite", overwrite);
+    let base_model_id = require_arg("base_model_id", base_model_id);
+    let tuned_model_id = require_arg("tuned_model_id", tuned_model_id);
+    let rank = require_arg("rank", rank);
+    let overwrite = require_arg("overwrite", overwrite);
     threads::start();
     let rank = rank_of(rank);
     let targets = path.map(|path| targets(path, overwrite));

@@ -6,7 +6,7 @@ use super::{
     to_bytes, words,
 };
 use crate::access::{self, field};
-use crate::errors::{OrRaise, check_memory, given, raise};
+use crate::errors::{OrRaise, check_memory, raise, require_arg};
 use crate::quantization::slice_of;
 use crate::reading::MAX_BYTEA;
 use crate::sql_types::SqlArray;
@@ -145,7 +145,7 @@ fn svd_spectrum(
 
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "NULL")) -> SqlArray<f32> {
-    let tensor_atom_id = given("tensor_atom_id", tensor_atom_id);
+    let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
     threads::start();
     let tensor = access::tensor(tensor_atom_id);
     let (rows, columns) = sides(&tensor).unwrap_or((1, 1));

@@ -11,8 +11,8 @@ use crate::errors::{OrRaise, check_memory, raise};
 
 use crate::tensors::for_each_weights;
 use crate::threads;
+use atomizer_core::dtype::Class;
 use atomizer_core::matrix_memory::MatrixMemory;
-use atomizer_core::quant::Class;
 use atomizer_core::svd::{self, Svd, SvdError};
 use pgrx::prelude::*;
 use std::time::{Duration, Instant};

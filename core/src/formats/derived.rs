@@ -1,8 +1,8 @@
 //! Recipes for tensors whose bytes do not stand in their file as they are; every format uses these.
 //! A recipe works on the file or on what another recipe makes of it.
 
+use crate::file_layout::Ranges;
 use crate::model::{Derived, Tensor};
-use crate::rebuild::Ranges;
 use crate::source::{Source, SourceError, check_range};
 use std::cell::RefCell;
 use std::cmp::Reverse;

@@ -5,9 +5,9 @@ use super::header::HeaderReader;
 use super::{
     Detail, FileSet, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count,
 };
+use crate::dtype::Dtype;
 use crate::metadata::{Array, MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
 use crate::model::{Format, Model, Tensor};
-use crate::quant::Dtype;
 use crate::source::Source;
 use std::collections::HashSet;
 

@@ -8,9 +8,9 @@ use super::shards::check_index;
 use super::{
     FileSet, MAX_DIMS, ParseError, check_tensor_count, malformed, too_large, unsupported, weight_count,
 };
+use crate::dtype::Dtype;
 use crate::metadata::{MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
 use crate::model::{Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
-use crate::quant::Dtype;
 use crate::source::Source;
 use safetensors::tensor::{Metadata as Header, TensorInfo};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};

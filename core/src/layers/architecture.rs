@@ -152,7 +152,7 @@ fn unet_version(model: &Named) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::Dtype;
+    use crate::dtype::Dtype;
 
     fn tensor(name: &str, shape: &[u64]) -> Tensor {
         Tensor {

@@ -1,6 +1,7 @@
 //! Decoding whole blocks of every type that becomes f32.
 
-use super::{Dtype, half_float, iq, k, legacy, mx, small_float, ternary};
+use super::{half_float, iq, k, legacy, mx, small_float, ternary};
+use crate::dtype::Dtype;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::level::Avx2;
 use crate::simd::level::{Level, Portable};
@@ -85,8 +86,8 @@ fn look_up<L: Level>(level: L, bytes: &[u8], out: &mut [f32], table: &[f32; 256]
 
 #[cfg(test)]
 mod tests {
-    use super::super::DTYPES;
     use super::*;
+    use crate::dtype::DTYPES;
     use proptest::prelude::*;
 
     /// Weights' bits; NaN is NaN, whatever its bits.

@@ -3,8 +3,8 @@
 //! Source: ggml `ggml-common.h` (layouts) and `dequantize_row_q*_K` in `ggml-quants.c`.
 //! Products and differences are rounded one by one, as gguf-py does.
 
-use super::layout::{SUPER, half, layout, map, two_bits};
-use crate::simd::level::Level;
+use super::layout::{SUPER, half, layout, two_bits};
+use crate::simd::level::{Level, map};
 
 layout!(Q2K = Q2_K { scales: 16, qs: 64, d: 2, dmin: 2 });
 layout!(Q3K = Q3_K { hmask: 32, qs: 64, scales: 12, d: 2 });

@@ -1,7 +1,7 @@
 //! The layout of block types: what the decoders share.
 
 use super::half_float::f16;
-use crate::simd::level::Level;
+use crate::simd::level::{Level, map};
 
 /// Weights in a block of the K, IQ and TQ types (`QK_K` in ggml).
 pub(super) const SUPER: usize = 256;
@@ -26,7 +26,7 @@ macro_rules! layout {
             }
         }
 
-        const _: () = assert!($crate::quant::Dtype::$dtype.info().block_bytes == 0 $(+ $length)*);
+        const _: () = assert!($crate::dtype::Dtype::$dtype.info().block_bytes == 0 $(+ $length)*);
     };
 }
 pub(super) use layout;
@@ -41,17 +41,6 @@ pub(super) fn half(bytes: &[u8; 2]) -> f32 {
 #[inline(always)]
 pub(super) fn nibble(bytes: &[u8], i: usize) -> u8 {
     bytes[i / 2] >> (i % 2 * 4) & 15
-}
-
-/// Maps bytes. Unlike the arrays' own `map` it is always inlined, and so compiled for the processor
-/// that the decoder is compiled for.
-#[inline(always)]
-pub(crate) fn map<const N: usize>(bytes: &[u8; N], f: impl Fn(u8) -> u8) -> [u8; N] {
-    let mut mapped = [0; N];
-    for (mapped, &byte) in mapped.iter_mut().zip(bytes) {
-        *mapped = f(byte);
-    }
-    mapped
 }
 
 /// The nibbles of 16 bytes: low ones are codes 0–15, high ones 16–31.

@@ -2,8 +2,8 @@
 //! Source: ggml `ggml-common.h` (layouts) and `dequantize_row_q*` in `ggml-quants.c`.
 //! Products and sums are rounded one by one, as gguf-py does, so results agree to the last bit.
 
-use super::layout::{ONES, half, halves, layout, map, masks};
-use crate::simd::level::Level;
+use super::layout::{ONES, half, halves, layout, masks};
+use crate::simd::level::{Level, map};
 
 const BLOCK: usize = 32;
 

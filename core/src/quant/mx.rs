@@ -2,8 +2,8 @@
 //! Sources: OCP Microscaling Formats v1.0 (E2M1, E8M0), ggml `ggml-common.h` (layouts) and
 //! `dequantize_row_mxfp4`, `dequantize_row_nvfp4` in `ggml-quants.c`, gguf-py's `MXFP4` and `NVFP4`.
 
-use super::layout::{halves, layout, map, scale_values};
-use crate::simd::level::Level;
+use super::layout::{halves, layout, scale_values};
+use crate::simd::level::{Level, map};
 
 layout!(Mxfp4 = MXFP4 { e: 1, qs: 16 });
 layout!(Nvfp4 = NVFP4 { d: 4, qs: 32 });

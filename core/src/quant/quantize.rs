@@ -5,7 +5,7 @@
 use super::half_float::{to_bf16, to_f16};
 use super::layout::SUPER;
 use super::mx::{E2M1_DOUBLED, e8m0_halved};
-use super::{Dtype, DtypeInfo};
+use crate::dtype::{Dtype, DtypeInfo};
 
 /// Why weights could not be quantized.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn every_quantizable_type_is_quantized() {
-        for row in super::super::DTYPES {
+        for row in crate::dtype::DTYPES {
             let weights = vec![0.5; row.block_weights as usize];
             let length = quantize(row.dtype, &weights).map(|bytes| bytes.len()).ok();
             let expected = row.dtype.is_quantizable().then_some(row.block_bytes as usize);

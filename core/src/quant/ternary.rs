@@ -2,8 +2,8 @@
 //! Source: ggml `ggml-common.h` (layouts) and `dequantize_row_tq*`, `dequantize_row_q1_0` in
 //! `ggml-quants.c`.
 
-use super::layout::{ONES, SUPER, half, layout, map, masks, two_bits};
-use crate::simd::level::Level;
+use super::layout::{ONES, SUPER, half, layout, masks, two_bits};
+use crate::simd::level::{Level, map};
 
 layout!(Tq1_0 = TQ1_0 { qs: 48, qh: 4, d: 2 });
 layout!(Tq2_0 = TQ2_0 { qs: 64, d: 2 });

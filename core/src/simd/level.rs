@@ -7,7 +7,16 @@
 //! The `unsafe` is that a function compiled for AVX2 must not be called where there is none, and that its
 //! loads and stores take pointers.
 
-use crate::quant::layout::map;
+/// Maps bytes. Unlike the arrays' own `map` it is always inlined, and so compiled for the processor
+/// that the decoder is compiled for.
+#[inline(always)]
+pub(crate) fn map<const N: usize>(bytes: &[u8; N], f: impl Fn(u8) -> u8) -> [u8; N] {
+    let mut mapped = [0; N];
+    for (mapped, &byte) in mapped.iter_mut().zip(bytes) {
+        *mapped = f(byte);
+    }
+    mapped
+}
 
 /// What decoders ask of the processor.
 pub trait Level: Copy {

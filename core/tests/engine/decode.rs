@@ -3,8 +3,9 @@
 
 use crate::common::noise;
 use crate::common::numbers::{assert_same, f32s, finite, ieee};
-use atomizer_core::quant::{DTYPES, Dtype};
-use atomizer_core::weights::{Counter, DecodeError, Weights, Width, decode};
+use atomizer_core::dtype::{DTYPES, Dtype};
+use atomizer_core::weight_counts::DtypeCounter;
+use atomizer_core::weights::{DecodeError, Weights, Width, decode};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -226,7 +227,7 @@ fn weights_are_counted_as_they_decode() {
         for i in 0..weights.len() {
             *expected.entry(weights.atomic_value(i).as_bytes().into()).or_default() += 1;
         }
-        let mut counter = Counter::new(row.dtype, usize::MAX);
+        let mut counter = DtypeCounter::new(row.dtype, usize::MAX);
         let (one, two) = bytes.split_at(bytes.len() / 2);
         let zeros = counter.add(row.dtype, one, true).unwrap() + counter.add(row.dtype, two, true).unwrap();
         let naive = (0..weights.len()).filter(|i| weights.f64(*i) == 0.0).count();

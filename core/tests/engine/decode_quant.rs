@@ -3,8 +3,9 @@
 
 use crate::common::noise;
 use crate::common::numbers::{assert_same, f32s, finite, ieee};
+use atomizer_core::dtype::{DTYPES, Dtype};
 use atomizer_core::hash::sha256;
-use atomizer_core::quant::{DTYPES, Dtype, iq_grids as grids};
+use atomizer_core::quant::iq_grids as grids;
 use atomizer_core::weights::{DecodeError, decode, decode_f32_into};
 use proptest::prelude::*;
 use std::path::Path;

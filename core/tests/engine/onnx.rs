@@ -4,9 +4,9 @@ use crate::common::protobuf::{borders, bytes, float, int, message, varint};
 use crate::common::{
     Folder, Kind, accepted, assert_refused, assert_sane, malformed, noise, open, open_files, read_all,
 };
+use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
-use atomizer_core::quant::Dtype;
 use atomizer_core::source::{Source, SourceError};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ fn names_in_sub_graphs_are_their_own() {
         initializer("w", 1, &[1], raw(4)),
         node("same", "a", "Loop", &[inner()]),
         node("same", "b", "Loop", &[inner()]),
-        node("", "out", "Scan", &[inner()]),
+        node("", "out", "VerifyPass", &[inner()]),
         node(
             "many",
             "d",

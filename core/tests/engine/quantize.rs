@@ -2,7 +2,8 @@
 
 use crate::common::numbers::f32s;
 use atomizer_core::analytics::QuantizationError;
-use atomizer_core::quant::{DTYPES, quantize};
+use atomizer_core::dtype::DTYPES;
+use atomizer_core::quant::quantize;
 use std::path::Path;
 
 fn golden(name: &str) -> Vec<u8> {

@@ -4,9 +4,9 @@
 use crate::common::protobuf::{borders, bytes, float, int, message};
 use crate::common::table::{block, entry, header, index, shape, table};
 use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, read_all};
+use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
-use atomizer_core::quant::Dtype;
 use atomizer_core::source::Source;
 use proptest::prelude::*;
 use std::path::Path;

@@ -6,10 +6,10 @@ use crate::common::zip::{archive, deflated, stored};
 use crate::common::{
     Folder, Kind, accepted, assert_refused, bytes_of, open, open_files, peak, survives_damage,
 };
+use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::metadata::{Value, to_json};
 use atomizer_core::model::{Affine, Format, Model};
-use atomizer_core::quant::Dtype;
 use std::time::Instant;
 
 fn floats(numbers: impl IntoIterator<Item = u16>) -> Vec<u8> {

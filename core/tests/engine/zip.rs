@@ -115,7 +115,7 @@ fn entries_may_not_share_bytes() {
 fn the_directory_must_be_as_its_end_says() {
     let good = archive(&two());
     let end = good.len() - 22;
-    // Counts, the disk's number, length and position of the directory.
+    // WeightCounts, the disk's number, length and position of the directory.
     for (at, words) in [
         (end + 4, "several files"),
         (end + 8, "several files"),

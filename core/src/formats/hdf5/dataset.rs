@@ -9,8 +9,8 @@ use super::file::File;
 use super::messages::{Extents, Filter, Layout, dataspace, fill_value, filters, layout, unshared};
 use super::object::{Object, kind};
 use super::{Context, attribute};
+use crate::dtype::Dtype;
 use crate::model::{Derived, Tensor};
-use crate::quant::Dtype;
 use std::sync::Arc;
 
 /// Longest row of chunks: it is held in memory while it is read. h5py's own choice is at most 1 MiB

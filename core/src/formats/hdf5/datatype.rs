@@ -4,7 +4,7 @@
 use super::super::{ParseError, malformed, unsupported};
 use super::file::{Fields, File};
 use super::object::{self, Message, Object, kind};
-use crate::quant::Dtype;
+use crate::dtype::Dtype;
 
 /// A data type, as far as it matters here.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,9 +6,9 @@ use super::zip::{self, Entry, Method};
 use super::{
     FileSet, ParseError, check_tensor_count, malformed, push_unlisted, too_large, unsupported, weight_count,
 };
+use crate::dtype::Dtype;
 use crate::metadata::Metadata;
 use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
-use crate::quant::Dtype;
 use crate::source::{Source, SourceError};
 use literal::{Literal, read_literal};
 use std::sync::Arc;

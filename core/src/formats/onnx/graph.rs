@@ -8,12 +8,12 @@
 //! Source: onnx.proto.
 
 use super::tensor::{External, Found, dims, read};
+use crate::dtype::Dtype;
 use crate::formats::notes::{Names, Notes};
 use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
 use crate::formats::protobuf::{Field, Payload, Span, Wire, once};
 use crate::formats::{ParseError, check_tensor_count, malformed, too_large};
 use crate::model::Tensor;
-use crate::quant::Dtype;
 use crate::source::Source;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! One tensor of an ONNX file: `TensorProto`.
 //! Source: onnx.proto, `TensorProto`, whose comments say which field holds which data type.
 
+use crate::dtype::Dtype;
 use crate::formats::notes::Names;
 use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
 use crate::formats::protobuf::{Span, Wire, once};
 use crate::formats::{MAX_DIMS, ParseError, malformed, unsupported, weight_count};
 use crate::model::Tensor;
-use crate::quant::Dtype;
 use std::sync::Arc;
 
 /// What a `TensorProto` is to us.

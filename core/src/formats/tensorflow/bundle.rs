@@ -14,6 +14,7 @@
 use super::slices::{Slice, slice_of_key, whole};
 use super::tensor::{DataType, Swapped, data_type, empty, shape};
 use super::{object_graph, table};
+use crate::dtype::Dtype;
 use crate::formats::notes::Notes;
 use crate::formats::protobuf::{Payload, Span, Wire};
 use crate::formats::shards::MAX_FILES;
@@ -21,7 +22,6 @@ use crate::formats::{
     FileSet, MAX_DIMS, ParseError, check_tensor_count, is_damaged, malformed, missing, too_large, unsupported,
 };
 use crate::model::Tensor;
-use crate::quant::Dtype;
 use crate::source::Source;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,12 +2,12 @@
 //! Source: tensorflow/core/framework/types.proto, tensor_shape.proto, tensor.proto; what fewer
 //! values than elements mean: `tf.make_ndarray`.
 
+use crate::dtype::Dtype;
+use crate::file_layout::Ranges;
 use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
 use crate::formats::protobuf::{Span, Wire, once};
 use crate::formats::{MAX_DIMS, ParseError, malformed, too_large, unsupported, weight_count};
 use crate::model::{Derived, Tensor};
-use crate::quant::Dtype;
-use crate::rebuild::Ranges;
 use crate::source::{Source, SourceError};
 use std::sync::Arc;
 

@@ -17,9 +17,9 @@ use super::zip::{self, Entry, Method};
 use super::{
     FileSet, ParseError, check_tensor_count, malformed, push_unlisted, too_large, unsupported, weight_count,
 };
+use crate::dtype::Dtype;
 use crate::metadata::{Metadata, Value as Meta};
 use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
-use crate::quant::Dtype;
 use crate::source::Source;
 use rebuild::View;
 use std::collections::HashMap;

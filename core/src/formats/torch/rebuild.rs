@@ -1,9 +1,9 @@
 //! torch's tensors as pickles describe them: calls of its `_rebuild…` functions over storages.
 //! Source: `torch/_utils.py` and `torch/serialization.py` of torch 1.13 to 2.8.
 
+use crate::dtype::Dtype;
 use crate::formats::pickle::{Global, Made, Object, Pickle, Value};
 use crate::model::Affine;
-use crate::quant::Dtype;
 
 /// More axes than torch allows; keeps a hostile shape small.
 const MAX_DIMS: usize = 64;

@@ -1,6 +1,6 @@
 //! Small floating-point numbers as their standards define them, and comparing weights bit by bit.
 
-use atomizer_core::quant::Dtype;
+use atomizer_core::dtype::Dtype;
 use atomizer_core::weights::{Weights, decode};
 
 pub fn f32s(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {

@@ -5,8 +5,7 @@
 //! mantissas beside mantissas do not, and are then left alone. The idea is that of HDF5's shuffle
 //! filter and of ZipNN (arXiv 2411.05239).
 
-mod planes;
-
+use super::planes;
 use zstd::bulk::{Compressor, Decompressor};
 
 /// Raw bytes of every segment but a content's last. It depends on nothing, so equal contents are cut
@@ -27,7 +26,7 @@ const COMPRESSED: u32 = 1 << 31;
 /// Why an encoded segment could not be decoded: it was damaged, since every segment we write decodes.
 #[derive(Debug, thiserror::Error)]
 #[error("damaged segment: {0}")]
-pub struct CodecError(&'static str);
+pub struct SegmentError(&'static str);
 
 /// Encodes segments. It holds zstd's working memory, so keep one for each thread.
 pub struct Encoder {
@@ -91,25 +90,25 @@ impl Decoder {
     /// Decodes one segment to its raw bytes, in place of what `raw` held.
     ///
     /// # Errors
-    /// [`CodecError`] when the bytes are not what [`Encoder::encode`] wrote; `raw` is then undefined.
-    pub fn decode(&mut self, encoded: &[u8], raw: &mut Vec<u8>) -> Result<(), CodecError> {
-        let (header, mut rest) = encoded.split_at_checked(HEADER_BYTES).ok_or(CodecError("no header"))?;
+    /// [`SegmentError`] when the bytes are not what [`Encoder::encode`] wrote; `raw` is then undefined.
+    pub fn decode(&mut self, encoded: &[u8], raw: &mut Vec<u8>) -> Result<(), SegmentError> {
+        let (header, mut rest) = encoded.split_at_checked(HEADER_BYTES).ok_or(SegmentError("no header"))?;
         if header[0] != LAYOUT {
-            return Err(CodecError("unknown layout"));
+            return Err(SegmentError("unknown layout"));
         }
         let stride = usize::from(u16::from_le_bytes([header[1], header[2]]));
         let length = u32::from_le_bytes([header[3], header[4], header[5], header[6]]) as usize;
         if length > SEGMENT_BYTES || stride == 0 || stride > length.max(1) {
-            return Err(CodecError("impossible header"));
+            return Err(SegmentError("impossible header"));
         }
         // Old bytes may stay: the planes cover every byte.
         raw.resize(length, 0);
         for no in 0..stride {
-            let (head, body) = rest.split_first_chunk().ok_or(CodecError("a plane is missing"))?;
+            let (head, body) = rest.split_first_chunk().ok_or(SegmentError("a plane is missing"))?;
             let head = u32::from_le_bytes(*head);
             let (body, behind) = body
                 .split_at_checked((head & !COMPRESSED) as usize)
-                .ok_or(CodecError("a plane is cut short"))?;
+                .ok_or(SegmentError("a plane is cut short"))?;
             rest = behind;
             let wanted = planes::length(length, stride, no);
             let plane = if head & COMPRESSED == 0 {
@@ -119,16 +118,16 @@ impl Decoder {
                 let n = self
                     .zstd
                     .decompress_to_buffer(body, &mut self.plane[..])
-                    .map_err(|_| CodecError("zstd refuses a plane"))?;
+                    .map_err(|_| SegmentError("zstd refuses a plane"))?;
                 &self.plane[..n]
             };
             if plane.len() != wanted {
-                return Err(CodecError("a plane has the wrong length"));
+                return Err(SegmentError("a plane has the wrong length"));
             }
             planes::scatter(plane, stride, no, raw);
         }
         if !rest.is_empty() {
-            return Err(CodecError("bytes behind the last plane"));
+            return Err(SegmentError("trailing bytes after the last plane"));
         }
         Ok(())
     }

@@ -8,32 +8,32 @@ struct Slot {
     count: u32,
 }
 
-/// Counts of 32-bit patterns.
-pub struct Tally {
+/// WeightCounts of 32-bit patterns.
+pub struct CountTable {
     slots: Vec<Slot>,
     /// Number of occupied slots.
     distinct: usize,
-    /// Counts taken out of slots before they could overflow.
+    /// WeightCounts taken out of slots before they could overflow.
     spilled: Vec<(u32, u32)>,
 }
 
 /// Slots of an empty table, a power of two.
 const FIRST_SLOTS: usize = 1 << 10;
 
-impl Default for Tally {
+impl Default for CountTable {
     fn default() -> Self {
         Self { slots: vec![Slot::default(); FIRST_SLOTS], distinct: 0, spilled: Vec::new() }
     }
 }
 
-impl Tally {
-    /// Counts one occurrence.
+impl CountTable {
+    /// WeightCounts one occurrence.
     #[inline]
     pub fn add(&mut self, bits: u32) {
         self.add_many(bits, 1);
     }
 
-    /// Counts `count` occurrences, one at least.
+    /// WeightCounts `count` occurrences, one at least.
     #[inline]
     pub fn add_many(&mut self, bits: u32, count: u32) {
         let at = self.find(bits);
@@ -82,11 +82,6 @@ impl Tally {
         self.distinct
     }
 
-    /// True when nothing was counted.
-    pub fn is_empty(&self) -> bool {
-        self.distinct == 0
-    }
-
     /// Empties the table: patterns with their counts. A pattern may come more than once.
     pub fn drain(&mut self) -> impl Iterator<Item = (u32, u64)> + use<> {
         let Self { slots, spilled, .. } = std::mem::take(self);
@@ -102,27 +97,27 @@ mod tests {
 
     #[test]
     fn agrees_with_a_map() {
-        let (mut tally, mut map) = (Tally::default(), BTreeMap::new());
+        let (mut table, mut map) = (CountTable::default(), BTreeMap::new());
         let mut state = 1u32;
         for i in 0..200_000u32 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Clusters of near patterns, and zero, which no slot may take for empty.
             let bits = if i % 3 == 0 { i % 700 } else { state >> 18 << 12 };
-            tally.add(bits);
+            table.add(bits);
             *map.entry(bits).or_insert(0u64) += 1;
         }
-        assert_eq!(tally.len(), map.len());
-        assert_eq!(tally.drain().collect::<BTreeMap<_, _>>(), map);
-        assert!(tally.is_empty());
+        assert_eq!(table.len(), map.len());
+        assert_eq!(table.drain().collect::<BTreeMap<_, _>>(), map);
+        assert_eq!(table.len(), 0);
     }
 
     #[test]
     fn a_full_slot_spills() {
-        let mut tally = Tally::default();
-        tally.add(7);
-        tally.add_many(7, u32::MAX - 1);
-        tally.add(7);
-        tally.add(7);
-        assert_eq!(tally.drain().map(|(_, count)| count).sum::<u64>(), u64::from(u32::MAX) + 2);
+        let mut table = CountTable::default();
+        table.add(7);
+        table.add_many(7, u32::MAX - 1);
+        table.add(7);
+        table.add(7);
+        assert_eq!(table.drain().map(|(_, count)| count).sum::<u64>(), u64::from(u32::MAX) + 2);
     }
 }

@@ -1,7 +1,7 @@
 //! One pass over a file: its SHA-256, that of each tensor in it, and that of all other bytes.
 
+use crate::file_layout::{Part, Range, parts};
 use crate::hash::{Hash, Hasher};
-use crate::rebuild::{Part, Range, parts};
 use crate::source::{Source, SourceError};
 
 /// Bytes read at a time: few enough to be in the cache still when they are hashed.
@@ -12,7 +12,7 @@ const SLICE_BYTES: u64 = 2 << 20;
 ///
 /// # Errors
 /// What the source or `progress` say.
-pub fn digest<E: From<SourceError>>(
+pub fn content_digest<E: From<SourceError>>(
     source: &dyn Source,
     mut progress: impl FnMut(u64) -> Result<(), E>,
 ) -> Result<Hash, E> {
@@ -28,7 +28,7 @@ pub fn digest<E: From<SourceError>>(
 }
 
 /// The digests of one file.
-pub struct Fingerprint {
+pub struct FileDigests {
     /// Of the whole file.
     pub file: Hash,
     /// Of each tensor, in the order they were given.
@@ -42,11 +42,11 @@ pub struct Fingerprint {
 ///
 /// # Errors
 /// What the source or `progress` say.
-pub fn fingerprint<E: From<SourceError>>(
+pub fn file_digests<E: From<SourceError>>(
     source: &dyn Source,
     tensors: &[Range],
     mut progress: impl FnMut(u64) -> Result<(), E>,
-) -> Result<Fingerprint, E> {
+) -> Result<FileDigests, E> {
     let mut file = Hasher::default();
     let mut hashers = vec![Hasher::default(); tensors.len()];
     let mut blob = Hasher::default();
@@ -72,12 +72,12 @@ pub fn fingerprint<E: From<SourceError>>(
             Part::Blob(_) => &mut blob,
         };
         let hash = || rayon::join(|| file.update(&slice), || content.update(&slice));
-        let (_, following) = crate::parallel::overlap(hash, || read(&mut next));
+        let (_, following) = crate::parallel::run_on_pool_while(hash, || read(&mut next));
         current = following?;
         std::mem::swap(&mut slice, &mut next);
         progress(end)?;
     }
-    Ok(Fingerprint {
+    Ok(FileDigests {
         file: file.finish(),
         tensors: hashers.into_iter().map(Hasher::finish).collect(),
         blob: blob.finish(),
@@ -95,7 +95,7 @@ mod tests {
         let source = &bytes[..];
         let tensors = [(10, 100_000), (100_010, 0), (150_000, 70_000)];
         let mut seen = 0;
-        let found = fingerprint::<SourceError>(&source, &tensors, |done| {
+        let found = file_digests::<SourceError>(&source, &tensors, |done| {
             seen = done;
             Ok(())
         })

@@ -3,7 +3,7 @@
 //! for each distinct set of scales: 537 over the 28 million Q8_0 weights of a real model, 162,487
 //! over its 106 million Q4_1 weights. A block then costs one look-up, and one line of counts.
 
-use super::Dtype;
+use crate::dtype::Dtype;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::hint::black_box;
@@ -23,7 +23,7 @@ pub struct Coding {
 
 impl Coding {
     /// The coding of a type, if it has one.
-    pub fn of(dtype: Dtype) -> Option<Self> {
+    pub fn for_dtype(dtype: Dtype) -> Option<Self> {
         let (scale_bytes, codes) = match dtype {
             Dtype::Q4_0 => (2, 16),
             Dtype::Q4_1 => (4, 16),
@@ -97,7 +97,7 @@ impl std::hash::Hasher for ScaleHasher {
     }
 }
 
-/// Counts of 16 codes: one line of the cache.
+/// WeightCounts of 16 codes: one line of the cache.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
 struct Line([u32; 16]);
@@ -109,15 +109,15 @@ impl Line {
     }
 }
 
-/// Lines above which a tally is to be emptied: 64 MB.
+/// Lines above which a table is to be emptied: 64 MB.
 const MAX_LINES: usize = 1 << 20;
 /// A count cannot overflow before this many weights were counted.
 const MAX_WEIGHTS: u64 = u32::MAX as u64 - BLOCK as u64;
 /// Blocks looked up together: the processor then waits for many lines of memory at a time.
 const GROUP: usize = 64;
 
-/// Counts of codes for each distinct set of scales.
-pub struct CodeTally {
+/// WeightCounts of codes for each distinct set of scales.
+pub struct CodeCountTable {
     coding: Coding,
     /// The first of the lines of each set of scales.
     rows: HashMap<u32, u32, BuildHasherDefault<ScaleHasher>>,
@@ -125,8 +125,8 @@ pub struct CodeTally {
     weights: u64,
 }
 
-impl CodeTally {
-    /// An empty tally.
+impl CodeCountTable {
+    /// An empty table.
     pub fn new(coding: Coding) -> Self {
         Self { coding, rows: HashMap::default(), lines: Vec::new(), weights: 0 }
     }
@@ -136,7 +136,7 @@ impl CodeTally {
         self.coding.codes / 16
     }
 
-    /// Counts the weights of whole blocks.
+    /// WeightCounts the weights of whole blocks.
     pub fn add(&mut self, bytes: &[u8]) {
         let Coding { dtype, scale_bytes, .. } = self.coding;
         let (length, block_bytes) = (self.lines_of_row(), dtype.info().block_bytes as usize);
@@ -161,12 +161,12 @@ impl CodeTally {
         }
     }
 
-    /// True when it is time to empty the tally.
+    /// True when it is time to empty the table.
     pub fn is_full(&self) -> bool {
         self.lines.len() > MAX_LINES || self.weights > MAX_WEIGHTS / 2
     }
 
-    /// Empties the tally: gives `each` blocks, and how often each of their 32 weights was counted. A
+    /// Empties the table: gives `each` blocks, and how often each of their 32 weights was counted. A
     /// weight may come more than once.
     pub fn drain(&mut self, mut each: impl FnMut(&[u8], &[u32; BLOCK])) {
         let (coding, length) = (self.coding, self.lines_of_row());
@@ -211,10 +211,10 @@ mod tests {
             for value in values(&bytes) {
                 *plain.entry(value.to_bits()).or_insert(0u32) += 1;
             }
-            let mut tally = CodeTally::new(Coding::of(dtype).unwrap());
-            tally.add(&bytes[..90 * block_bytes]);
-            tally.add(&bytes[90 * block_bytes..]);
-            tally.drain(|block, counts| {
+            let mut table = CodeCountTable::new(Coding::for_dtype(dtype).unwrap());
+            table.add(&bytes[..90 * block_bytes]);
+            table.add(&bytes[90 * block_bytes..]);
+            table.drain(|block, counts| {
                 for (value, count) in values(block).into_iter().zip(counts).filter(|(_, count)| **count > 0) {
                     *coded.entry(value.to_bits()).or_insert(0) += count;
                 }

@@ -1,15 +1,15 @@
 //! Going through the stored segments of a model in the order of its files: each file's SHA-256, and
-//! the census of its weights.
+//! the counts of its distinct weights.
 
-use crate::census::{Census, Choice, Counts, Feed};
-use crate::codec::CodecError;
+use crate::dtype::Dtype;
 use crate::hash::{Hash, Hasher};
 use crate::parallel;
-use crate::quant::Dtype;
+use crate::segment::{self, SegmentError};
+use crate::weight_counts::{BlockCarry, DistinctWeightCounter, WeightAtomPolicy, WeightCounts};
 
 /// The bytes of one segment that belong to one place of a file.
 #[derive(Debug, Clone, Copy)]
-pub struct Piece {
+pub struct SegmentSlice {
     /// The content.
     pub hash: Hash,
     /// The segment of the content.
@@ -22,29 +22,29 @@ pub struct Piece {
     pub tensor: Option<usize>,
 }
 
-impl Piece {
+impl SegmentSlice {
     /// The piece's bytes of its decoded segment; none where the segment is too short.
     pub fn of<'a>(&self, segment: &'a [u8]) -> &'a [u8] {
         segment.get(self.skip..self.skip + self.length).unwrap_or_default()
     }
 }
 
-/// The state of a scan.
-pub struct Scan {
-    census: Census,
+/// Verifies the stored bytes of a model, and counts its weights on the way.
+pub struct VerifyPass {
+    counter: DistinctWeightCounter,
     dtypes: Vec<Dtype>,
-    feeds: Vec<Feed>,
+    carries: Vec<BlockCarry>,
     file: Hasher,
     /// Decoded segments; kept for their memory.
     segments: Vec<Vec<u8>>,
 }
 
-impl Scan {
-    /// A scan of a model with these tensors: data type and number of weights of each.
-    pub fn new(choice: Choice, tensors: impl Iterator<Item = (Dtype, u64)> + Clone) -> Self {
+impl VerifyPass {
+    /// For a model with these tensors: data type and number of weights of each.
+    pub fn new(policy: WeightAtomPolicy, tensors: impl Iterator<Item = (Dtype, u64)> + Clone) -> Self {
         Self {
-            census: Census::new(choice, tensors.clone()),
-            feeds: tensors.clone().map(|_| Feed::default()).collect(),
+            counter: DistinctWeightCounter::new(policy, tensors.clone()),
+            carries: tensors.clone().map(|_| BlockCarry::default()).collect(),
             dtypes: tensors.map(|(dtype, _)| dtype).collect(),
             file: Hasher::default(),
             segments: Vec::new(),
@@ -52,23 +52,27 @@ impl Scan {
     }
 
     /// Takes the next pieces of the file, with their encoded segments. Call it within
-    /// [`parallel::overlap`]. Returns counts that are to be handed over because memory is full.
+    /// [`parallel::run_on_pool_while`]. Returns counts that are to be flushed because memory is full.
     ///
     /// # Errors
     /// The number of a damaged segment among `encoded`, and what is wrong with it.
-    pub fn add(&mut self, pieces: &[Piece], encoded: &[Vec<u8>]) -> Result<Counts, (usize, CodecError)> {
-        let Self { census, dtypes, feeds, file, segments } = self;
-        parallel::decode_all(encoded, segments)?;
+    pub fn add(
+        &mut self,
+        pieces: &[SegmentSlice],
+        encoded: &[Vec<u8>],
+    ) -> Result<WeightCounts, (usize, SegmentError)> {
+        let Self { counter, dtypes, carries, file, segments } = self;
+        segment::decode_all(encoded, segments)?;
         let bytes =
             || pieces.iter().zip(&*segments).map(|(piece, segment)| (piece.tensor, piece.of(segment)));
         let ((), counts) = rayon::join(
             || bytes().for_each(|(_, bytes)| file.update(bytes)),
             || {
-                let mut counts = Counts::new();
+                let mut counts = WeightCounts::new();
                 for (tensor, bytes) in bytes() {
                     if let Some(no) = tensor {
-                        // Types without a decoder are passed over, and a feed hands on whole blocks only.
-                        counts.extend(census.add(dtypes[no], &mut feeds[no], bytes).unwrap_or_default());
+                        // Types without a decoder are passed over, and only whole blocks are counted.
+                        counts.extend(counter.add(dtypes[no], &mut carries[no], bytes).unwrap_or_default());
                     }
                 }
                 counts
@@ -82,11 +86,11 @@ impl Scan {
         std::mem::take(&mut self.file).finish()
     }
 
-    /// The data types whose weights become atoms, all counts not yet handed over, and the number of
+    /// The data types whose weights become atoms, all counts not yet flushed, and the number of
     /// zeros in each tensor.
-    pub fn finish(self) -> (Vec<Dtype>, Counts, Vec<u64>) {
-        let Self { census, feeds, .. } = self;
-        let ((chosen, counts), ()) = parallel::overlap(|| census.finish(), || ());
-        (chosen, counts, feeds.into_iter().map(|feed| feed.zeros).collect())
+    pub fn finish(self) -> (Vec<Dtype>, WeightCounts, Vec<u64>) {
+        let Self { counter, carries, .. } = self;
+        let ((chosen, counts), ()) = parallel::run_on_pool_while(|| counter.finish(), || ());
+        (chosen, counts, carries.into_iter().map(|carry| carry.zeros).collect())
     }
 }

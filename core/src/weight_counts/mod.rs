@@ -1,0 +1,9 @@
+//! Counting the distinct weights of a model: how often each value occurs, data type by data type.
+
+mod code_counts;
+mod count_table;
+mod counter;
+mod dtype_counter;
+
+pub use counter::{BlockCarry, DistinctWeightCounter, WeightAtomPolicy, WeightCounts};
+pub use dtype_counter::DtypeCounter;
