@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Models of every format: each tensor has the name, shape, type and SHA-256 that the official reader gives it
-# (manifests/, made by tools/make-manifests*), and every file is given back as it was.
+# (testdata/manifests), and every file is given back as it was.
 # shellcheck source=pg_test/scripts/lib.bash
 source "$(dirname "$0")/lib.bash"
 
 # Small files of the engine's own tests, where the server can read them.
 small=$EXPORTS/small
-cp -r "$ATOMIZER_ROOT/core/tests/data" "$small"
-cp -r "$ATOMIZER_ROOT/core/tests/graphs/." "$small"
+cp -r "$ATOMIZER_ROOT/testdata/models" "$small"
 chmod -R a+rX "$small"
 
 # Where the model of a manifest is; nothing where it is absent. A checkpoint is named by its index.
@@ -24,7 +23,7 @@ sql "CREATE TABLE manifest (layer_name text, shape text, data_type text, sha256 
 found="SELECT layer_name, array_to_string(shape, ',') AS shape, data_type::text, encode(content_hash, 'hex') AS sha256
        FROM atomizer.tensor_atom JOIN atomizer.model USING (model_id) WHERE model_name = :'name'"
 compared=0
-for manifest in "$ATOMIZER_ROOT"/pg_test/manifests/*.tsv; do
+for manifest in "$ATOMIZER_ROOT"/testdata/manifests/*.tsv; do
     name=$(basename "$manifest" .tsv)
     path=$(find_model "$name") || path=
     if [[ -z $path ]]; then
@@ -64,9 +63,7 @@ if [[ -e $MODELS/silero-vad.jit ]]; then
 fi
 check_integrity
 
-# One tensor in four formats (data/make_same_tensor.py) is one atom.
-cp "$ATOMIZER_ROOT"/pg_test/data/same.* "$small"
-chmod a+r "$small"/same.*
+# One tensor in four formats (testdata/generate/same_tensor.py) is one atom.
 for format in pt safetensors onnx gguf; do
     sql "CALL atomizer.ingest_model('same.$format', '$small/same.$format')"
 done

@@ -17,7 +17,7 @@ import numpy as np
 from official import array_bits, check, copy_rows, finish, sql
 
 EXPORTS = Path(os.environ["EXPORTS"])
-GOLDENS = Path(os.environ["ATOMIZER_ROOT"]) / "core/tests/goldens"
+GOLDENS = Path(os.environ["ATOMIZER_ROOT"]) / "testdata/quant"
 COLUMNS = 256  # a whole number of blocks of every type
 
 

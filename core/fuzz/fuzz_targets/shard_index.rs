@@ -4,7 +4,7 @@
 
 use atomizer_core::model::Format;
 
-const SHARD: &[u8] = include_bytes!("../../../pg_test/data/same.safetensors");
+const SHARD: &[u8] = include_bytes!("../../../testdata/models/same.safetensors");
 
 libfuzzer_sys::fuzz_target!(|index: &[u8]| {
     atomizer_fuzz::check_files(

@@ -4,7 +4,7 @@
 
 use atomizer_core::model::Format;
 
-const SHARD: &[u8] = include_bytes!("../../tests/graphs/small-keras.data-00000-of-00001");
+const SHARD: &[u8] = include_bytes!("../../../testdata/models/small-keras.data-00000-of-00001");
 
 libfuzzer_sys::fuzz_target!(|index: &[u8]| {
     atomizer_fuzz::check_files(

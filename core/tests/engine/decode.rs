@@ -1,13 +1,13 @@
 //! Decoders against values computed here from what the formats' specifications say, and against
-//! goldens of the reference implementations (`goldens/make_goldens.py`).
+//! goldens of the reference implementations (`testdata/generate/quant.py`).
 
 use crate::common::noise;
 use crate::common::numbers::{assert_same, f32s, finite, ieee};
+use crate::testdata;
 use atomizer_core::dtype::{DTYPES, Dtype};
 use atomizer_core::weight_counts::DtypeCounter;
 use atomizer_core::weights::{DecodeError, Weights, Width, decode};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 #[test]
 fn all_patterns_of_the_half_types() {
@@ -166,7 +166,7 @@ fn legacy_blocks_with_every_quant() {
 
 #[test]
 fn goldens_of_the_reference_implementations() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    let folder = testdata("quant");
     let mut seen = 0;
     for row in DTYPES {
         let file = |kind: &str| folder.join(format!("{}.{kind}", row.name.to_lowercase()));

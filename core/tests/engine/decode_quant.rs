@@ -3,12 +3,12 @@
 
 use crate::common::noise;
 use crate::common::numbers::{assert_same, f32s, finite, ieee};
+use crate::testdata;
 use atomizer_core::dtype::{DTYPES, Dtype};
 use atomizer_core::hash::sha256;
 use atomizer_core::quant::iq_grids as grids;
 use atomizer_core::weights::{DecodeError, decode, decode_f32_into};
 use proptest::prelude::*;
-use std::path::Path;
 
 /// `count` bits from bit `first` on; bit 0 is the lowest of the first byte.
 fn bits(bytes: &[u8], first: usize, count: usize) -> u32 {
@@ -222,7 +222,7 @@ proptest! {
 
 #[test]
 fn points_are_those_of_gguf() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/iq_grids.sha256");
+    let file = testdata("quant/iq_grids.sha256");
     let file = std::fs::read_to_string(file).unwrap();
     let eights = |points: &[u64]| points.iter().flat_map(|point| point.to_le_bytes()).collect::<Vec<_>>();
     let fours = |points: &[u32]| points.iter().flat_map(|point| point.to_le_bytes()).collect::<Vec<_>>();

@@ -1,23 +1,20 @@
 //! Every tensor of real models of ONNX, TensorFlow and Stable Diffusion, against manifests that
-//! `tools/make-manifests-graph` made with the official readers: names, shapes, data types, and the
-//! SHA-256 of the bytes. The small files of `graphs/` are always there; `tools/fetch-models` gets the
+//! `testdata/generate/manifests_graphs.py` made with the official readers: names, shapes, data types, and the
+//! SHA-256 of the bytes. The small files of `testdata/models` are always there; `tools/fetch-models` gets the
 //! others into `target/models`.
 
+use crate::{root, testdata};
 use atomizer_core::formats::{self, Detail};
 use atomizer_core::hash::Hasher;
 use atomizer_core::layers;
 use atomizer_core::model::{Format, Model, Tensor};
 use atomizer_core::source::Source;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use std::path::PathBuf;
 
 /// Where a model is; says so when it is absent.
 fn find(path: &str) -> Option<PathBuf> {
-    let folders = ["core/tests/graphs", "target/models", "../shared/fixtures"];
+    let folders = ["testdata/models", "target/models", "../shared/fixtures"];
     let found = folders.iter().map(|folder| root().join(folder).join(path)).find(|path| path.exists());
     if found.is_none() {
         println!("SKIPPED: {path} is absent: tools/fetch-models gets it");
@@ -47,7 +44,7 @@ type Rows = BTreeMap<String, [String; 3]>;
 #[track_caller]
 fn check(name: &str, path: &str, format: Format) -> Option<Model> {
     let path = find(path)?;
-    let manifest = std::fs::read_to_string(root().join(format!("pg_test/manifests/{name}.tsv"))).unwrap();
+    let manifest = std::fs::read_to_string(testdata("manifests").join(format!("{name}.tsv"))).unwrap();
     let expected: Rows = manifest
         .lines()
         .map(|line| {

@@ -2,17 +2,18 @@
 //! what opening and reading may cost.
 
 use crate::common::{Kind, assert_refused, assert_sane, fits_a_log, manifest, open, peak};
+use crate::{root, testdata};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::metadata::{Value, to_json};
 use atomizer_core::model::Model;
 use atomizer_core::source::{Source, SourceError};
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/hdf5")
+    testdata("hdf5")
 }
 
 fn golden(name: &str) -> Vec<u8> {
@@ -254,7 +255,7 @@ fn every_number_may_be_a_large_one() {
 
 /// A hostile file of the shared folder; says so when it is absent.
 fn hostile(name: &str) -> Option<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/hostile").join(name);
+    let path = root().join("../shared/hostile").join(name);
     let bytes = std::fs::read(path).ok();
     if bytes.is_none() {
         println!("skipped: {name} is absent");

@@ -1,10 +1,11 @@
 //! HDF5 and `.keras` files hold what h5py reads from them: names, shapes, types, and every byte.
 
 use crate::common::{assert_sane, manifest};
+use crate::{root, testdata};
 use atomizer_core::formats::{self, Detail};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::source::FileSource;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Files written by others, and where they are: fetched by tools/fetch-models, or shared beside the project.
 const FILES: [&str; 11] = [
@@ -20,10 +21,6 @@ const FILES: [&str; 11] = [
     "keras3.weights.h5",
     "keras3.keras",
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn compare(path: &Path, manifest: &Path) -> Model {
     let what = path.display().to_string();
@@ -41,7 +38,7 @@ fn compare(path: &Path, manifest: &Path) -> Model {
 fn files_of_others_are_what_h5py_reads() {
     let (mut compared, mut skipped) = (0, 0);
     for name in FILES {
-        let manifest = root().join("pg_test/manifests").join(format!("{name}.tsv"));
+        let manifest = testdata("manifests").join(format!("{name}.tsv"));
         let places = [root().join("target/models").join(name), root().join("../shared/fixtures").join(name)];
         match places.iter().find(|path| path.exists()) {
             Some(path) => {
@@ -59,7 +56,7 @@ fn files_of_others_are_what_h5py_reads() {
 
 #[test]
 fn goldens_are_what_h5py_reads() {
-    let folder = root().join("core/tests/goldens/hdf5");
+    let folder = testdata("hdf5");
     let mut compared = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let manifest = entry.unwrap().path();

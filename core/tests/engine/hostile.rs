@@ -2,6 +2,7 @@
 //! every one is refused or accepted as its manifest says, and none is trusted.
 
 use crate::common::{Kind, assert_sane, fits_a_log, kind};
+use crate::root;
 use atomizer_core::formats::{self, Detail, ParseError};
 use atomizer_core::metadata::Value;
 use atomizer_core::model::Model;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the files lie; says so when they are absent.
 fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/hostile");
+    let folder = root().join("../shared/hostile");
     if folder.join("manifest.json").exists() {
         return Some(folder);
     }

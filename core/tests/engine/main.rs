@@ -28,6 +28,18 @@ mod tensorflow;
 mod torch;
 mod zip;
 
+use std::path::{Path, PathBuf};
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A file or folder of `testdata/`.
+fn testdata(path: &str) -> PathBuf {
+    root().join("testdata").join(path)
+}
+
 /// Counts what each thread allocates, for the tests that bound it.
 #[global_allocator]
 static ALLOCATOR: common::peak::Counting = common::peak::Counting;

@@ -3,11 +3,11 @@
 
 use crate::common::zip::{archive, deflated, stored};
 use crate::common::{Kind, accepted, assert_refused, bytes_of, malformed, open, survives_damage};
+use crate::testdata;
 use atomizer_core::formats::{Detail, pickle_report};
 use atomizer_core::metadata::to_json;
 use atomizer_core::model::Format;
 use proptest::prelude::*;
-use std::path::Path;
 
 fn array(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
     let length = header.len();
@@ -112,7 +112,7 @@ fn what_is_no_array_of_numbers_is_named() {
 
 #[test]
 fn a_file_of_the_official_writer_holds_a_pickle() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/numpy.npz");
+    let path = testdata("models/numpy.npz");
     let report = pickle_report(&atomizer_core::formats::open_path(&path).unwrap()).unwrap();
     assert_eq!((report.pickles, report.broken.len()), (1, 0));
     assert!(report.globals.iter().any(|global| global.module.ends_with("multiarray")));

@@ -4,6 +4,7 @@ use crate::common::protobuf::{borders, bytes, float, int, message, varint};
 use crate::common::{
     Folder, Kind, accepted, assert_refused, assert_sane, malformed, noise, open, open_files, read_all,
 };
+use crate::testdata;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
 fn small(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs").join(name)).unwrap()
+    std::fs::read(testdata("models").join(name)).unwrap()
 }
 
 /// A model with a graph of these fields.

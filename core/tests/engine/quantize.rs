@@ -1,13 +1,13 @@
-//! Quantizers against goldens of gguf-py (`goldens/make_goldens.py`), and what is lost by them.
+//! Quantizers against goldens of gguf-py (`testdata/generate/quant.py`), and what is lost by them.
 
 use crate::common::numbers::f32s;
+use crate::testdata;
 use atomizer_core::analytics::QuantizationError;
 use atomizer_core::dtype::DTYPES;
 use atomizer_core::quant::quantize;
-use std::path::Path;
 
 fn golden(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap()
+    std::fs::read(testdata("quant").join(name)).unwrap()
 }
 
 fn golden_weights() -> Vec<f32> {

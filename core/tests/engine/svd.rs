@@ -1,11 +1,11 @@
 //! Decompositions against spectra that are known, against numpy's and powerlaw's numbers
-//! (`goldens/make_svd_goldens.py`), and for whatever shape comes along.
+//! (`testdata/generate/svd.py`), and for whatever shape comes along.
 
+use crate::root;
 use atomizer_core::formats::{self, Detail, open_path};
 use atomizer_core::svd::{self, Svd, SvdError};
 use atomizer_core::weights::{Weights, decode};
 use proptest::prelude::*;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -424,7 +424,7 @@ fn power_laws_are_those_of_powerlaw() {
 
 /// A weight of a model under target/models as a matrix.
 fn weight(model: &str, tensor: &str) -> Option<(Vec<f32>, usize, usize)> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/models").join(model);
+    let path = root().join("target/models").join(model);
     if !path.exists() {
         println!("SKIPPED: {model} is absent (tools/fetch-models)");
         return None;

@@ -4,6 +4,7 @@
 use crate::common::protobuf::{borders, bytes, float, int, message};
 use crate::common::table::{block, entry, header, index, shape, table};
 use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, read_all};
+use crate::testdata;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use std::path::Path;
 
 fn small(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs").join(name)).unwrap()
+    std::fs::read(testdata("models").join(name)).unwrap()
 }
 
 /// A checkpoint "c" of an index and shards.
@@ -430,7 +431,7 @@ proptest! {
 
 #[test]
 fn checksums_of_weights_are_those_that_tensorflow_wrote() {
-    let graphs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs");
+    let graphs = testdata("models");
     for (prefix, weights) in [("small-keras", 4), ("small-partitioned", 1)] {
         let index = std::fs::read(graphs.join(format!("{prefix}.index"))).unwrap();
         let shard = format!("{prefix}.data-00000-of-00001");

@@ -17,7 +17,7 @@ const SEALED: [&[u8; 4]; 13] = [
 const MAX_LENGTH: usize = 10_000;
 
 fn golden(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/hdf5");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/hdf5");
     std::fs::read(folder.join(name)).unwrap()
 }
 

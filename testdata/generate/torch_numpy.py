@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Writes the tiny model files of core/tests/data with their official writers: torch 1.13.1 (Debian's python3-torch)
+"""Writes the tiny model files of PyTorch and NumPy in testdata/models with their official writers: torch 1.13.1 (Debian's python3-torch)
 and its numpy 1.24. They are in the repository; this shows what they hold and makes them anew."""
 
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy
 import torch
 
-DATA = Path(__file__).resolve().parent.parent / "core" / "tests" / "data"
+FOLDER = Path(__file__).parent.parent / "models"
 
 
 def numbers(*shape, dtype=torch.float32):
@@ -63,8 +62,8 @@ def write_torch():
     del data["dotted"]  # its path is a name that is taken: a test of its own
     for protocol in range(6):
         if protocol >= 2:  # torch can't write archives with protocols 0 and 1: their persistent ids are text
-            torch.save(data, DATA / f"torch-protocol{protocol}.pt", pickle_protocol=protocol)
-            torch.save(data, DATA / f"torch-legacy-protocol{protocol}.pt", pickle_protocol=protocol,
+            torch.save(data, FOLDER / f"torch-protocol{protocol}.pt", pickle_protocol=protocol)
+            torch.save(data, FOLDER / f"torch-legacy-protocol{protocol}.pt", pickle_protocol=protocol,
                        _use_new_zipfile_serialization=False)
     more = {
         "coo": torch.eye(3).to_sparse(),
@@ -77,15 +76,15 @@ def write_torch():
         "meta": torch.empty(3, 3, device="meta"),
         "optimizer": torch.optim.Adam([torch.nn.Parameter(numbers(2))]).state_dict(),
     }
-    torch.save(more, DATA / "torch-more.pt")
+    torch.save(more, FOLDER / "torch-more.pt")
     fixture = types.ModuleType("torchfixture")
     Net.__module__, fixture.Net = "torchfixture", Net
     sys.modules["torchfixture"] = fixture
     torch.manual_seed(1)
-    torch.save(Net(), DATA / "torch-module.pt")
+    torch.save(Net(), FOLDER / "torch-module.pt")
     # The same archives compressed again, as some tools leave them, with the pickle behind the storages.
-    with zipfile.ZipFile(DATA / "torch-protocol2.pt") as archive, \
-            zipfile.ZipFile(DATA / "torch-deflated.pt", "w", zipfile.ZIP_DEFLATED) as out:
+    with zipfile.ZipFile(FOLDER / "torch-protocol2.pt") as archive, \
+            zipfile.ZipFile(FOLDER / "torch-deflated.pt", "w", zipfile.ZIP_DEFLATED) as out:
         for name in reversed(archive.namelist()):
             out.writestr(zipfile.ZipInfo(name), archive.read(name), zipfile.ZIP_DEFLATED)
 
@@ -110,12 +109,12 @@ def arrays():
 
 
 def write_numpy():
-    numpy.savez(DATA / "numpy.npz", **arrays())
-    numpy.savez_compressed(DATA / "numpy-deflated.npz", **arrays())
-    numpy.save(DATA / "numpy-fortran.npy", numpy.asfortranarray(numpy.arange(24, dtype="<f8").reshape(2, 3, 4)))
+    numpy.savez(FOLDER / "numpy.npz", **arrays())
+    numpy.savez_compressed(FOLDER / "numpy-deflated.npz", **arrays())
+    numpy.save(FOLDER / "numpy-fortran.npy", numpy.asfortranarray(numpy.arange(24, dtype="<f8").reshape(2, 3, 4)))
 
 
 if __name__ == "__main__":
-    DATA.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     write_torch()
     write_numpy()

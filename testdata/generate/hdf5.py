@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
-"""Writes small HDF5 files beside this script, of every structure that the library writes, and what h5py reads
-from them (NAME.tsv, by tools/make-manifests-keras). On every run the output is the same, but for free bytes of
+"""Writes the small HDF5 files of testdata/hdf5, of every structure that the library writes, and what h5py reads
+from them (NAME.tsv, by testdata/generate/manifests_keras.py). On every run the output is the same, but for free bytes of
 some heaps, which the library leaves as they are:
 
     python3 -m venv V && V/bin/pip install h5py==3.16.0 numpy==2.4.6
-    V/bin/python core/tests/goldens/hdf5/make_goldens.py
+    V/bin/python testdata/generate/hdf5.py
 """
 
 import ctypes
@@ -19,7 +18,7 @@ import h5py
 import numpy as np
 
 HERE = pathlib.Path(__file__).parent
-TOOL = HERE.parents[3] / "tools" / "make-manifests-keras"
+FOLDER = HERE.parent / "hdf5"
 
 EARLIEST = ("earliest", "v108")
 
@@ -42,7 +41,7 @@ def numbers(shape, dtype="<f4"):
 def create(name, libver, **options):
     """A new file. In the oldest format, its nodes of chunks are small: trees become deep, and files short."""
     if libver != EARLIEST:
-        return h5py.File(HERE / name, "w", libver=libver, **options)
+        return h5py.File(FOLDER / name, "w", libver=libver, **options)
     create_list = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     small_nodes(create_list, 6)
     return low_level(name, create_list, h5py.h5f.LIBVER_EARLIEST, h5py.h5f.LIBVER_V18, **options)
@@ -55,7 +54,7 @@ def low_level(name, create_list, least, most, track_order=False):
         create_list.set_attr_creation_order(order)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(least, most)
-    return h5py.File(h5py.h5f.create(str(HERE / name).encode(), h5py.h5f.ACC_TRUNC, create_list, access))
+    return h5py.File(h5py.h5f.create(str(FOLDER / name).encode(), h5py.h5f.ACC_TRUNC, create_list, access))
 
 
 def small_nodes(create_list, half):
@@ -266,20 +265,20 @@ def archives():
     entries = {"metadata.json": json.dumps({"keras_version": "3.15.1", "date_saved": "2026-11-25@00:00:00"}).encode(),
                "config.json": json.dumps(config).encode(), "model.weights.h5": inside.getvalue()}
     for name, method in [("stored.keras", zipfile.ZIP_STORED), ("deflated.keras", zipfile.ZIP_DEFLATED)]:
-        with zipfile.ZipFile(HERE / name, "w", method) as archive:
+        with zipfile.ZipFile(FOLDER / name, "w", method) as archive:
             for entry, data in entries.items():
                 archive.writestr(zipfile.ZipInfo(entry, (2026, 11, 25, 0, 0, 0)), data, method)
 
 
 def not_stored(name):
     """A file of 1 KiB that says it holds 4 TiB. It is refused, so it has no manifest."""
-    with h5py.File(HERE / name, "w", libver="latest") as file:
+    with h5py.File(FOLDER / name, "w", libver="latest") as file:
         file.create_dataset("w", (1 << 40,), "f4", chunks=(1024,), compression="gzip")
 
 
 def moved(name, source):
     """A file behind a user block that was put before it later."""
-    (HERE / name).write_bytes(b"#!/bin/sh\n".ljust(512, b"#") + (HERE / source).read_bytes())
+    (FOLDER / name).write_bytes(b"#!/bin/sh\n".ljust(512, b"#") + (FOLDER / source).read_bytes())
 
 
 def main():
@@ -298,8 +297,8 @@ def main():
     archives()
     moved("moved.h5", "narrow.h5")
     not_stored("not-stored.hdf5")
-    files = sorted([*HERE.glob("*.h5"), *HERE.glob("*.keras")])
-    subprocess.run([sys.executable, TOOL, "--into", HERE, *files], check=True)
+    files = sorted([*FOLDER.glob("*.h5"), *FOLDER.glob("*.keras")])
+    subprocess.run([sys.executable, HERE / "manifests_keras.py", "--into", FOLDER, *files], check=True)
 
 
 if __name__ == "__main__":

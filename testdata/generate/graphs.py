@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
-"""Writes the small files of this folder with the official writers: onnx==1.23.2, tensorflow-cpu==2.21.0.
-Their manifests come from tools/make-manifests-graph:
+"""Writes the small files of ONNX and TensorFlow in testdata/models (or in FOLDER) with the official writers: onnx==1.23.2, tensorflow-cpu==2.21.0.
+Their manifests come from manifests_graphs.py:
 
-    python make_graphs.py . && python ../../../tools/make-manifests-graph \\
+    python testdata/generate/graphs.py [FOLDER]
+    cd testdata/models && python ../generate/manifests_graphs.py \\
         small-all.onnx=small-all.onnx small-external.onnx=small-external.onnx small-all.pb=small-all.pb \\
         small-partitioned=small-partitioned.index small-keras.index=small-keras.index"""
 
@@ -19,7 +19,7 @@ import onnx  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-folder = Path(sys.argv[1])
+folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "models"
 random = np.random.default_rng(7)
 
 

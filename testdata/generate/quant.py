@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Writes the golden files beside this script: encoded bytes (`NAME.bytes`) and what the reference
+"""Writes the golden files of testdata/quant: encoded bytes (`NAME.bytes`) and what the reference
 makes of them, as little-endian f32 (`NAME.f32`); and weights (`quantize.f32`) with what the reference
 quantizes them to (`quantize.NAME`). Also the hashes of the IQ types' points (`iq_grids.sha256`).
 
@@ -10,7 +9,7 @@ the layouts in ggml's `ggml-common.h`. libgguf also quantizes the weights behind
 On x86-64 with glibc the output is the same on every run:
 
     python3 -m venv V && V/bin/pip install gguf==0.19.0 libgguf==0.2.2 ml_dtypes==0.6.0 numpy==2.4.6
-    V/bin/python core/tests/goldens/make_goldens.py
+    V/bin/python testdata/generate/quant.py
 """
 
 import hashlib
@@ -21,7 +20,7 @@ import libgguf
 import ml_dtypes
 import numpy as np
 
-HERE = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(__file__).parent.parent / "quant"
 RANDOM_WORDS = 1000
 RANDOM_BLOCKS = 20
 
@@ -57,8 +56,8 @@ FEW_BLOCKS = 3
 
 def write(name, encoded, values):
     values = np.ascontiguousarray(values, dtype="<f4")
-    (HERE / f"{name}.bytes").write_bytes(encoded.tobytes())
-    (HERE / f"{name}.f32").write_bytes(values.tobytes())
+    (FOLDER / f"{name}.bytes").write_bytes(encoded.tobytes())
+    (FOLDER / f"{name}.f32").write_bytes(values.tobytes())
 
 
 def words(rng, edges):
@@ -172,16 +171,16 @@ def main():
         data = other_blocks(rng, name)
         with np.errstate(all="ignore"):
             write(name.lower(), data, decoded(name, data))
-    with open(HERE / "iq_grids.sha256", "w") as out:
+    with open(FOLDER / "iq_grids.sha256", "w") as out:
         for name in ["IQ1_S", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"]:
             traits = gguf.quants._type_traits[gguf.GGMLQuantizationType[name]]
             print(name, hashlib.sha256(traits.grid.astype(np.int8).tobytes()).hexdigest(), file=out)
     weights = weights_to_quantize(rng)
-    (HERE / "quantize.f32").write_bytes(weights.tobytes())
+    (FOLDER / "quantize.f32").write_bytes(weights.tobytes())
     for name in QUANTIZED:
         with np.errstate(all="ignore"):
             encoded = gguf.quants.quantize(weights, gguf.GGMLQuantizationType[name])
-        (HERE / f"quantize.{name.lower()}").write_bytes(encoded.tobytes())
+        (FOLDER / f"quantize.{name.lower()}").write_bytes(encoded.tobytes())
 
 
 if __name__ == "__main__":
