@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench lint clean
+.PHONY: help install demo test unit fuzz bench lint clean
 
 # Which PostgreSQL to build for.
 PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
@@ -10,6 +10,11 @@ export PG_CONFIG
 
 # A model file for make demo; without one it takes a small model of its own choice.
 MODEL ?=
+
+# For make fuzz: executions of each target, or seconds; and targets, all when none is named.
+EXECUTIONS ?= 100000
+TIME ?=
+TARGETS ?=
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,20 +29,22 @@ demo: install ## Ingest a model (MODEL=FILE) into a private server, query it, ex
 test: install ## Check style, run all tests
 	$(MAKE) --no-print-directory lint
 	-tools/fetch-models >/dev/null # a test whose model can't be had says so
-	cargo test --release -p atomizer-core
+	$(MAKE) --no-print-directory unit
 	pg_test/run
+
+unit: ## Test the engine alone: needs no PostgreSQL
+	cargo test --release -p atomizer-core
+
+fuzz: ## Fuzz the parsers: EXECUTIONS=100000 or TIME=60 (seconds) of each, TARGETS='gguf hdf5'
+	core/fuzz/run $(if $(TIME),--time $(TIME),$(EXECUTIONS)) $(TARGETS)
 
 bench: install ## Measure atomizer against its peers
 	benches/run
 
-lint: ## Check formatting, clippy, dependencies' licences (cargo-deny) and scripts (shellcheck)
+lint: ## Check formatting, clippy, cycles between modules, dependencies (cargo-deny), scripts (shellcheck, ruff)
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then echo "cargo deny check bans licenses sources"; cargo deny check bans licenses sources; \
-	else echo "cargo deny is not installed: dependencies are not checked"; fi
-	@if command -v shellcheck >/dev/null; then echo "shellcheck"; \
-		grep -lsE '^#!.*bash' tools/* pg_test/run pg_test/scripts/* benches/* .ci/run | xargs shellcheck -x -S warning; \
-	else echo "shellcheck is not installed: scripts are not checked"; fi
+	tools/lint
 
 clean: ## Remove all that was built, fetched or written by tests (target/)
 	rm -rf target

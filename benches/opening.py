@@ -43,8 +43,8 @@ def reader(pythons, module, expression, path):
     """Version and milliseconds of the first interpreter that has the reader."""
     script = TIMED.format(module=module, rounds=ROUNDS, expression=expression)
     for python in pythons:
-        if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:
-            done = subprocess.run([python, "-c", script, path], capture_output=True, text=True)
+        if subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0:
+            done = subprocess.run([python, "-c", script, path], capture_output=True, text=True, check=False)
             if done.returncode:
                 return f"{module} fails: {done.stderr.strip().splitlines()[-1][:60]}", None
             *version, ms = done.stdout.split()

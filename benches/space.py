@@ -93,12 +93,15 @@ QUERIES = {
 
 def plot(path, table):
     """Draws milliseconds over numbers of points, both by powers of ten."""
-    colours = dict(zip(QUERIES, ["#888888", "#c0504d", "#1f77b4"]))
+    colours = dict(zip(QUERIES, ["#888888", "#c0504d", "#1f77b4"], strict=True))
     low, high = math.floor(math.log10(min(map(min, table.values())))), math.ceil(math.log10(max(map(max, table.values()))))
     first, last = min(table), max(table)
-    x = lambda exponent: 60 + 480 * (exponent - first) / (last - first)
-    y = lambda ms: 320 - 280 * (math.log10(ms) - low) / (high - low)
-    text = lambda at, to, words, anchor="middle", fill="#333": f'<text x="{at:.0f}" y="{to:.0f}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
+    def x(exponent):
+        return 60 + 480 * (exponent - first) / (last - first)
+    def y(ms):
+        return 320 - 280 * (math.log10(ms) - low) / (high - low)
+    def text(at, to, words, anchor="middle", fill="#333"):
+        return f'<text x="{at:.0f}" y="{to:.0f}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 370" font-family="sans-serif" font-size="13">', '<rect width="660" height="370" fill="white"/>']
     for power in range(low, high + 1):
         out += [f'<line x1="60" x2="540" y1="{y(10**power):.0f}" y2="{y(10**power):.0f}" stroke="#ddd"/>', text(52, y(10**power) + 4, f"{10**power:g} ms", "end")]
@@ -120,7 +123,7 @@ def boxes(svg):
         psql(f"""DROP TABLE IF EXISTS bench_some; CREATE TABLE bench_some AS {points(count)};
             CREATE INDEX ON bench_some (h); CREATE INDEX ON bench_some USING gist (p gist_geometry_ops_nd); VACUUM ANALYZE bench_some;""")
         side = 200 * (100 / count) ** (1 / 3)
-        places = [dict(x=-90 + 13.7 * i, y=80 - 17.1 * i, z=-70 + 11.9 * i, s=side) for i in range(10)]
+        places = [{"x": -90 + 13.7 * i, "y": 80 - 17.1 * i, "z": -70 + 11.9 * i, "s": side} for i in range(10)]
         row, answers = [], []
         for query in QUERIES.values():
             statements = [query.format(**place) for place in places]

@@ -11,7 +11,6 @@ if sys.executable != os.environ["PYTHON"] and "ATOMIZER_ORACLE" not in os.enviro
 import tempfile
 
 import numpy as np
-
 from official import MODELS, check, finish, read_model, sql
 
 SHARING = 256  # weights of a data type for each distinct one, for granularity auto

@@ -88,8 +88,8 @@ server_start() {
 }
 
 wait_for_server() {
-    local try
-    for try in {1..600}; do
+    local _
+    for _ in {1..600}; do
         if sql 'SELECT 1' >/dev/null 2>&1; then return; fi
         sleep 0.05
     done
@@ -99,8 +99,8 @@ wait_for_server() {
 
 # wait_until CONDITION: of SQL; fails after a minute.
 wait_until() {
-    local try
-    for try in {1..1200}; do
+    local _
+    for _ in {1..1200}; do
         if [[ $(sql "SELECT $1") == t ]]; then return; fi
         sleep 0.05
     done

@@ -14,7 +14,6 @@ import struct
 
 import gguf
 import numpy as np
-
 from official import MODELS, SHARED, array_bits, check, copy_rows, finish, read_model, sql
 
 
@@ -61,13 +60,13 @@ def compare_view(name: str, path: str, tensors: list[str]) -> None:
     expected = read_model(path)
     for tensor in tensors:
         _, shape, official = expected[tensor]
-        shape3 = (math.prod(shape[:-2]), *((1, 1) + shape)[-2:])
+        shape3 = (math.prod(shape[:-2]), *(1, 1, *shape)[-2:])
         rows = list(copy_rows(f"""SELECT c.weight_index, c.position_x, c.position_y, c.position_z, c.weight, c.atomic_value, c.content_hash
             FROM atomizer.tensor_atom_coefficient c WHERE tensor_atom_id = (
                 SELECT tensor_atom_id FROM atomizer.tensor_atom t JOIN atomizer.model m USING (model_id) WHERE model_name = '{name}' AND t.layer_name = '{tensor}')"""))
         good = 0
         for row in rows:
-            index, x, y, z = (struct.unpack(f">{code}", field)[0] for code, field in zip("qiiq", row))
+            index, x, y, z = (struct.unpack(f">{code}", field)[0] for code, field in zip("qiiq", row, strict=True))
             value = official[index:index + 1]
             z0, y0, x0 = np.unravel_index(index, shape3)
             content = atomic(value)

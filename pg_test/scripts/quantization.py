@@ -13,7 +13,6 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-
 from official import array_bits, check, copy_rows, finish, sql
 
 EXPORTS = Path(os.environ["EXPORTS"])
@@ -24,7 +23,8 @@ COLUMNS = 256  # a whole number of blocks of every type
 def same(found: np.ndarray, expected: np.ndarray) -> bool:
     """The same bits; of NaN, whose payload numpy changes on its way, only that it is one."""
     found, expected = found.view(np.uint32), expected.view(np.uint32)
-    nan = lambda bits: (bits & 0x7FFFFFFF) > 0x7F800000
+    def nan(bits):
+        return (bits & 0x7FFFFFFF) > 0x7F800000
     return len(found) == len(expected) and bool(((found == expected) | (nan(found) & nan(expected))).all())
 
 
@@ -123,7 +123,7 @@ def file_of_every_type() -> None:
         expected = (math.sqrt((noise**2).mean()), abs(noise).max(), 10 * math.log10((original**2).sum() / (noise**2).sum()))
         found = [float(x) for x in sql(f"""SELECT e.rmse, e.max_error, e.snr_db FROM atomizer.tensor_atom t,
             LATERAL atomizer.quantization_error(tensor_atom_id, '{kind.name}') e WHERE layer_name = '{name}'""")[-1]]
-        check(f"quantization_error in {kind.name}", all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(found, expected)), True)
+        check(f"quantization_error in {kind.name}", all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(found, expected, strict=True)), True)
 
 
 goldens()

@@ -9,7 +9,6 @@ if sys.executable != os.environ["PYTHON"] and "ATOMIZER_SPACE" not in os.environ
 
 import gguf
 import numpy as np
-
 from official import MODELS, check, finish, sql
 
 GGUF = f"{MODELS}/smollm2-135m-q4_1.gguf"
@@ -72,7 +71,7 @@ def recall(tensor: str) -> None:
 
     for strategy, candidates in [("RTree", 10000), ("RTree", TOKENS), ("Hilbert3D", TOKENS * 2)]:
         hits, expected, exact = 0, 0, True
-        for query, rank in list(zip(queries, ranks))[:20]:
+        for query, rank in list(zip(queries, ranks, strict=True))[:20]:
             cosine = unit @ unit[query]
             cosine[query] = -2
             # Some tokens have equal rows: of those at the same distance any is a true neighbour.

@@ -15,7 +15,6 @@ import time
 
 import numpy as np
 import safetensors.numpy
-
 from official import MODELS, array_bits, check, copy_rows, finish, read_model, sql
 
 EXPORTS = os.environ["EXPORTS"]
@@ -125,7 +124,7 @@ def model_is_compressed() -> None:
 
     worst = 0.0
     tensors = read_model(MINILM)
-    for name, weights, u, s, vt, ratio, size in copy_rows(
+    for name, weights, u, s, vt, ratio, _ in copy_rows(
             "SELECT layer_name, atomizer.reconstruct_tensor(tensor_atom_id), u_matrix, s_vector, vt_matrix, compression_ratio, byte_length"
             " FROM atomizer.tensor_atom JOIN atomizer.svd_component USING (content_hash, data_type, row_count)"):
         _, shape, matrix = tensors[name.decode()]
@@ -205,7 +204,7 @@ def adapter_is_read() -> None:
     check("adapter: config", (config["peft_type"], config["r"], config["lora_alpha"], config["target_modules"], config["base_model_name_or_path"]),
           ("LORA", 8, 8, "|".join(map(re.escape, modules)), "minilm"))
     check("adapter: tensors", sorted(adapter), sorted(f"base_model.model.{module}.lora_{x}.weight" for module in modules for x in "AB"))
-    for name, module in zip(changed, modules):
+    for name, module in zip(changed, modules, strict=True):
         a, b = (adapter[f"base_model.model.{module}.lora_{x}.weight"].astype(np.float64) for x in "AB")
         difference = tuned[name].astype(np.float64) - tensors[name]
         check(f"{module}: shapes", (a.shape, b.shape), ((8, difference.shape[1]), (difference.shape[0], 8)))

@@ -1,5 +1,5 @@
-"""Writes the small files of ONNX and TensorFlow in testdata/models (or in FOLDER) with the official writers: onnx==1.23.2, tensorflow-cpu==2.21.0.
-Their manifests come from manifests_graphs.py:
+"""Writes the small files of ONNX and TensorFlow in testdata/models (or in FOLDER) with the official writers:
+onnx==1.23.2, tensorflow-cpu==2.21.0. Their manifests come from manifests_graphs.py:
 
     python testdata/generate/graphs.py [FOLDER]
     cd testdata/models && python ../generate/manifests_graphs.py \\
@@ -13,11 +13,11 @@ from pathlib import Path
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-import ml_dtypes  # noqa: E402
-import numpy as np  # noqa: E402
-import onnx  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+import ml_dtypes
+import numpy as np
+import onnx
+import tensorflow as tf
+from onnx import TensorProto, helper, numpy_helper
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "models"
 random = np.random.default_rng(7)
@@ -122,7 +122,8 @@ def small_graph():
         node.attr["value"].tensor.CopyFrom(tensor)
 
     for dtype in [tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32, tf.uint32,
-                  tf.int64, tf.uint64, tf.bool, tf.complex64, tf.complex128, tf.dtypes.experimental.float8_e4m3fn, tf.dtypes.experimental.float8_e5m2, tf.dtypes.experimental.int4, tf.dtypes.experimental.uint4]:
+                  tf.int64, tf.uint64, tf.bool, tf.complex64, tf.complex128, tf.dtypes.experimental.float8_e4m3fn,
+                  tf.dtypes.experimental.float8_e5m2, tf.dtypes.experimental.int4, tf.dtypes.experimental.uint4]:
         values = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype.as_numpy_dtype)
         content = tf.compat.v1.make_tensor_proto(values)
         const(f"content/{dtype.name}", content)
@@ -132,7 +133,8 @@ def small_graph():
         for extent in (3, 4):
             splat.tensor_shape.dim.add(size=extent)
         const(f"splat/{dtype.name}", splat)
-    for name, field, values, dtype in [("float", "float_val", [1.5, -2.5, 3.0], tf.float32), ("half", "half_val", [15360, 16384], tf.float16),
+    for name, field, values, dtype in [("float", "float_val", [1.5, -2.5, 3.0], tf.float32),
+                                       ("half", "half_val", [15360, 16384], tf.float16),
                                        ("int", "int_val", [-1, 300, 7], tf.int32), ("int64", "int64_val", [-1, 2**40], tf.int64),
                                        ("complex", "scomplex_val", [1.0, 2.0, 3.0, 4.0], tf.complex64),
                                        ("bool", "bool_val", [True, False], tf.bool)]:
@@ -170,7 +172,8 @@ def small_checkpoints():
         v1.get_variable("texts", initializer=np.array(["a", "b"]))
         session.run(v1.global_variables_initializer())
         v1.train.Saver().save(session, str(folder / "small-partitioned"), write_meta_graph=False, write_state=False)
-    model = tf.keras.Sequential([tf.keras.layers.Input([4]), tf.keras.layers.Dense(3, name="first"), tf.keras.layers.BatchNormalization()])
+    model = tf.keras.Sequential([tf.keras.layers.Input([4]),
+                                 tf.keras.layers.Dense(3, name="first"), tf.keras.layers.BatchNormalization()])
     tf.train.Checkpoint(model=model).write(str(folder / "small-keras"))
 
 

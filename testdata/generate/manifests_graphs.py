@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-import numpy as np  # noqa: E402
+import numpy as np
 
 FOLDER = Path(__file__).parent.parent / "manifests"
 

@@ -11,8 +11,8 @@ numpy:  the same numpy"""
 import argparse
 import hashlib
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = ROOT / "testdata" / "manifests"
@@ -110,7 +110,7 @@ def torch_walk(torch, value, path: str) -> Iterator[Row]:
     elif isinstance(value, (list, tuple)):
         for key, part in enumerate(value):
             yield from torch_walk(torch, part, under(key))
-    elif isinstance(value, Stub) or isinstance(value, torch.nn.Module):
+    elif isinstance(value, (Stub, torch.nn.Module)):
         inner = ("_parameters", "_buffers", "_modules")
         is_module = all(name in value.__dict__ for name in inner)
         for key, part in value.__dict__.items():

@@ -2,7 +2,8 @@
 
 Writers: torch 1.13.1 (Debian's python3-torch), safetensors 0.8.0, onnx 1.19.0, gguf 0.19.0, numpy 1.26.4:
 
-    /usr/bin/python3 -m venv --system-site-packages V && V/bin/pip install safetensors==0.8.0 onnx==1.19.0 gguf==0.19.0 numpy==1.26.4
+    /usr/bin/python3 -m venv --system-site-packages V && V/bin/pip install safetensors==0.8.0 onnx==1.19.0 \\
+        gguf==0.19.0 numpy==1.26.4
     V/bin/python testdata/generate/same_tensor.py
 """
 

@@ -1,5 +1,5 @@
-"""Writes the tiny model files of PyTorch and NumPy in testdata/models with their official writers: torch 1.13.1 (Debian's python3-torch)
-and its numpy 1.24. They are in the repository; this shows what they hold and makes them anew."""
+"""Writes the tiny model files of PyTorch and NumPy in testdata/models with their official writers: torch 1.13.1
+(Debian's python3-torch) and its numpy 1.24. They are in the repository; this shows what they hold and makes them anew."""
 
 import sys
 import types
