@@ -106,19 +106,21 @@ fn _claim_ingestion_job(ingestion_job_id: i64) -> Option<pgrx::Uuid> {
 }
 
 /// Gives the lease back after an error, a cancellation or an interrupt.
-#[pg_extern(volatile, parallel_unsafe)]
-fn _release_ingestion_job(
+#[pg_extern(name = "_release_ingestion_job", volatile, parallel_unsafe)]
+fn release_ingestion_job(
     ingestion_job_id: Option<i64>,
     lease_token: Option<pgrx::Uuid>,
     job_status: Option<&str>,
     error_code: default!(Option<&str>, "NULL"),
     error_message: default!(Option<&str>, "NULL"),
+    error_detail: default!(Option<&str>, "NULL"),
+    error_hint: default!(Option<&str>, "NULL"),
 ) {
     let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
     let lease_token = require_arg("lease_token", lease_token);
     let job_status = require_arg("job_status", job_status);
     owner::value::<i64>(
-        "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6)",
+        "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             owner::caller_name().into(),
             ingestion_job_id.into(),
@@ -126,6 +128,8 @@ fn _release_ingestion_job(
             job_status.into(),
             error_code.into(),
             error_message.into(),
+            error_detail.into(),
+            error_hint.into(),
         ],
     );
 }

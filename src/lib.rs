@@ -12,6 +12,7 @@
 use pgrx::prelude::*;
 
 mod access;
+mod compat;
 mod errors;
 mod export;
 mod governance;
@@ -107,7 +108,7 @@ sql_files! {
     "_create_ingestion_job" "../sql/functions/_create_ingestion_job.sql";
     "create_ingestion_job" "../sql/functions/create_ingestion_job.sql" after [governance::create_ingestion_job];
     "_claim_ingestion_job" "../sql/functions/_claim_ingestion_job.sql" after [governance::_claim_ingestion_job];
-    "_release_ingestion_job" "../sql/functions/_release_ingestion_job.sql" after [governance::_release_ingestion_job];
+    "_release_ingestion_job" "../sql/functions/_release_ingestion_job.sql" after [governance::release_ingestion_job];
     "_cancel_ingestion_job" "../sql/functions/_cancel_ingestion_job.sql";
     "cancel_ingestion_job" "../sql/functions/cancel_ingestion_job.sql" after [governance::cancel_ingestion_job];
     "_reset_ingestion_job" "../sql/functions/_reset_ingestion_job.sql";

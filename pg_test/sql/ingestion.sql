@@ -113,7 +113,7 @@ CALL atomize_model_governed(:job);
 TABLE pg_temp.jobs;
 SELECT drop_model(:model);
 
--- ingest_model: all in one call; calling it again resumes, or begins anew when the source is another.
+-- ingest_model: all in one call; calling it again resumes, or starts over when the source differs.
 CALL ingest_model('silero', :'silero', atom_chunk_size => 70000, atom_quota => 100000);
 SET client_min_messages = notice;
 CALL ingest_model('silero', :'silero', atom_quota => 150000);

@@ -1,4 +1,4 @@
--- What the extension makes: each object has a comment, each table is dumped, each function is open to whom it should be.
+-- What the extension makes: each object has a comment, each table is dumped. (Who may use it: rights.sql.)
 CREATE VIEW pg_temp.members AS
     SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
     WHERE e.extname = 'atomizer' AND d.deptype = 'e';
@@ -30,12 +30,6 @@ SELECT c.relname, c.relkind FROM pg_class c JOIN pg_temp.members m ON m.classid 
 WHERE c.relkind IN ('r', 'S') AND c.oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'atomizer')::oid[]);
 SELECT DISTINCT unnest(extcondition) FROM pg_extension WHERE extname = 'atomizer';
 
--- What everybody may call: the users' functions, and those that the procedures call as their caller.
-SELECT p.proname, p.prokind FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace
-    AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname COLLATE "C";
--- What is for administrators.
-SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace
-    AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND p.proname NOT LIKE '\_%' ORDER BY p.proname COLLATE "C";
 -- Functions with their owner's rights fix their search_path; of the procedures none may, or COMMIT is refused.
 SELECT p.oid::regprocedure, p.proconfig FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace AND p.prosecdef ORDER BY p.proname COLLATE "C";
 SELECT p.proname, p.prosecdef, p.proconfig FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace AND p.prokind = 'p' ORDER BY proname COLLATE "C";

@@ -12,4 +12,4 @@ BEGIN
     RETURN coalesce(wanted, most);
 END $$;
 COMMENT ON FUNCTION atomizer._allowed_quota(bigint, bigint) IS
-    'The quota of a job: the one wanted, or the tenant''s; an error when it is above the tenant''s.';
+    'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';

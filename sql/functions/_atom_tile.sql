@@ -16,4 +16,4 @@ BEGIN ATOMIC
         JOIN atomizer.tensor_atom t ON t.tensor_atom_id = c.atom[1]) f
     WHERE f.geom IS NOT NULL;
 END;
-COMMENT ON FUNCTION atomizer._atom_tile(bigint[], integer, integer, integer) IS 'What atom_tiles() does.';
+COMMENT ON FUNCTION atomizer._atom_tile(bigint[], integer, integer, integer) IS 'Implements atom_tiles().';

@@ -14,4 +14,4 @@ BEGIN ATOMIC
       AND t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL;
 END;
 COMMENT ON FUNCTION atomizer._atoms_in_box(bigint[], float8[], float8[]) IS
-    'What atoms_in_box() does through the GiST index.';
+    'Implements atoms_in_box() with the GiST index.';

@@ -15,4 +15,4 @@ BEGIN ATOMIC
     WHERE t.tenant_id = ANY (tenants) AND t.valid_from IS NOT NULL;
 END;
 COMMENT ON FUNCTION atomizer._atoms_in_box_hilbert(bigint[], float8[], float8[]) IS
-    'What atoms_in_box() does through the btree on Hilbert values.';
+    'Implements atoms_in_box() with the btree on Hilbert values.';

@@ -18,4 +18,4 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN 'cancelled';
 END $$;
-COMMENT ON FUNCTION atomizer._cancel_ingestion_job(name, bigint) IS 'What cancel_ingestion_job() does.';
+COMMENT ON FUNCTION atomizer._cancel_ingestion_job(name, bigint) IS 'Implements cancel_ingestion_job().';

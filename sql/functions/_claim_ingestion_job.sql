@@ -11,7 +11,7 @@ BEGIN
     ELSIF atomizer._is_held(found_row) AND found_row.lease_pid <> pg_backend_pid() THEN
         RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
             MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
-            DETAIL = format('Its last sign of life was %s ago.',
+            DETAIL = format('It last reported progress %s ago.',
                             date_trunc('second', clock_timestamp() - found_row.last_updated_at)),
             HINT = 'Wait for it, or stop it with cancel_ingestion_job().';
     END IF;
@@ -19,12 +19,13 @@ BEGIN
     SET job_status = 'Processing', lease_token = token, lease_pid = pg_backend_pid(),
         lease_expires_at = clock_timestamp() + atomizer._lease_duration(),
         lease_backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
-        cancel_requested = false, error_code = NULL, error_message = NULL,
+        cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
+        error_hint = NULL, error_phase = NULL, error_file = NULL,
         started_at = coalesce(j.started_at, clock_timestamp()), last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN token;
 END $$;
 COMMENT ON FUNCTION atomizer._claim_ingestion_job(name, bigint) IS
-    'Gives the lease on a job to this backend, or raises an error if a living one holds it; null for a complete job.';
-COMMENT ON FUNCTION atomizer._claim_ingestion_job(bigint) IS 'Takes the lease on a job; null when it is complete.';
+    'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
+COMMENT ON FUNCTION atomizer._claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 GRANT EXECUTE ON FUNCTION atomizer._claim_ingestion_job(bigint) TO PUBLIC;

@@ -8,5 +8,5 @@ BEGIN ATOMIC
                   round(extract(epoch FROM elapsed), 1))
     FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
 END;
-COMMENT ON FUNCTION atomizer._completion_line(bigint, interval) IS 'The last line of an ingestion.';
+COMMENT ON FUNCTION atomizer._completion_line(bigint, interval) IS 'Notice of atomize_model_governed(): completion.';
 GRANT EXECUTE ON FUNCTION atomizer._completion_line(bigint, interval) TO PUBLIC;

@@ -31,4 +31,4 @@ BEGIN
     RETURN new_id;
 END $$;
 COMMENT ON FUNCTION atomizer._create_ingestion_job(name, bigint, text, oid, text, text, bigint, bigint) IS
-    'What create_ingestion_job() does.';
+    'Implements create_ingestion_job().';

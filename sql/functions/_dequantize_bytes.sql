@@ -1,2 +1,2 @@
-COMMENT ON FUNCTION atomizer._dequantize_bytes(bytea, text) IS 'What dequantize_bytes() does.';
+COMMENT ON FUNCTION atomizer._dequantize_bytes(bytea, text) IS 'Implements dequantize_bytes().';
 GRANT EXECUTE ON FUNCTION atomizer._dequantize_bytes(bytea, text) TO PUBLIC;

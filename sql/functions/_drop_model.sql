@@ -20,4 +20,4 @@ BEGIN
     DELETE FROM atomizer.model m WHERE m.model_id = model;
     RETURN tensors;
 END $$;
-COMMENT ON FUNCTION atomizer._drop_model(name, bigint) IS 'What drop_model() does.';
+COMMENT ON FUNCTION atomizer._drop_model(name, bigint) IS 'Implements drop_model().';

@@ -22,4 +22,4 @@ BEGIN
     RETURN tensors;
 END $$;
 COMMENT ON FUNCTION atomizer._forget_contents(bigint) IS
-    'Deletes a model''s tensor atoms and files, and takes back their references; returns the number of tensors.';
+    'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';

@@ -6,4 +6,5 @@ BEGIN ATOMIC
                    JOIN pg_catalog.pg_roles r ON r.rolname = m.member_role
                    WHERE m.tenant_id = tenant AND pg_catalog.pg_has_role(role_name, r.oid, 'USAGE'));
 END;
-COMMENT ON FUNCTION atomizer._may_act_for(name, bigint) IS 'Whether a role acts for a tenant: superusers act for all.';
+COMMENT ON FUNCTION atomizer._may_act_for(name, bigint) IS
+    'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';

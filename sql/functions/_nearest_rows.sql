@@ -16,4 +16,4 @@ BEGIN ATOMIC
         ORDER BY e.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT k) n
     ORDER BY n.distance, n.tensor_atom_id, n.row_no;
 END;
-COMMENT ON FUNCTION atomizer._nearest_rows(bigint[], float8[], bigint) IS 'What nearest_atoms() does for rows.';
+COMMENT ON FUNCTION atomizer._nearest_rows(bigint[], float8[], bigint) IS 'Implements nearest_atoms() for rows.';

@@ -14,4 +14,4 @@ BEGIN ATOMIC
         ORDER BY t.spatial_key <<->> ST_MakePoint(point[1], point[2], point[3]) LIMIT k) n
     ORDER BY n.distance, n.tensor_atom_id;
 END;
-COMMENT ON FUNCTION atomizer._nearest_tensors(bigint[], float8[], bigint) IS 'What nearest_atoms() does for tensors.';
+COMMENT ON FUNCTION atomizer._nearest_tensors(bigint[], float8[], bigint) IS 'Implements nearest_atoms() for tensors.';

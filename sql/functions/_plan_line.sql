@@ -6,5 +6,6 @@ BEGIN ATOMIC
                   pg_size_pretty(j.total_bytes))
     FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id) WHERE j.ingestion_job_id = job;
 END;
-COMMENT ON FUNCTION atomizer._plan_line(bigint) IS 'What an ingestion has found in the files'' headers.';
+COMMENT ON FUNCTION atomizer._plan_line(bigint) IS
+    'Notice of atomize_model_governed(): what the headers of the files say.';
 GRANT EXECUTE ON FUNCTION atomizer._plan_line(bigint) TO PUBLIC;

@@ -26,7 +26,7 @@ BEGIN
         END IF;
         RETURN found_row.ingestion_job_id;
     ELSIF found_row.model_id IS NOT NULL THEN
-        RAISE NOTICE 'beginning model "%" anew, from another source or in another way', model_name;
+        RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
         PERFORM atomizer._drop_model(role_name, found_row.model_id);
     END IF;
     model := atomizer._register_model(role_name, model_name, tenant, NULL, NULL, '{}');
@@ -34,7 +34,7 @@ BEGIN
                                           atom_chunk_size, atom_quota);
 END $$;
 COMMENT ON FUNCTION atomizer._prepare_ingestion(name, text, text, oid, text, text, text, bigint, bigint) IS
-    'The job ingest_model() works on: the one of the tenant''s incomplete model of that name and source, or a new one.';
+    'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
 COMMENT ON FUNCTION atomizer._prepare_ingestion(text, text, oid, text, text, text, bigint, bigint) IS
-    'The job ingest_model() works on.';
+    'Finds or creates the job that ingest_model() runs.';
 GRANT EXECUTE ON FUNCTION atomizer._prepare_ingestion(text, text, oid, text, text, text, bigint, bigint) TO PUBLIC;

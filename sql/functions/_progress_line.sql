@@ -7,5 +7,6 @@ BEGIN ATOMIC
                       justify_interval(make_interval(secs => ceil(extract(epoch FROM elapsed) * (total - done) / done_here))))
            ELSE '' END;
 END;
-COMMENT ON FUNCTION atomizer._progress_line(bigint, bigint, bigint, interval) IS 'One line of progress.';
+COMMENT ON FUNCTION atomizer._progress_line(bigint, bigint, bigint, interval) IS
+    'Notice of atomize_model_governed(): progress.';
 GRANT EXECUTE ON FUNCTION atomizer._progress_line(bigint, bigint, bigint, interval) TO PUBLIC;

@@ -24,4 +24,4 @@ BEGIN
     END IF;
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION atomizer._register_model(name, text, text, text, text, jsonb) IS 'What register_model() does.';
+COMMENT ON FUNCTION atomizer._register_model(name, text, text, text, text, jsonb) IS 'Implements register_model().';

@@ -1,1 +1,1 @@
-COMMENT ON FUNCTION atomizer._release_weight_refs(bigint) IS 'Takes a model''s weights out of the counts of weight atoms.';
+COMMENT ON FUNCTION atomizer._release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';

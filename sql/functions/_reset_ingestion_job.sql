@@ -15,9 +15,10 @@ BEGIN
     SET job_status = 'Pending', current_atom_offset = 0, total_atoms_processed = 0, total_atoms = NULL,
         bytes_processed = 0, new_bytes = 0, total_bytes = NULL, chunks_committed = 0, content_no = 0,
         segment_no = 0, lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
-        lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL,
+        lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
+        error_hint = NULL, error_phase = NULL, error_file = NULL,
         started_at = NULL, last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION atomizer._reset_ingestion_job(name, bigint) IS 'What reset_ingestion_job() does.';
+COMMENT ON FUNCTION atomizer._reset_ingestion_job(name, bigint) IS 'Implements reset_ingestion_job().';

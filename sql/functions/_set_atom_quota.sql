@@ -13,4 +13,4 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION atomizer._set_atom_quota(name, bigint, bigint) IS 'What set_atom_quota() does.';
+COMMENT ON FUNCTION atomizer._set_atom_quota(name, bigint, bigint) IS 'Implements set_atom_quota().';

@@ -7,8 +7,8 @@ BEGIN ATOMIC
                    WHERE p.model_id = model AND (p.row_no < 0) = (granularity = 'tensor')),
                   granularity, round(extract(epoch FROM elapsed), 1))
         || CASE WHEN to_regclass('atomizer.atom_embedding_spatial_key_idx') IS NULL THEN
-               '; SELECT * FROM atomizer.build_spatial_indexes() makes the indexes that find them (for administrators)'
+               '; SELECT * FROM atomizer.build_spatial_indexes() builds the indexes that queries need (for administrators)'
            ELSE '' END;
 END;
-COMMENT ON FUNCTION atomizer._spatial_end_line(bigint, text, interval) IS 'The last line of spatialize_model().';
+COMMENT ON FUNCTION atomizer._spatial_end_line(bigint, text, interval) IS 'Notice of spatialize_model(): completion.';
 GRANT EXECUTE ON FUNCTION atomizer._spatial_end_line(bigint, text, interval) TO PUBLIC;

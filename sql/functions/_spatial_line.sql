@@ -7,5 +7,6 @@ BEGIN ATOMIC
                format(', %s to go', justify_interval(make_interval(secs => ceil(extract(epoch FROM elapsed) * (total - done) / done_here))))
            ELSE '' END;
 END;
-COMMENT ON FUNCTION atomizer._spatial_line(bigint, bigint, bigint, interval) IS 'One line of progress of spatialize_model().';
+COMMENT ON FUNCTION atomizer._spatial_line(bigint, bigint, bigint, interval) IS
+    'Notice of spatialize_model(): progress.';
 GRANT EXECUTE ON FUNCTION atomizer._spatial_line(bigint, bigint, bigint, interval) TO PUBLIC;

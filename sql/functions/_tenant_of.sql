@@ -32,4 +32,4 @@ BEGIN
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
 END $$;
 COMMENT ON FUNCTION atomizer._tenant_of(name, text) IS
-    'The tenant a role means: the one it names, else its only one; superusers use ''default'', made when first needed.';
+    'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';

@@ -10,13 +10,13 @@ BEGIN
     IF found_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('tenant "%s" does not exist', tenant_name),
-            HINT = 'Make it with create_tenant(…).';
+            HINT = 'Create it with create_tenant(…).';
     ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('role "%s" does not exist', member_role),
-            HINT = format('CREATE ROLE %I makes it.', member_role);
+            HINT = format('CREATE ROLE %I creates it.', member_role);
     END IF;
     INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
 END $$;
 COMMENT ON FUNCTION atomizer.add_tenant_member(text, name) IS
-    'Lets a role, and all who have its privileges, act for a tenant. For administrators.';
+    'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';

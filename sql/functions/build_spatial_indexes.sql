@@ -22,4 +22,4 @@ BEGIN
     ANALYZE atomizer.atom_embedding, atomizer.tensor_atom;
 END $$;
 COMMENT ON FUNCTION atomizer.build_spatial_indexes() IS
-    'Makes those of the spatial indexes that are missing, and returns what it made: after the first load, and after a restore, which does not bring them back. For administrators.';
+    'Builds the spatial indexes that are missing, and returns them: needed after the first load, and after a restore, which does not bring them back. For administrators.';

@@ -1,3 +1,3 @@
 COMMENT ON FUNCTION atomizer.cancel_ingestion_job(bigint) IS
-    'Stops a job before its next chunk. What was committed is kept: calling atomize_model_governed again resumes.';
+    'Stops a job before its next chunk. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
 GRANT EXECUTE ON FUNCTION atomizer.cancel_ingestion_job(bigint) TO PUBLIC;

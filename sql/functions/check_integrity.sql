@@ -75,4 +75,4 @@ BEGIN
                  FROM atomizer.atom_embedding e WHERE e.hilbert_value IS DISTINCT FROM atomizer.compute_hilbert_value(e.spatial_key);
 END $$;
 COMMENT ON FUNCTION atomizer.check_integrity() IS
-    'Checks every invariant of the store by reading all of it, and returns what does not hold: no row when all is well. For administrators.';
+    'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';

@@ -37,4 +37,4 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION atomizer.collect_garbage() IS
-    'Deletes atoms that nothing refers to, with their segments; returns how many atoms, rows of segments and bytes. VACUUM gives the space back. For administrators.';
+    'Deletes contents that no model refers to, and returns the number of atoms, segment rows and bytes removed. VACUUM then gives the space back. For administrators.';

@@ -17,4 +17,4 @@ BEGIN
     RETURN new_id;
 END $$;
 COMMENT ON FUNCTION atomizer.create_tenant(text, bigint) IS
-    'Makes a tenant; atom_quota is the most weights each of its ingestion jobs may process (null: no limit). For administrators.';
+    'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';

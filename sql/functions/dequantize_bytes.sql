@@ -2,5 +2,5 @@ CREATE FUNCTION atomizer.dequantize_bytes(weight_data bytea, quantization_type a
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN atomizer._dequantize_bytes(weight_data, quantization_type::text);
 COMMENT ON FUNCTION atomizer.dequantize_bytes(bytea, atomizer.tensor_dtype) IS
-    'As dequantize, but the weights as little-endian 32-bit floats in one bytea, as numpy.frombuffer reads them.';
+    'As dequantize(), with the weights as little-endian 32-bit floats in one bytea, as numpy.frombuffer reads them.';
 GRANT EXECUTE ON FUNCTION atomizer.dequantize_bytes(bytea, atomizer.tensor_dtype) TO PUBLIC;

@@ -1,3 +1,3 @@
 COMMENT ON FUNCTION atomizer.drop_model(bigint) IS
-    'Removes a model and takes back its references; returns the number of its tensors. collect_garbage() then frees what nothing refers to.';
+    'Deletes a model and returns the number of its tensors. collect_garbage() then removes the contents that no other model refers to.';
 GRANT EXECUTE ON FUNCTION atomizer.drop_model(bigint) TO PUBLIC;

@@ -9,4 +9,5 @@ BEGIN
     NEW.valid_from := now();
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION atomizer.keep_tensor_atom_history() IS 'Trigger: keeps the old row of a tensor atom.';
+COMMENT ON FUNCTION atomizer.keep_tensor_atom_history() IS
+    'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';

@@ -1,2 +1,2 @@
-COMMENT ON FUNCTION atomizer.my_tenant_ids() IS 'The tenants the caller acts for.';
+COMMENT ON FUNCTION atomizer.my_tenant_ids() IS 'Tenants that the caller acts for; all tenants for a superuser.';
 GRANT EXECUTE ON FUNCTION atomizer.my_tenant_ids() TO PUBLIC;

@@ -1,4 +1,4 @@
 COMMENT ON FUNCTION atomizer.quantization_types() IS
-    'Every quantization type: bits for each weight, size against F32, block, and whether dequantize() and quantize() know it.';
+    'Every quantization type: bits per weight, size relative to F32, weights and bytes of a block, and whether dequantize() and quantize() support it.';
 ALTER FUNCTION atomizer.quantization_types() ROWS 40;
 GRANT EXECUTE ON FUNCTION atomizer.quantization_types() TO PUBLIC;

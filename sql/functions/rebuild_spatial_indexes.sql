@@ -7,4 +7,4 @@ BEGIN
     RETURN QUERY SELECT * FROM atomizer.build_spatial_indexes();
 END $$;
 COMMENT ON FUNCTION atomizer.rebuild_spatial_indexes() IS
-    'Drops the spatial indexes and makes them anew. For administrators.';
+    'Drops the spatial indexes and builds them again. For administrators.';

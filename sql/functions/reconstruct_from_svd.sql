@@ -1,5 +1,5 @@
 COMMENT ON FUNCTION atomizer.reconstruct_from_svd(real[], real[], real[], integer, integer) IS
-    'The matrix u * diag(s) * vt, row by row.';
+    'The row-major matrix u * diag(s) * vt.';
 GRANT EXECUTE ON FUNCTION atomizer.reconstruct_from_svd(real[], real[], real[], integer, integer) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer.reconstruct_from_svd(bytea, bytea, bytea, integer, integer) IS

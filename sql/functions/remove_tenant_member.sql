@@ -10,4 +10,4 @@ BEGIN
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION atomizer.remove_tenant_member(text, name) IS
-    'Ends a role''s membership of a tenant; false when there was none. For administrators.';
+    'Ends a role''s membership of a tenant; false if there was none. For administrators.';

@@ -1,3 +1,3 @@
 COMMENT ON FUNCTION atomizer.reset_ingestion_job(bigint) IS
-    'Takes a job that is not running back to its beginning; contents that nothing else refers to go with the next collect_garbage().';
+    'Starts a job over that is not running: its progress is discarded, and collect_garbage() removes the contents that nothing else refers to.';
 GRANT EXECUTE ON FUNCTION atomizer.reset_ingestion_job(bigint) TO PUBLIC;

@@ -1,5 +1,5 @@
 COMMENT ON FUNCTION atomizer.svd_decompose(real[], integer, integer, integer) IS
-    'A matrix, row by row, as u (rows x rank), s and vt (rank x cols): the nearest there is of this rank. explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the rest over that of the matrix.';
+    'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x cols). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
 ALTER FUNCTION atomizer.svd_decompose(real[], integer, integer, integer) ROWS 1;
 GRANT EXECUTE ON FUNCTION atomizer.svd_decompose(real[], integer, integer, integer) TO PUBLIC;
 

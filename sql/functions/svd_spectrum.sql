@@ -1,3 +1,3 @@
 COMMENT ON FUNCTION atomizer.svd_spectrum(bigint) IS
-    'All singular values of a stored tensor (its first axis by all others), largest first, and the share of the sum of squares up to each.';
+    'All singular values of a stored tensor (first axis by all others), largest first, with the cumulative share of the sum of squares.';
 GRANT EXECUTE ON FUNCTION atomizer.svd_spectrum(bigint) TO PUBLIC;

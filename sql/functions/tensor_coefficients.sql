@@ -1,3 +1,3 @@
 COMMENT ON FUNCTION atomizer.tensor_coefficients(bigint) IS
-    'Every weight of a stored tensor at its position; none for types that cannot be decoded. The view tensor_atom_coefficient is made of it.';
+    'Every weight of a stored tensor with its position; no row for types that cannot be decoded. The view tensor_atom_coefficient is built on it.';
 GRANT EXECUTE ON FUNCTION atomizer.tensor_coefficients(bigint) TO PUBLIC;

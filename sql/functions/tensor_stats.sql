@@ -1,4 +1,4 @@
 COMMENT ON FUNCTION atomizer.tensor_stats(bigint) IS
-    'Number of weights, least, greatest, mean, standard deviation (population), share of zeros, NaN and infinities of a stored tensor. NaN and infinities are left out of the rest.';
+    'Statistics of a stored tensor''s weights: number, minimum, maximum, mean, standard deviation (of the population), share of zeros, number of NaN and infinities. NaN and infinities do not count in the others.';
 ALTER FUNCTION atomizer.tensor_stats(bigint) ROWS 1;
 GRANT EXECUTE ON FUNCTION atomizer.tensor_stats(bigint) TO PUBLIC;

@@ -36,7 +36,7 @@ BEGIN
         END;
         IF state IS NOT NULL THEN
             PERFORM atomizer._release_ingestion_job(ingestion_job_id, token,
-                CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message);
+                CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
             COMMIT;
             -- An empty detail or hint would be shown as an empty line, and null is refused.
             IF detail OPERATOR(pg_catalog.=) '' AND hint OPERATOR(pg_catalog.=) '' THEN
@@ -52,12 +52,12 @@ BEGIN
             PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Cancelled');
         END IF;
         IF step.problem IS NOT NULL THEN
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem);
+            hint := 'Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().';
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem, NULL, hint);
         END IF;
         COMMIT;
         IF step.problem IS NOT NULL THEN
-            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = step.problem,
-                HINT = 'Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().';
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = step.problem, HINT = hint;
         END IF;
         IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
             RAISE NOTICE 'ingestion job % was cancelled after % of % atoms; CALL atomize_model_governed(%) resumes it',
@@ -77,5 +77,5 @@ BEGIN
     RAISE NOTICE '%', atomizer._completion_line(ingestion_job_id, clock_timestamp() - begun);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) IS
-    'Ingests a job''s model chunk by chunk, committing each, and verifies it. Call it again after any failure: it resumes. model_data passes the file for jobs without path or large object; model_format refuses other formats.';
+    'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_data passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
 GRANT EXECUTE ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) TO PUBLIC;

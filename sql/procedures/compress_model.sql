@@ -27,5 +27,5 @@ BEGIN
         decomposed, skipped, small, min_parameters;
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.compress_model(bigint, integer, double precision, bigint) IS
-    'Decomposes the matrices of a model that have min_parameters weights or more, into svd_component: to a rank (default 64), or to the least rank that keeps target_energy of the sum of squares. Once for each distinct content read in the same way, and only where it takes less than the tensor. Each is committed: called again, it goes on.';
+    'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 GRANT EXECUTE ON PROCEDURE atomizer.compress_model(bigint, integer, double precision, bigint) TO PUBLIC;

@@ -23,5 +23,5 @@ BEGIN
     CALL atomizer.atomize_model_governed(job, model_bytes, model_format);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.ingest_model(text, text, oid, bytea, text, text, text, bigint, bigint) IS
-    'Registers a model, makes its job and ingests it: CALL ingest_model(''name'', model_path => ''/models/x.gguf''). Call it again after a failure: it resumes.';
+    'Registers a model, creates its job and runs it; call it again after a failure to resume. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
 GRANT EXECUTE ON PROCEDURE atomizer.ingest_model(text, text, oid, bytea, text, text, text, bigint, bigint) TO PUBLIC;

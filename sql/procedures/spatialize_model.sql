@@ -36,5 +36,5 @@ BEGIN
         clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.spatialize_model(bigint, text) IS
-    'Places a model''s tensors (granularity tensor) or the rows of its matrices (row: a token or neuron each) in space, each content once, committing as it goes. Call it again after any failure: it resumes.';
+    'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
 GRANT EXECUTE ON PROCEDURE atomizer.spatialize_model(bigint, text) TO PUBLIC;

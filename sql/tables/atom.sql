@@ -17,7 +17,7 @@ COMMENT ON TABLE atomizer.atom IS
     'One distinct content, keyed by SHA-256. A tensor''s content is its raw bytes; a weight''s is float4send(value).';
 COMMENT ON COLUMN atomizer.atom.content_hash IS 'SHA-256 of the content.';
 COMMENT ON COLUMN atomizer.atom.kind IS
-    'What it is. Part of the key: a tensor of four bytes may look like a weight.';
+    'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 COMMENT ON COLUMN atomizer.atom.byte_length IS 'Size of the content in bytes.';
 COMMENT ON COLUMN atomizer.atom.reference_count IS
     'Tensors or files that refer to it; for a weight, its occurrences in all complete models ingested at weight granularity.';

@@ -15,11 +15,11 @@ CREATE TABLE atomizer.atom_embedding (
 );
 COMMENT ON TABLE atomizer.atom_embedding IS 'Tensors, and rows of matrices, as points in the box -100 to 100: spatialize_model fills it.';
 COMMENT ON COLUMN atomizer.atom_embedding.content_hash IS 'The tensor''s content.';
-COMMENT ON COLUMN atomizer.atom_embedding.data_type IS 'What its weights are read as.';
+COMMENT ON COLUMN atomizer.atom_embedding.data_type IS 'Data type that its weights are read as.';
 COMMENT ON COLUMN atomizer.atom_embedding.row_width IS 'Weights of a row.';
 COMMENT ON COLUMN atomizer.atom_embedding.row_no IS 'Row of the matrix, or -1 for the tensor as a whole.';
 COMMENT ON COLUMN atomizer.atom_embedding.spatial_key IS 'The point.';
-COMMENT ON COLUMN atomizer.atom_embedding.hilbert_value IS 'Its place on the Hilbert curve: compute_hilbert_value(spatial_key).';
+COMMENT ON COLUMN atomizer.atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_x IS 'x, rounded down to an integer.';
 COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_y IS 'y, rounded down to an integer.';
 COMMENT ON COLUMN atomizer.atom_embedding.spatial_bucket_z IS 'z, rounded down to an integer.';

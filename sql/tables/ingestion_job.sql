@@ -1,5 +1,5 @@
 CREATE SEQUENCE atomizer.ingestion_job_id_seq;
-COMMENT ON SEQUENCE atomizer.ingestion_job_id_seq IS 'Numbers of ingestion jobs.';
+COMMENT ON SEQUENCE atomizer.ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
 CREATE TABLE atomizer.ingestion_job (
     ingestion_job_id      bigint PRIMARY KEY DEFAULT nextval('atomizer.ingestion_job_id_seq'),
@@ -32,6 +32,10 @@ CREATE TABLE atomizer.ingestion_job (
     started_at            timestamptz,
     last_updated_at       timestamptz NOT NULL DEFAULT now(),
     completed_at          timestamptz,
+    error_detail          text,
+    error_hint            text,
+    error_phase           text,
+    error_file            text,
     CHECK (model_path IS NULL OR model_lo IS NULL),
     CHECK (total_atoms_processed = current_atom_offset),
     CHECK (total_atoms_processed <= atom_quota)
@@ -40,7 +44,7 @@ COMMENT ON TABLE atomizer.ingestion_job IS 'One governed ingestion of a model, c
 COMMENT ON COLUMN atomizer.ingestion_job.ingestion_job_id IS 'Number of the job.';
 COMMENT ON COLUMN atomizer.ingestion_job.model_id IS 'The model that is ingested; a model has one job.';
 COMMENT ON COLUMN atomizer.ingestion_job.tenant_id IS 'The tenant that owns it.';
-COMMENT ON COLUMN atomizer.ingestion_job.job_status IS 'Where the job stands.';
+COMMENT ON COLUMN atomizer.ingestion_job.job_status IS 'Status of the job.';
 COMMENT ON COLUMN atomizer.ingestion_job.model_path IS 'Server file the model is read from.';
 COMMENT ON COLUMN atomizer.ingestion_job.model_lo IS
     'Large object the model is read from. Without path and large object, the caller passes the bytes.';
@@ -53,22 +57,28 @@ COMMENT ON COLUMN atomizer.ingestion_job.current_atom_offset IS 'Checkpoint: wei
 COMMENT ON COLUMN atomizer.ingestion_job.total_atoms_processed IS 'Weights in committed chunks; never above the quota.';
 COMMENT ON COLUMN atomizer.ingestion_job.total_atoms IS 'Weights of the model; null until its header was read.';
 COMMENT ON COLUMN atomizer.ingestion_job.bytes_processed IS 'Bytes of the files in committed chunks.';
-COMMENT ON COLUMN atomizer.ingestion_job.new_bytes IS 'Those of contents that the tenant had in no model before.';
+COMMENT ON COLUMN atomizer.ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 COMMENT ON COLUMN atomizer.ingestion_job.total_bytes IS 'Size of the model''s files; null until they were read.';
 COMMENT ON COLUMN atomizer.ingestion_job.chunks_committed IS 'Number of chunks committed.';
 COMMENT ON COLUMN atomizer.ingestion_job.content_no IS 'Checkpoint: next of the model''s contents (blobs, then tensors).';
 COMMENT ON COLUMN atomizer.ingestion_job.segment_no IS 'Checkpoint: next segment of that content.';
-COMMENT ON COLUMN atomizer.ingestion_job.lease_token IS 'Whoever holds this token works on the job.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_expires_at IS 'When another worker may take over at the latest.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_pid IS 'Backend that works on the job; when it is gone, another may take over at once.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_backend_start IS 'When that backend was started: process numbers are reused.';
 COMMENT ON COLUMN atomizer.ingestion_job.cancel_requested IS 'The worker stops before its next chunk.';
-COMMENT ON COLUMN atomizer.ingestion_job.error_code IS 'SQLSTATE of the last error.';
-COMMENT ON COLUMN atomizer.ingestion_job.error_message IS 'The last error.';
-COMMENT ON COLUMN atomizer.ingestion_job.created_at IS 'When the job was made.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null when it is claimed again.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_message IS 'Message of that error.';
+COMMENT ON COLUMN atomizer.ingestion_job.created_at IS 'When the job was created.';
 COMMENT ON COLUMN atomizer.ingestion_job.started_at IS 'When it was claimed first.';
 COMMENT ON COLUMN atomizer.ingestion_job.last_updated_at IS 'When it changed last.';
 COMMENT ON COLUMN atomizer.ingestion_job.completed_at IS 'When it was complete.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_phase IS
+    'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+COMMENT ON COLUMN atomizer.ingestion_job.error_file IS
+    'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;

@@ -1,5 +1,5 @@
 CREATE SEQUENCE atomizer.model_id_seq;
-COMMENT ON SEQUENCE atomizer.model_id_seq IS 'Numbers of models.';
+COMMENT ON SEQUENCE atomizer.model_id_seq IS 'Values of model.model_id.';
 
 CREATE TABLE atomizer.model (
     model_id         bigint PRIMARY KEY DEFAULT nextval('atomizer.model_id_seq'),
@@ -30,7 +30,7 @@ COMMENT ON COLUMN atomizer.model.parameter_count IS 'Number of weights over all 
 COMMENT ON COLUMN atomizer.model.metadata IS
     'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model_id => …, full_arrays => true) gives them whole).';
 COMMENT ON COLUMN atomizer.model.is_complete IS
-    'True when every byte is stored and the files were proved to rebuild to their SHA-256.';
+    'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 COMMENT ON COLUMN atomizer.model.created_at IS 'When the model was registered.';
 COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion was complete.';
 

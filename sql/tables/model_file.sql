@@ -14,7 +14,7 @@ COMMENT ON COLUMN atomizer.model_file.file_name IS 'Name without folder.';
 COMMENT ON COLUMN atomizer.model_file.byte_length IS 'Size in bytes.';
 COMMENT ON COLUMN atomizer.model_file.sha256 IS 'SHA-256 of the whole file.';
 COMMENT ON COLUMN atomizer.model_file.blob_hash IS
-    'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, one behind the other.';
+    'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
 -- A tenant sees the files of its own models.
 ALTER TABLE atomizer.model_file ENABLE ROW LEVEL SECURITY;

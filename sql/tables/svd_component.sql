@@ -20,16 +20,16 @@ ALTER TABLE atomizer.svd_component ALTER u_matrix SET STORAGE EXTERNAL, ALTER vt
 COMMENT ON TABLE atomizer.svd_component IS
     'Truncated singular value decompositions of tensors, by compress_model(): the tensor, its first axis by all others, is nearly u * diag(s) * vt. Numbers are little-endian 32-bit floats, row by row.';
 COMMENT ON COLUMN atomizer.svd_component.content_hash IS 'The tensor''s content.';
-COMMENT ON COLUMN atomizer.svd_component.data_type IS 'What its weights are read as.';
+COMMENT ON COLUMN atomizer.svd_component.data_type IS 'Data type that its weights are read as.';
 COMMENT ON COLUMN atomizer.svd_component.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 COMMENT ON COLUMN atomizer.svd_component.rank IS 'Number of singular values kept: the rank asked for, or all there are.';
 COMMENT ON COLUMN atomizer.svd_component.u_matrix IS 'Left singular vectors, rows x rank.';
 COMMENT ON COLUMN atomizer.svd_component.s_vector IS 'Singular values, largest first.';
 COMMENT ON COLUMN atomizer.svd_component.vt_matrix IS 'Right singular vectors, transposed: rank x columns.';
 COMMENT ON COLUMN atomizer.svd_component.compression_ratio IS 
-    'Bytes of the tensor, as its model''s data type stores it, over those of the three components.';
+    'Bytes of the tensor in its data type, divided by those of the three components.';
 COMMENT ON COLUMN atomizer.svd_component.explained_variance IS 'Share of the squared norm that is kept.';
-COMMENT ON COLUMN atomizer.svd_component.relative_error IS 'Frobenius norm of what is lost over that of the whole.';
+COMMENT ON COLUMN atomizer.svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 COMMENT ON COLUMN atomizer.svd_component.created_at IS 'When it was computed.';
 
 -- pg_dump keeps its rows.

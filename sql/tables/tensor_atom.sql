@@ -1,5 +1,5 @@
 CREATE SEQUENCE atomizer.tensor_atom_id_seq;
-COMMENT ON SEQUENCE atomizer.tensor_atom_id_seq IS 'Numbers of tensor atoms.';
+COMMENT ON SEQUENCE atomizer.tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
 CREATE TABLE atomizer.tensor_atom (
     tensor_atom_id           bigint PRIMARY KEY DEFAULT nextval('atomizer.tensor_atom_id_seq'),
@@ -43,7 +43,7 @@ COMMENT ON COLUMN atomizer.tensor_atom.layer_name IS 'Name in the file.';
 COMMENT ON COLUMN atomizer.tensor_atom.layer_idx IS 'Number of the layer, where the name has one.';
 COMMENT ON COLUMN atomizer.tensor_atom.layer_type IS 'Kind of layer, from the name.';
 COMMENT ON COLUMN atomizer.tensor_atom.shape IS
-    'Logical order, outermost axis first (a GGUF''s dimensions are turned round); empty for a scalar.';
+    'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 COMMENT ON COLUMN atomizer.tensor_atom.row_count IS 'First extent; 1 for a scalar. With content and data type it names a decomposition in svd_component.';
 COMMENT ON COLUMN atomizer.tensor_atom.row_width IS 'Last extent; 1 for a scalar. With content and data type it names the points in atom_embedding.';
 COMMENT ON COLUMN atomizer.tensor_atom.data_type IS 'How the weights are stored.';
@@ -63,10 +63,10 @@ COMMENT ON COLUMN atomizer.tensor_atom.sparsity IS 'Share of weights that are ze
 COMMENT ON COLUMN atomizer.tensor_atom.importance_score IS 'For pruning tools: nothing here writes it.';
 COMMENT ON COLUMN atomizer.tensor_atom.last_accessed_at IS 'For cache warming tools: nothing here writes it.';
 COMMENT ON COLUMN atomizer.tensor_atom.spatial_key IS 'The tensor as a point in 3D; null until spatialize_model places it.';
-COMMENT ON COLUMN atomizer.tensor_atom.hilbert_value IS 'That point''s place on the Hilbert curve.';
+COMMENT ON COLUMN atomizer.tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 COMMENT ON COLUMN atomizer.tensor_atom.created_at IS 'When the tensor was first listed.';
-COMMENT ON COLUMN atomizer.tensor_atom.valid_from IS 'Since when the row is as it is; null until the model is complete.';
-COMMENT ON COLUMN atomizer.tensor_atom.valid_to IS 'Until when: infinity here, a time in tensor_atom_history.';
+COMMENT ON COLUMN atomizer.tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+COMMENT ON COLUMN atomizer.tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.tensor_atom ENABLE ROW LEVEL SECURITY;

@@ -4,5 +4,5 @@ CREATE TYPE atomizer.layer_type AS ENUM (
     'Dense', 'Convolution', 'Normalization', 'BatchNorm', 'Recurrent', 'StateSpace', 'Router',
     'Expert', 'Adapter', 'RotaryEmbedding', 'Pooling', 'Output', 'UNetDown', 'UNetMid', 'UNetUp',
     'VAE', 'TextEncoder', 'Unknown');
-COMMENT ON TYPE atomizer.layer_type IS 'The kind of layer that a tensor''s name tells.';
+COMMENT ON TYPE atomizer.layer_type IS 'Kind of layer, from the tensor''s name.';
 GRANT USAGE ON TYPE atomizer.layer_type TO PUBLIC;

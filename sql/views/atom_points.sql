@@ -18,5 +18,5 @@ COMMENT ON COLUMN atomizer.atom_points.layer_type IS 'Kind of layer.';
 COMMENT ON COLUMN atomizer.atom_points.row_no IS 'Row of the matrix, or -1 for the tensor as a whole.';
 COMMENT ON COLUMN atomizer.atom_points.point_2d IS 'The point seen along z.';
 COMMENT ON COLUMN atomizer.atom_points.spatial_key IS 'The point.';
-COMMENT ON COLUMN atomizer.atom_points.hilbert_value IS 'Its place on the Hilbert curve.';
+COMMENT ON COLUMN atomizer.atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 GRANT SELECT ON atomizer.atom_points TO PUBLIC;

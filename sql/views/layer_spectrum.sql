@@ -5,7 +5,7 @@ FROM atomizer.tensor_atom t, LATERAL atomizer.tensor_spectral_measures(t.tensor_
 WHERE t.valid_from IS NOT NULL AND pg_catalog.cardinality(t.shape) >= 2
   AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]);
 COMMENT ON VIEW atomizer.layer_spectrum IS
-    'What the singular values of each matrix tell of it, computed when read. Ask for a model or a tensor (WHERE model_id = …): the rest is then not read.';
+    'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 COMMENT ON COLUMN atomizer.layer_spectrum.tensor_atom_id IS 'The tensor.';
 COMMENT ON COLUMN atomizer.layer_spectrum.model_id IS 'Its model.';
 COMMENT ON COLUMN atomizer.layer_spectrum.layer_name IS 'Its name.';
@@ -22,6 +22,6 @@ COMMENT ON COLUMN atomizer.layer_spectrum.alpha IS
     'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
 COMMENT ON COLUMN atomizer.layer_spectrum.alpha_sigma IS 'Its standard error.';
 COMMENT ON COLUMN atomizer.layer_spectrum.xmin IS 'The least squared singular value of the tail.';
-COMMENT ON COLUMN atomizer.layer_spectrum.ks_distance IS 'Kolmogorov and Smirnov''s distance of the tail from the law.';
+COMMENT ON COLUMN atomizer.layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 COMMENT ON COLUMN atomizer.layer_spectrum.tail IS 'Number of singular values in the tail.';
 GRANT SELECT ON atomizer.layer_spectrum TO PUBLIC;

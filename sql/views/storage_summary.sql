@@ -9,7 +9,7 @@ SELECT (SELECT count(*) FROM atomizer.model WHERE is_complete) AS models,
        pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size('atomizer.tensor_segment')) AS stored_content,
        pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size('atomizer.atom')) AS stored_atoms
 FROM atomizer.atom a;
-COMMENT ON VIEW atomizer.storage_summary IS 'What the store holds and what it takes. For administrators.';
+COMMENT ON VIEW atomizer.storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 COMMENT ON COLUMN atomizer.storage_summary.models IS 'Complete models.';
 COMMENT ON COLUMN atomizer.storage_summary.tensor_atoms IS 'Named tensors of all models.';
 COMMENT ON COLUMN atomizer.storage_summary.distinct_tensors IS 'Distinct tensor contents.';

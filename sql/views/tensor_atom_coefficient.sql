@@ -7,7 +7,7 @@ FROM (SELECT t.tensor_atom_id, t.model_id, t.layer_name, t.layer_idx, t.tenant_i
       FROM atomizer.tensor_atom t
       WHERE t.valid_from IS NOT NULL AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[])) s;
 COMMENT ON VIEW atomizer.tensor_atom_coefficient IS
-    'Every weight of every complete model at its position. Ask for a tensor (WHERE tensor_atom_id = …): the rest is then not read.';
+    'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.tensor_atom_id IS 'The tensor.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.model_id IS 'Its model.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.layer_name IS 'Its name.';

@@ -1,0 +1,877 @@
+-- Upgrades 0.0.1 to 0.1.0. File names: atomizer--FROM--TO.sql; ALTER EXTENSION atomizer UPDATE runs them in turn.
+-- Above the line that says so, written by hand: what changes tables, columns, sequences, types, policies and
+-- triggers. A new table or sequence needs its pg_extension_config_dump() here, too, as its file in sql/tables has it.
+
+ALTER TABLE atomizer.ingestion_job
+    ADD COLUMN error_detail text,
+    ADD COLUMN error_hint text,
+    ADD COLUMN error_phase text,
+    ADD COLUMN error_file text;
+
+-- Below: written by tools/make-upgrade. Do not edit.
+
+CREATE OR REPLACE FUNCTION atomizer._release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.add_tenant_member(tenant_name text, member_role name)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant_name);
+BEGIN
+    IF tenant_name IS NULL OR member_role IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
+    END IF;
+    IF found_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('tenant "%s" does not exist', tenant_name),
+            HINT = 'Create it with create_tenant(…).';
+    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('role "%s" does not exist', member_role),
+            HINT = format('CREATE ROLE %I creates it.', member_role);
+    END IF;
+    INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer._claim_ingestion_job(role_name name, job bigint)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.ingestion_job := atomizer._require_job(role_name, job);
+    token uuid := gen_random_uuid();
+BEGIN
+    IF found_row.job_status = 'Complete' THEN
+        RETURN NULL;
+    -- So it is with a backend that asks for its own job.
+    ELSIF atomizer._is_held(found_row) AND found_row.lease_pid <> pg_backend_pid() THEN
+        RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+            MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
+            DETAIL = format('It last reported progress %s ago.',
+                            date_trunc('second', clock_timestamp() - found_row.last_updated_at)),
+            HINT = 'Wait for it, or stop it with cancel_ingestion_job().';
+    END IF;
+    UPDATE atomizer.ingestion_job j
+    SET job_status = 'Processing', lease_token = token, lease_pid = pg_backend_pid(),
+        lease_expires_at = clock_timestamp() + atomizer._lease_duration(),
+        lease_backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
+        cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
+        error_hint = NULL, error_phase = NULL, error_file = NULL,
+        started_at = coalesce(j.started_at, clock_timestamp()), last_updated_at = clock_timestamp()
+    WHERE j.ingestion_job_id = job;
+    RETURN token;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer._release_ingestion_job(role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    -- Only finalizing a job, which verifies it, makes it Complete.
+    IF status IS NULL OR status NOT IN ('Pending', 'Failed', 'Cancelled') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('work on a job cannot end as %s', status);
+    END IF;
+    -- Without the lease there is nothing to release: another worker may have it by now.
+    UPDATE atomizer.ingestion_job j
+    SET job_status = status::atomizer.job_status, error_code = code, error_message = message,
+        error_detail = nullif(detail, ''), error_hint = nullif(hint, ''),
+        -- The step that failed was rolled back, so the row says which one it was.
+        error_phase = CASE WHEN code IS NULL THEN NULL
+                           WHEN j.total_atoms IS NULL THEN 'plan'
+                           WHEN j.bytes_processed < j.total_bytes THEN 'store'
+                           ELSE 'finalize' END,
+        error_file = CASE WHEN code IS NOT NULL THEN coalesce(
+            (SELECT f.file_name FROM atomizer.model_file f
+             WHERE f.model_id = j.model_id AND strpos(message, f.file_name) > 0
+             ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,
+        lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL, lease_backend_start = NULL,
+        cancel_requested = false, last_updated_at = clock_timestamp()
+    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer._may_act_for(role_name, j.tenant_id);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer._reset_ingestion_job(role_name name, job bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.ingestion_job := atomizer._require_job(role_name, job);
+BEGIN
+    IF found_row.job_status = 'Complete' OR atomizer._is_held(found_row) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('ingestion job %s is %s', job, lower(found_row.job_status::text)),
+            HINT = format('A running job can be stopped with cancel_ingestion_job(%s), a complete model removed with drop_model(%s).',
+                          job, found_row.model_id);
+    END IF;
+    PERFORM atomizer._forget_contents(found_row.model_id);
+    UPDATE atomizer.ingestion_job j
+    SET job_status = 'Pending', current_atom_offset = 0, total_atoms_processed = 0, total_atoms = NULL,
+        bytes_processed = 0, new_bytes = 0, total_bytes = NULL, chunks_committed = 0, content_no = 0,
+        segment_no = 0, lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
+        lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
+        error_hint = NULL, error_phase = NULL, error_file = NULL,
+        started_at = NULL, last_updated_at = clock_timestamp()
+    WHERE j.ingestion_job_id = job;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer._prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row record;
+    model bigint;
+BEGIN
+    SELECT m.model_id, j.ingestion_job_id,
+           j.model_path IS NOT DISTINCT FROM _prepare_ingestion.model_path
+           AND j.model_lo IS NOT DISTINCT FROM _prepare_ingestion.model_lo
+           -- A wrong format must not stick to a job that has not read the file yet.
+           AND (j.total_atoms IS NOT NULL
+                OR j.model_format::text IS NOT DISTINCT FROM _prepare_ingestion.model_format
+                   AND j.granularity::text = _prepare_ingestion.granularity) AS is_same
+    INTO found_row
+    FROM atomizer.model m JOIN atomizer.ingestion_job j ON j.model_id = m.model_id
+    WHERE m.model_name = _prepare_ingestion.model_name AND NOT m.is_complete
+      AND m.tenant_id = atomizer._tenant_of(role_name, tenant);
+    IF found_row.is_same THEN
+        RAISE NOTICE 'resuming ingestion job %', found_row.ingestion_job_id;
+        IF atom_quota IS NOT NULL THEN
+            PERFORM atomizer._set_atom_quota(role_name, found_row.ingestion_job_id, atom_quota);
+        END IF;
+        RETURN found_row.ingestion_job_id;
+    ELSIF found_row.model_id IS NOT NULL THEN
+        RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
+        PERFORM atomizer._drop_model(role_name, found_row.model_id);
+    END IF;
+    model := atomizer._register_model(role_name, model_name, tenant, NULL, NULL, '{}');
+    RETURN atomizer._create_ingestion_job(role_name, model, model_path, model_lo, model_format, granularity,
+                                          atom_chunk_size, atom_quota);
+END $function$;
+
+CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) AS
+ SELECT j.ingestion_job_id,
+    m.model_name,
+    j.job_status,
+    round(((100.0 * (j.bytes_processed)::numeric) / (NULLIF(j.total_bytes, 0))::numeric), 1) AS percent,
+    j.total_atoms_processed,
+    j.total_atoms,
+    j.atom_quota,
+    pg_size_pretty(j.total_bytes) AS size,
+    pg_size_pretty(j.new_bytes) AS new,
+    j.chunks_committed,
+    (COALESCE(j.completed_at, j.last_updated_at) - j.started_at) AS elapsed,
+    j.last_updated_at,
+    j.error_code,
+    j.error_message,
+    j.error_detail,
+    j.error_hint,
+    j.error_phase,
+    j.error_file
+   FROM (ingestion_job j
+     JOIN model m USING (model_id))
+  WHERE (j.tenant_id = ANY (( SELECT my_tenant_ids() AS my_tenant_ids)::bigint[]));
+
+CREATE OR REPLACE FUNCTION atomizer._spatial_end_line(model bigint, granularity text, elapsed interval)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (format('model %s: %s %ss placed, %s s'::text, model, ( SELECT count(*) AS count
+            FROM atom_points p
+           WHERE ((p.model_id = _spatial_end_line.model) AND ((p.row_no < 0) = (_spatial_end_line.granularity = 'tensor'::text)))), granularity, round(EXTRACT(epoch FROM elapsed), 1)) ||
+         CASE
+             WHEN (to_regclass('atomizer.atom_embedding_spatial_key_idx'::text) IS NULL) THEN '; SELECT * FROM atomizer.build_spatial_indexes() builds the indexes that queries need (for administrators)'::text
+             ELSE ''::text
+         END);
+END;
+
+CREATE OR REPLACE PROCEDURE atomizer.atomize_model_governed(IN ingestion_job_id bigint, IN model_data bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    token     uuid;
+    step      record;
+    begun     timestamptz := clock_timestamp();
+    noticed   timestamptz := clock_timestamp();
+    first_byte bigint;
+    speed     double precision;
+    state     text;
+    message   text;
+    detail    text;
+    hint      text;
+BEGIN
+    PERFORM atomizer._check_may_commit('atomize_model_governed');
+    IF ingestion_job_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'ingestion_job_id must not be null';
+    END IF;
+    token := atomizer._claim_ingestion_job(ingestion_job_id);
+    COMMIT;
+    IF token IS NULL THEN
+        RAISE NOTICE 'ingestion job % is complete already', ingestion_job_id;
+        RETURN;
+    END IF;
+    LOOP
+        BEGIN
+            SELECT s.* INTO step FROM atomizer._ingestion_step(ingestion_job_id, token, model_data, model_format) AS s;
+        EXCEPTION
+            -- OTHERS does not include a cancelled query: Ctrl-C must give the lease back, too.
+            WHEN query_canceled OR OTHERS THEN
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+                    detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        END;
+        IF state IS NOT NULL THEN
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token,
+                CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
+            COMMIT;
+            -- An empty detail or hint would be shown as an empty line, and null is refused.
+            IF detail OPERATOR(pg_catalog.=) '' AND hint OPERATOR(pg_catalog.=) '' THEN
+                RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message;
+            ELSIF detail OPERATOR(pg_catalog.=) '' THEN
+                RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, HINT = hint;
+            ELSIF hint OPERATOR(pg_catalog.=) '' THEN
+                RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail;
+            END IF;
+            RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = hint;
+        END IF;
+        IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Cancelled');
+        END IF;
+        IF step.problem IS NOT NULL THEN
+            hint := 'Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().';
+            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem, NULL, hint);
+        END IF;
+        COMMIT;
+        IF step.problem IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = step.problem, HINT = hint;
+        END IF;
+        IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
+            RAISE NOTICE 'ingestion job % was cancelled after % of % atoms; CALL atomize_model_governed(%) resumes it',
+                ingestion_job_id, step.atoms_processed, step.total_atoms, ingestion_job_id;
+            RETURN;
+        END IF;
+        first_byte := coalesce(first_byte, step.bytes_processed);
+        EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
+        IF step.phase OPERATOR(pg_catalog.=) 'planned' THEN
+            RAISE NOTICE '%', atomizer._plan_line(ingestion_job_id);
+        ELSIF clock_timestamp() - noticed > '1 second' THEN
+            noticed := clock_timestamp();
+            RAISE NOTICE '%', atomizer._progress_line(step.bytes_processed, step.total_bytes,
+                step.bytes_processed - first_byte, noticed - begun);
+        END IF;
+    END LOOP;
+    RAISE NOTICE '%', atomizer._completion_line(ingestion_job_id, clock_timestamp() - begun);
+END $procedure$;
+
+DROP FUNCTION _release_ingestion_job(bigint,uuid,text,text,text);
+
+DROP FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text);
+
+COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be asked for: its files are SafeTensors or PyTorch, and its architectures are in model.architecture.';
+
+REVOKE ALL ON TYPE model_format FROM PUBLIC;
+
+GRANT USAGE ON TYPE model_format TO PUBLIC;
+
+REVOKE ALL ON TYPE tensor_dtype FROM PUBLIC;
+
+GRANT USAGE ON TYPE tensor_dtype TO PUBLIC;
+
+REVOKE ALL ON TYPE quantization_type FROM PUBLIC;
+
+GRANT USAGE ON TYPE quantization_type TO PUBLIC;
+
+COMMENT ON TYPE layer_type IS 'Kind of layer, from the tensor''s name.';
+
+REVOKE ALL ON TYPE layer_type FROM PUBLIC;
+
+GRANT USAGE ON TYPE layer_type TO PUBLIC;
+
+COMMENT ON TYPE job_status IS 'Status of an ingestion job. Failed and Cancelled jobs resume when atomize_model_governed() is called again.';
+
+REVOKE ALL ON TYPE job_status FROM PUBLIC;
+
+GRANT USAGE ON TYPE job_status TO PUBLIC;
+
+REVOKE ALL ON TYPE atom_kind FROM PUBLIC;
+
+GRANT USAGE ON TYPE atom_kind TO PUBLIC;
+
+REVOKE ALL ON TYPE atom_granularity FROM PUBLIC;
+
+GRANT USAGE ON TYPE atom_granularity TO PUBLIC;
+
+REVOKE ALL ON TYPE pruning_strategy FROM PUBLIC;
+
+GRANT USAGE ON TYPE pruning_strategy TO PUBLIC;
+
+REVOKE ALL ON TYPE spatial_index_strategy FROM PUBLIC;
+
+GRANT USAGE ON TYPE spatial_index_strategy TO PUBLIC;
+
+REVOKE ALL ON FUNCTION _check_may_commit(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION _claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+
+REVOKE ALL ON FUNCTION _claim_ingestion_job(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _claim_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+REVOKE ALL ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION _dequantize(bytea,text) IS 'Implements dequantize().';
+
+REVOKE ALL ON FUNCTION _dequantize(bytea,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _dequantize(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION _dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+
+REVOKE ALL ON FUNCTION _dequantize_bytes(bytea,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+REVOKE ALL ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION _model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+COMMENT ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
+
+REVOKE ALL ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION _quantize(real[],text) IS 'Implements quantize().';
+
+REVOKE ALL ON FUNCTION _quantize(real[],text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+
+REVOKE ALL ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
+COMMENT ON FUNCTION _spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+REVOKE ALL ON FUNCTION _spatialize_step(bigint,text,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _spatialize_step(bigint,text,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION _stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+
+COMMENT ON FUNCTION atom_tiles(integer,integer,integer) IS 'Mapbox vector tile z/x/y of your atoms (layer atoms): tile 0/0/0 is the box -100 to 100 seen along z. For Martin and pg_tileserv.';
+
+REVOKE ALL ON FUNCTION atom_tiles(integer,integer,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION atom_tiles(integer,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) IS 'Tensors and matrix rows of your models in a box, borders included. RTree and Hilbert3D return the same rows through different indexes. Example: SELECT * FROM atoms_in_box(''BOX3D(0 0 0, 10 10 10)'').';
+
+REVOKE ALL ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) TO PUBLIC;
+
+COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Stops a job before its next chunk. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
+
+REVOKE ALL ON FUNCTION cancel_ingestion_job(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION cancel_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION compute_hilbert_value(geometry,integer,box3d) IS 'Index of a point''s cell along the 3D Hilbert curve through bounds (default -100 to 100 on each axis), divided into 2^precision cells per side. A point outside gets the nearest cell; z defaults to 0; null for an empty point.';
+
+REVOKE ALL ON FUNCTION compute_hilbert_value(geometry,integer,box3d) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION compute_hilbert_value(geometry,integer,box3d) TO PUBLIC;
+
+COMMENT ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) IS 'Creates the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file''s bytes to atomize_model_governed(). atom_chunk_size is the number of weights per commit, atom_quota the most the job may process.';
+
+REVOKE ALL ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION detect_model_format(bytea,oid,text) IS 'Format of a model file, detected from its content, not its name. Example: SELECT detect_model_format(model_path => ''/models/x.gguf'').';
+
+REVOKE ALL ON FUNCTION detect_model_format(bytea,oid,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION detect_model_format(bytea,oid,text) TO PUBLIC;
+
+COMMENT ON FUNCTION drop_model(bigint) IS 'Deletes a model and returns the number of its tensors. collect_garbage() then removes the contents that no other model refers to.';
+
+REVOKE ALL ON FUNCTION drop_model(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION drop_model(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION export_model_file(bigint,text,integer,boolean) IS 'Writes a file of a stored model, byte for byte: to a file on the server, or without a path to a new large object, whose oid it returns. It fails unless the result has the recorded SHA-256. Example: SELECT export_model_file(1, ''/tmp/x.gguf'').';
+
+REVOKE ALL ON FUNCTION export_model_file(bigint,text,integer,boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION export_model_file(bigint,text,integer,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION extract_lora(bigint,bigint,integer) IS 'The difference of two stored tensors as a low-rank adapter: lora_b (outputs x rank) * lora_a (rank x inputs) approximates tuned - base.';
+
+REVOKE ALL ON FUNCTION extract_lora(bigint,bigint,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION extract_lora(bigint,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) IS 'The difference of two stored models as an adapter for peft: adapter_model.safetensors and adapter_config.json in a directory on the server, or without a path the former as a new large object. Equal tensors are left out; other_tensors counts those that differ and cannot be part of an adapter (biases, norms, embeddings, other shapes).';
+
+REVOKE ALL ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights.';
+
+REVOKE ALL ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) IS 'At most max_ranges ranges of Hilbert values, ends included, that cover a box. They may cover more: compare the points found with the box itself.';
+
+REVOKE ALL ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) TO PUBLIC;
+
+COMMENT ON FUNCTION hilbert_to_point(bigint,integer,box3d) IS 'Centre of a cell, from its index along the Hilbert curve: the inverse of compute_hilbert_value().';
+
+REVOKE ALL ON FUNCTION hilbert_to_point(bigint,integer,box3d) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION hilbert_to_point(bigint,integer,box3d) TO PUBLIC;
+
+COMMENT ON FUNCTION list_tensors(bytea,text,oid,text,bigint) IS 'Tensors of a model file, one a row. Only the header is read. Give one of model_bytes, model_lo (large object), model_path (file on the server) and model_id (stored model).';
+
+REVOKE ALL ON FUNCTION list_tensors(bytea,text,oid,text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION list_tensors(bytea,text,oid,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) IS 'Metadata of a model as jsonb: the key-value pairs of its header. Long arrays are summarized unless full_arrays is true.';
+
+REVOKE ALL ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) TO PUBLIC;
+
+REVOKE ALL ON FUNCTION model_pickle_report(bytea,oid,text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION model_spectral_measures(bigint,bigint) IS 'As tensor_spectral_measures(), for every matrix of a model with at least min_parameters weights.';
+
+REVOKE ALL ON FUNCTION model_spectral_measures(bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION model_spectral_measures(bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION morton_value(geometry,integer,box3d) IS 'As compute_hilbert_value(), along the Morton curve (Z order).';
+
+REVOKE ALL ON FUNCTION morton_value(geometry,integer,box3d) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION morton_value(geometry,integer,box3d) TO PUBLIC;
+
+COMMENT ON FUNCTION my_tenant_ids() IS 'Tenants that the caller acts for; all tenants for a superuser.';
+
+REVOKE ALL ON FUNCTION my_tenant_ids() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
+
+COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
+
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+
+COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
+COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
+
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
+
+COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null when it is claimed again.';
+
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+
+COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
+
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
+COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
+
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+
+COMMENT ON FUNCTION _may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+
+COMMENT ON FUNCTION _tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+
+COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
+
+COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
+
+COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
+
+COMMENT ON FUNCTION _register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
+
+COMMENT ON FUNCTION nearest_atoms(bigint,integer,bigint) IS 'The k tensors nearest to a tensor''s point; with row_no, the k matrix rows nearest to that row''s point.';
+
+REVOKE ALL ON FUNCTION nearest_atoms(bigint,integer,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION nearest_atoms(bigint,integer,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION nearest_atoms(geometry,integer,text) IS 'The k tensors (granularity tensor) or matrix rows (row) of your models nearest to a point, nearest first.';
+
+REVOKE ALL ON FUNCTION nearest_atoms(geometry,integer,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION nearest_atoms(geometry,integer,text) TO PUBLIC;
+
+COMMENT ON FUNCTION project_to_3d(real[],text,bigint) IS 'A vector as a point in the box -100 to 100, as spatialize_model() places it. Method landmark: the vector''s direction relative to three random landmark vectors of the seed; trilateration: the point at the vector''s distances from the landmarks.';
+
+REVOKE ALL ON FUNCTION project_to_3d(real[],text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION project_to_3d(real[],text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION project_to_3d(bytea,text,bigint) IS 'As project_to_3d(real[], …), of a vector as little-endian 32-bit floats.';
+
+REVOKE ALL ON FUNCTION project_to_3d(bytea,text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION project_to_3d(bytea,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION quantization_error(bigint,text) IS 'What a stored tensor would lose in a smaller type (any that quantize() produces, or INT8: a signed byte per weight and a scale per row): root mean square error, largest error, signal-to-noise ratio in dB. Example: SELECT * FROM quantization_error(42, ''Q4_K'').';
+
+REVOKE ALL ON FUNCTION quantization_error(bigint,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION quantization_error(bigint,text) TO PUBLIC;
+
+COMMENT ON FUNCTION quantization_types() IS 'Every quantization type: bits per weight, size relative to F32, weights and bytes of a block, and whether dequantize() and quantize() support it.';
+
+REVOKE ALL ON FUNCTION quantization_types() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION quantization_types() TO PUBLIC;
+
+COMMENT ON FUNCTION quantize_int8(real[],integer) IS 'Quantizes rows of so many columns to one signed byte per weight and one scale per row: weight = code * scale.';
+
+REVOKE ALL ON FUNCTION quantize_int8(real[],integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION quantize_int8(real[],integer) TO PUBLIC;
+
+COMMENT ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) IS 'The row-major matrix u * diag(s) * vt.';
+
+REVOKE ALL ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) TO PUBLIC;
+
+REVOKE ALL ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION reconstruct_tensor(bigint,integer) IS 'A tensor''s weights from its decomposition in svd_component: the one of highest rank, or the first rank singular values.';
+
+REVOKE ALL ON FUNCTION reconstruct_tensor(bigint,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION reconstruct_tensor(bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION register_model(text,text,text,text,jsonb) IS 'Registers a model for a tenant of the caller (default: the only one) and returns its model_id. ingest_model() does this, creates the job and runs it.';
+
+REVOKE ALL ON FUNCTION register_model(text,text,text,text,jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION register_model(text,text,text,text,jsonb) TO PUBLIC;
+
+COMMENT ON FUNCTION _forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
+
+COMMENT ON FUNCTION _drop_model(name,bigint) IS 'Implements drop_model().';
+
+COMMENT ON FUNCTION _lease_duration() IS 'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';
+
+COMMENT ON FUNCTION _allowed_quota(bigint,bigint) IS 'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';
+
+COMMENT ON FUNCTION _create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) IS 'Implements create_ingestion_job().';
+
+COMMENT ON FUNCTION _claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
+
+COMMENT ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
+
+REVOKE ALL ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION _cancel_ingestion_job(name,bigint) IS 'Implements cancel_ingestion_job().';
+
+COMMENT ON FUNCTION _reset_ingestion_job(name,bigint) IS 'Implements reset_ingestion_job().';
+
+COMMENT ON FUNCTION reset_ingestion_job(bigint) IS 'Starts a job over that is not running: its progress is discarded, and collect_garbage() removes the contents that nothing else refers to.';
+
+REVOKE ALL ON FUNCTION reset_ingestion_job(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION reset_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION _set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
+
+COMMENT ON FUNCTION set_atom_quota(bigint,bigint) IS 'Sets the number of weights a job may process, at most its tenant''s quota; null sets it to the tenant''s quota.';
+
+REVOKE ALL ON FUNCTION set_atom_quota(bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION set_atom_quota(bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION _prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
+
+COMMENT ON FUNCTION _plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
+
+REVOKE ALL ON FUNCTION _plan_line(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _plan_line(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION _progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
+
+REVOKE ALL ON FUNCTION _progress_line(bigint,bigint,bigint,interval) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
+
+COMMENT ON FUNCTION _completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
+
+REVOKE ALL ON FUNCTION _completion_line(bigint,interval) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _completion_line(bigint,interval) TO PUBLIC;
+
+COMMENT ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) IS 'The k matrix rows most like a row, by exact distance of their weights (metric cosine or euclidean) among the candidates of equal length nearest in space: of all your models, or of within_tensor.';
+
+REVOKE ALL ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION similar_tensors(bigint,integer,integer,text) IS 'The k tensors most like a tensor, by exact distance of their weights (metric cosine or euclidean) among the candidates with as many weights nearest in space.';
+
+REVOKE ALL ON FUNCTION similar_tensors(bigint,integer,integer,text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION similar_tensors(bigint,integer,integer,text) TO PUBLIC;
+
+COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. In the select list it streams; in FROM, Postgres collects all rows first.';
+
+REVOKE ALL ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x cols). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
+
+REVOKE ALL ON FUNCTION svd_decompose(real[],integer,integer,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
+
+REVOKE ALL ON FUNCTION svd_decompose(bytea,integer,integer,integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION svd_decompose(bytea,integer,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION svd_spectrum(bigint) IS 'All singular values of a stored tensor (first axis by all others), largest first, with the cumulative share of the sum of squares.';
+
+REVOKE ALL ON FUNCTION svd_spectrum(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION svd_spectrum(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_coefficients(bigint) IS 'Every weight of a stored tensor with its position; no row for types that cannot be decoded. The view tensor_atom_coefficient is built on it.';
+
+REVOKE ALL ON FUNCTION tensor_coefficients(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_coefficients(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) IS 'Number of a stored tensor''s weights in each of so many bins of equal width from low to high (default: its minimum and maximum).';
+
+REVOKE ALL ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_spectral_measures(bigint) IS 'Measures of a stored matrix from its singular values; the view layer_spectrum describes them. Tensors that have none give a notice and no row.';
+
+REVOKE ALL ON FUNCTION tensor_spectral_measures(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_spectral_measures(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_stats(bigint) IS 'Statistics of a stored tensor''s weights: number, minimum, maximum, mean, standard deviation (of the population), share of zeros, number of NaN and infinities. NaN and infinities do not count in the others.';
+
+REVOKE ALL ON FUNCTION tensor_stats(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_stats(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) IS 'One weight of a stored tensor: x along the last axis, y along the one before, z along all other axes together, each from 0.';
+
+REVOKE ALL ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_weights(bigint,bigint,bigint) IS 'count weights of a stored tensor as real[], from weight "from" (row-major, from 0); all of them by default. Types wider than real are rounded.';
+
+REVOKE ALL ON FUNCTION tensor_weights(bigint,bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_weights(bigint,bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) IS 'As tensor_weights(), in double precision: exact for F64, and for integers up to 2^53.';
+
+REVOKE ALL ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) TO PUBLIC;
+
+REVOKE ALL ON FUNCTION verify_model(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION verify_model(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
+
+REVOKE ALL ON FUNCTION dequantize(bytea,tensor_dtype) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION dequantize(bytea,tensor_dtype) TO PUBLIC;
+
+COMMENT ON FUNCTION dequantize_bytes(bytea,tensor_dtype) IS 'As dequantize(), with the weights as little-endian 32-bit floats in one bytea, as numpy.frombuffer reads them.';
+
+REVOKE ALL ON FUNCTION dequantize_bytes(bytea,tensor_dtype) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,tensor_dtype) TO PUBLIC;
+
+COMMENT ON FUNCTION quantize(real[],tensor_dtype) IS 'Weights in blocks of a smaller type, as ggml''s reference code quantizes them; quantization_types() lists the types it supports.';
+
+REVOKE ALL ON FUNCTION quantize(real[],tensor_dtype) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION quantize(real[],tensor_dtype) TO PUBLIC;
+
+COMMENT ON FUNCTION _atoms_in_box(bigint[],double precision[],double precision[]) IS 'Implements atoms_in_box() with the GiST index.';
+
+COMMENT ON FUNCTION _atoms_in_box_hilbert(bigint[],double precision[],double precision[]) IS 'Implements atoms_in_box() with the btree on Hilbert values.';
+
+COMMENT ON FUNCTION _nearest_rows(bigint[],double precision[],bigint) IS 'Implements nearest_atoms() for rows.';
+
+COMMENT ON FUNCTION _nearest_tensors(bigint[],double precision[],bigint) IS 'Implements nearest_atoms() for tensors.';
+
+COMMENT ON FUNCTION _atom_tile(bigint[],integer,integer,integer) IS 'Implements atom_tiles().';
+
+COMMENT ON FUNCTION build_spatial_indexes() IS 'Builds the spatial indexes that are missing, and returns them: needed after the first load, and after a restore, which does not bring them back. For administrators.';
+
+COMMENT ON FUNCTION rebuild_spatial_indexes() IS 'Drops the spatial indexes and builds them again. For administrators.';
+
+COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of spatialize_model(): progress.';
+
+REVOKE ALL ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
+
+COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
+
+COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
+
+COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
+
+COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
+
+COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
+
+COMMENT ON COLUMN ingestion_progress.error_code IS 'SQLSTATE of the error that stopped the job; null when it runs again.';
+
+COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+
+COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
+
+COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
+
+COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
+
+COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
+
+COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
+
+REVOKE ALL ON FUNCTION _spatial_end_line(bigint,text,interval) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION _spatial_end_line(bigint,text,interval) TO PUBLIC;
+
+COMMENT ON PROCEDURE atomize_model_governed(bigint,bytea,text) IS 'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_data passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
+
+REVOKE ALL ON PROCEDURE atomize_model_governed(bigint,bytea,text) FROM PUBLIC;
+
+GRANT EXECUTE ON PROCEDURE atomize_model_governed(bigint,bytea,text) TO PUBLIC;
+
+COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) IS 'Registers a model, creates its job and runs it; call it again after a failure to resume. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
+
+REVOKE ALL ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) TO PUBLIC;
+
+COMMENT ON PROCEDURE compress_model(bigint,integer,double precision,bigint) IS 'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
+
+REVOKE ALL ON PROCEDURE compress_model(bigint,integer,double precision,bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON PROCEDURE compress_model(bigint,integer,double precision,bigint) TO PUBLIC;
+
+COMMENT ON PROCEDURE spatialize_model(bigint,text) IS 'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
+
+REVOKE ALL ON PROCEDURE spatialize_model(bigint,text) FROM PUBLIC;
+
+GRANT EXECUTE ON PROCEDURE spatialize_model(bigint,text) TO PUBLIC;
+
+COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, and returns the number of atoms, segment rows and bytes removed. VACUUM then gives the space back. For administrators.';
+
+COMMENT ON FUNCTION check_integrity() IS 'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';
