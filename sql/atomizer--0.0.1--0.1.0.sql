@@ -15,6 +15,12 @@ CREATE OR REPLACE FUNCTION atomizer._release_ingestion_job(ingestion_job_id bigi
  LANGUAGE c
 AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer._release_weight_refs(model_id bigint)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer.add_tenant_member(tenant_name text, member_role name)
  RETURNS void
  LANGUAGE plpgsql
@@ -38,6 +44,31 @@ BEGIN
             HINT = format('CREATE ROLE %I creates it.', member_role);
     END IF;
     INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer._drop_model(role_name name, model bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.model;
+    tensors bigint;
+BEGIN
+    -- The job first: a step of its ingestion locks it first, too.
+    PERFORM FROM atomizer.ingestion_job j WHERE j.model_id = model FOR UPDATE;
+    found_row := atomizer._require_model(role_name, model);
+    IF EXISTS (SELECT FROM atomizer.ingestion_job j WHERE j.model_id = model AND atomizer._is_held(j)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+            MESSAGE = format('model "%s" is being ingested', found_row.model_name),
+            HINT = 'Stop its job with cancel_ingestion_job() first.';
+    END IF;
+    IF found_row.is_complete THEN
+        PERFORM atomizer._release_weight_refs(model);
+    END IF;
+    tensors := atomizer._forget_contents(model);
+    DELETE FROM atomizer.model m WHERE m.model_id = model;
+    RETURN tensors;
 END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer._claim_ingestion_job(role_name name, job bigint)
@@ -125,6 +156,12 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
+ RETURNS integer
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer._prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
  RETURNS bigint
@@ -276,7 +313,89 @@ BEGIN
     RAISE NOTICE '%', atomizer._completion_line(ingestion_job_id, clock_timestamp() - begun);
 END $procedure$;
 
+CREATE OR REPLACE FUNCTION atomizer.check_integrity(OUT invariant text, OUT object text, OUT problem text)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    m record;
+BEGIN
+    FOR m IN SELECT model_id, model_name FROM atomizer.model WHERE is_complete ORDER BY 1 LOOP
+        BEGIN
+            RETURN QUERY SELECT 'files rebuild to their SHA-256', format('model %s, file %s', m.model_id, v.file_name),
+                                'the rebuilt file differs'
+                         FROM atomizer.verify_model(m.model_id) v WHERE NOT v.is_identical;
+        EXCEPTION WHEN data_corrupted THEN
+            RETURN QUERY SELECT 'files rebuild to their SHA-256', format('model %s', m.model_id), SQLERRM;
+        END;
+    END LOOP;
+
+    RETURN QUERY SELECT 'segments decode to their content', format('%s %s', a.kind, encode(a.content_hash, 'hex')),
+                        'segments are missing or damaged'
+                 FROM atomizer.atom a
+                 WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / atomizer.segment_bytes()::numeric)
+                   AND atomizer._stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
+
+    RETURN QUERY SELECT 'contents of complete models are stored', format('model %s, tensor %s', t.model_id, t.layer_name),
+                        'its content is missing or incomplete'
+                 FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
+                 LEFT JOIN atomizer.atom a ON a.content_hash = t.content_hash AND a.kind = 'tensor'
+                 WHERE is_complete AND a.segment_count IS DISTINCT FROM ceil(t.byte_length / atomizer.segment_bytes()::numeric);
+
+    RETURN QUERY SELECT 'reference counts', format('%s %s', coalesce(a.kind, r.kind), encode(coalesce(a.content_hash, r.content_hash), 'hex')),
+                        format('reference_count is %s, references are %s', coalesce(a.reference_count::text, 'missing'), coalesce(r.n, 0))
+                 FROM (SELECT x.content_hash, x.kind, x.reference_count FROM atomizer.atom x WHERE x.kind <> 'weight') a
+                 FULL JOIN (SELECT t.content_hash, 'tensor'::atomizer.atom_kind AS kind, count(*) AS n
+                            FROM atomizer.tensor_atom t GROUP BY 1
+                            UNION ALL
+                            SELECT f.blob_hash, 'blob', count(*) FROM atomizer.model_file f GROUP BY 1) r
+                   ON r.content_hash = a.content_hash AND r.kind = a.kind
+                 WHERE a.reference_count IS DISTINCT FROM coalesce(r.n, 0);
+
+    RETURN QUERY SELECT 'reference counts of weights', encode(coalesce(a.content_hash, w.content_hash), 'hex'),
+                        format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
+                 FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
+                 FULL JOIN (SELECT c.content_hash, sum(c.weight_count) AS n
+                            FROM atomizer.model x, LATERAL atomizer._model_weight_counts(x.model_id) c
+                            WHERE x.is_complete GROUP BY 1) w
+                   ON w.content_hash = a.content_hash
+                 WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);
+
+    RETURN QUERY SELECT 'weights are their own content', encode(a.content_hash, 'hex'), 'atomic_value has another SHA-256'
+                 FROM atomizer.atom a WHERE a.kind = 'weight' AND sha256(a.atomic_value) IS DISTINCT FROM a.content_hash;
+
+    RETURN QUERY SELECT 'job totals', format('ingestion job %s', j.ingestion_job_id),
+                        format('%s of %s atoms processed, quota %s, status %s',
+                               j.total_atoms_processed, j.total_atoms, coalesce(j.atom_quota::text, 'none'), j.job_status)
+                 FROM atomizer.ingestion_job j
+                 WHERE j.total_atoms_processed > j.atom_quota OR j.total_atoms_processed > j.total_atoms
+                    OR j.job_status = 'Complete' AND j.total_atoms_processed IS DISTINCT FROM j.total_atoms
+                    OR j.total_atoms IS DISTINCT FROM (SELECT sum(t.weight_count) FROM atomizer.tensor_atom t
+                                                       WHERE t.model_id = j.model_id)
+                       AND coalesce(j.total_atoms, 0) <> 0;
+
+    RETURN QUERY SELECT 'no orphans', format('segments of %s', encode(s.content_hash, 'hex')), 'no atom has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.tensor_segment x) s
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = s.content_hash AND a.kind <> 'weight')
+                 UNION ALL
+                 SELECT 'no orphans', format('points of %s', encode(e.content_hash, 'hex')), 'no tensor has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.atom_embedding x) e
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = e.content_hash AND a.kind = 'tensor')
+                 UNION ALL
+                 SELECT 'no orphans', format('decomposition of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.svd_component x) c
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight');
+
+    RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),
+                        'hilbert_value is not that of spatial_key'
+                 FROM atomizer.atom_embedding e WHERE e.hilbert_value IS DISTINCT FROM atomizer.compute_hilbert_value(e.spatial_key);
+END $function$;
+
 DROP FUNCTION _release_ingestion_job(bigint,uuid,text,text,text);
+
+DROP FUNCTION _unfold_model(bigint);
 
 DROP FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text);
 
@@ -375,6 +494,10 @@ COMMENT ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text)
 REVOKE ALL ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
+COMMENT ON FUNCTION _release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
+
+REVOKE ALL ON FUNCTION _release_weight_refs(bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION _spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
@@ -498,9 +621,9 @@ GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
-
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
@@ -512,9 +635,13 @@ COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_j
 
 COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 
-COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
 COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null when it is claimed again.';
 
@@ -522,27 +649,23 @@ COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
 COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
@@ -665,6 +788,12 @@ REVOKE ALL ON FUNCTION reset_ingestion_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reset_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION _set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
+
+COMMENT ON FUNCTION segment_bytes() IS 'Raw bytes of every segment of a content but its last: a content of n bytes has ceil(n / segment_bytes()::numeric) segments.';
+
+REVOKE ALL ON FUNCTION segment_bytes() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION segment_bytes() TO PUBLIC;
 
 COMMENT ON FUNCTION set_atom_quota(bigint,bigint) IS 'Sets the number of weights a job may process, at most its tenant''s quota; null sets it to the tenant''s quota.';
 
@@ -816,6 +945,8 @@ COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance bet
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
+COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
+
 COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
@@ -830,13 +961,11 @@ COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to 
 
 COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
-
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
 
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
-COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
