@@ -401,77 +401,47 @@ DROP FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text);
 
 COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be asked for: its files are SafeTensors or PyTorch, and its architectures are in model.architecture.';
 
-REVOKE ALL ON TYPE model_format FROM PUBLIC;
-
 GRANT USAGE ON TYPE model_format TO PUBLIC;
 
-REVOKE ALL ON TYPE tensor_dtype FROM PUBLIC;
-
 GRANT USAGE ON TYPE tensor_dtype TO PUBLIC;
-
-REVOKE ALL ON TYPE quantization_type FROM PUBLIC;
 
 GRANT USAGE ON TYPE quantization_type TO PUBLIC;
 
 COMMENT ON TYPE layer_type IS 'Kind of layer, from the tensor''s name.';
 
-REVOKE ALL ON TYPE layer_type FROM PUBLIC;
-
 GRANT USAGE ON TYPE layer_type TO PUBLIC;
 
 COMMENT ON TYPE job_status IS 'Status of an ingestion job. Failed and Cancelled jobs resume when atomize_model_governed() is called again.';
 
-REVOKE ALL ON TYPE job_status FROM PUBLIC;
-
 GRANT USAGE ON TYPE job_status TO PUBLIC;
-
-REVOKE ALL ON TYPE atom_kind FROM PUBLIC;
 
 GRANT USAGE ON TYPE atom_kind TO PUBLIC;
 
-REVOKE ALL ON TYPE atom_granularity FROM PUBLIC;
-
 GRANT USAGE ON TYPE atom_granularity TO PUBLIC;
-
-REVOKE ALL ON TYPE pruning_strategy FROM PUBLIC;
 
 GRANT USAGE ON TYPE pruning_strategy TO PUBLIC;
 
-REVOKE ALL ON TYPE spatial_index_strategy FROM PUBLIC;
-
 GRANT USAGE ON TYPE spatial_index_strategy TO PUBLIC;
-
-REVOKE ALL ON FUNCTION _check_may_commit(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _check_may_commit(text) TO PUBLIC;
 
 COMMENT ON FUNCTION _claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 
-REVOKE ALL ON FUNCTION _claim_ingestion_job(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _claim_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-REVOKE ALL ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION _dequantize(bytea,text) IS 'Implements dequantize().';
 
-REVOKE ALL ON FUNCTION _dequantize(bytea,text) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _dequantize(bytea,text) TO PUBLIC;
 
 COMMENT ON FUNCTION _dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
-REVOKE ALL ON FUNCTION _dequantize_bytes(bytea,text) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _dequantize_bytes(bytea,text) TO PUBLIC;
 
 COMMENT ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
-
-REVOKE ALL ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
 
@@ -479,19 +449,13 @@ COMMENT ON FUNCTION _model_weight_counts(bigint) IS 'Occurrences of each distinc
 
 COMMENT ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
 
-REVOKE ALL ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION _quantize(real[],text) IS 'Implements quantize().';
 
-REVOKE ALL ON FUNCTION _quantize(real[],text) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _quantize(real[],text) TO PUBLIC;
 
 COMMENT ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
-
-REVOKE ALL ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
 
@@ -501,121 +465,81 @@ REVOKE ALL ON FUNCTION _release_weight_refs(bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION _spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
-REVOKE ALL ON FUNCTION _spatialize_step(bigint,text,integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _spatialize_step(bigint,text,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION _stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
 COMMENT ON FUNCTION atom_tiles(integer,integer,integer) IS 'Mapbox vector tile z/x/y of your atoms (layer atoms): tile 0/0/0 is the box -100 to 100 seen along z. For Martin and pg_tileserv.';
 
-REVOKE ALL ON FUNCTION atom_tiles(integer,integer,integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION atom_tiles(integer,integer,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) IS 'Tensors and matrix rows of your models in a box, borders included. RTree and Hilbert3D return the same rows through different indexes. Example: SELECT * FROM atoms_in_box(''BOX3D(0 0 0, 10 10 10)'').';
-
-REVOKE ALL ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) TO PUBLIC;
 
 COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Stops a job before its next chunk. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
 
-REVOKE ALL ON FUNCTION cancel_ingestion_job(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION cancel_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION compute_hilbert_value(geometry,integer,box3d) IS 'Index of a point''s cell along the 3D Hilbert curve through bounds (default -100 to 100 on each axis), divided into 2^precision cells per side. A point outside gets the nearest cell; z defaults to 0; null for an empty point.';
-
-REVOKE ALL ON FUNCTION compute_hilbert_value(geometry,integer,box3d) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION compute_hilbert_value(geometry,integer,box3d) TO PUBLIC;
 
 COMMENT ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) IS 'Creates the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file''s bytes to atomize_model_governed(). atom_chunk_size is the number of weights per commit, atom_quota the most the job may process.';
 
-REVOKE ALL ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION detect_model_format(bytea,oid,text) IS 'Format of a model file, detected from its content, not its name. Example: SELECT detect_model_format(model_path => ''/models/x.gguf'').';
-
-REVOKE ALL ON FUNCTION detect_model_format(bytea,oid,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION detect_model_format(bytea,oid,text) TO PUBLIC;
 
 COMMENT ON FUNCTION drop_model(bigint) IS 'Deletes a model and returns the number of its tensors. collect_garbage() then removes the contents that no other model refers to.';
 
-REVOKE ALL ON FUNCTION drop_model(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION drop_model(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION export_model_file(bigint,text,integer,boolean) IS 'Writes a file of a stored model, byte for byte: to a file on the server, or without a path to a new large object, whose oid it returns. It fails unless the result has the recorded SHA-256. Example: SELECT export_model_file(1, ''/tmp/x.gguf'').';
-
-REVOKE ALL ON FUNCTION export_model_file(bigint,text,integer,boolean) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION export_model_file(bigint,text,integer,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION extract_lora(bigint,bigint,integer) IS 'The difference of two stored tensors as a low-rank adapter: lora_b (outputs x rank) * lora_a (rank x inputs) approximates tuned - base.';
 
-REVOKE ALL ON FUNCTION extract_lora(bigint,bigint,integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION extract_lora(bigint,bigint,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) IS 'The difference of two stored models as an adapter for peft: adapter_model.safetensors and adapter_config.json in a directory on the server, or without a path the former as a new large object. Equal tensors are left out; other_tensors counts those that differ and cannot be part of an adapter (biases, norms, embeddings, other shapes).';
-
-REVOKE ALL ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights.';
 
-REVOKE ALL ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) IS 'At most max_ranges ranges of Hilbert values, ends included, that cover a box. They may cover more: compare the points found with the box itself.';
-
-REVOKE ALL ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) TO PUBLIC;
 
 COMMENT ON FUNCTION hilbert_to_point(bigint,integer,box3d) IS 'Centre of a cell, from its index along the Hilbert curve: the inverse of compute_hilbert_value().';
 
-REVOKE ALL ON FUNCTION hilbert_to_point(bigint,integer,box3d) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION hilbert_to_point(bigint,integer,box3d) TO PUBLIC;
 
 COMMENT ON FUNCTION list_tensors(bytea,text,oid,text,bigint) IS 'Tensors of a model file, one a row. Only the header is read. Give one of model_bytes, model_lo (large object), model_path (file on the server) and model_id (stored model).';
-
-REVOKE ALL ON FUNCTION list_tensors(bytea,text,oid,text,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION list_tensors(bytea,text,oid,text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) IS 'Metadata of a model as jsonb: the key-value pairs of its header. Long arrays are summarized unless full_arrays is true.';
 
-REVOKE ALL ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) TO PUBLIC;
-
-REVOKE ALL ON FUNCTION model_pickle_report(bytea,oid,text,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION model_spectral_measures(bigint,bigint) IS 'As tensor_spectral_measures(), for every matrix of a model with at least min_parameters weights.';
 
-REVOKE ALL ON FUNCTION model_spectral_measures(bigint,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION model_spectral_measures(bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION morton_value(geometry,integer,box3d) IS 'As compute_hilbert_value(), along the Morton curve (Z order).';
 
-REVOKE ALL ON FUNCTION morton_value(geometry,integer,box3d) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION morton_value(geometry,integer,box3d) TO PUBLIC;
 
 COMMENT ON FUNCTION my_tenant_ids() IS 'Tenants that the caller acts for; all tenants for a superuser.';
-
-REVOKE ALL ON FUNCTION my_tenant_ids() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
@@ -699,65 +623,43 @@ COMMENT ON FUNCTION _register_model(name,text,text,text,text,jsonb) IS 'Implemen
 
 COMMENT ON FUNCTION nearest_atoms(bigint,integer,bigint) IS 'The k tensors nearest to a tensor''s point; with row_no, the k matrix rows nearest to that row''s point.';
 
-REVOKE ALL ON FUNCTION nearest_atoms(bigint,integer,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION nearest_atoms(bigint,integer,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION nearest_atoms(geometry,integer,text) IS 'The k tensors (granularity tensor) or matrix rows (row) of your models nearest to a point, nearest first.';
-
-REVOKE ALL ON FUNCTION nearest_atoms(geometry,integer,text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION nearest_atoms(geometry,integer,text) TO PUBLIC;
 
 COMMENT ON FUNCTION project_to_3d(real[],text,bigint) IS 'A vector as a point in the box -100 to 100, as spatialize_model() places it. Method landmark: the vector''s direction relative to three random landmark vectors of the seed; trilateration: the point at the vector''s distances from the landmarks.';
 
-REVOKE ALL ON FUNCTION project_to_3d(real[],text,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION project_to_3d(real[],text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION project_to_3d(bytea,text,bigint) IS 'As project_to_3d(real[], …), of a vector as little-endian 32-bit floats.';
-
-REVOKE ALL ON FUNCTION project_to_3d(bytea,text,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION project_to_3d(bytea,text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION quantization_error(bigint,text) IS 'What a stored tensor would lose in a smaller type (any that quantize() produces, or INT8: a signed byte per weight and a scale per row): root mean square error, largest error, signal-to-noise ratio in dB. Example: SELECT * FROM quantization_error(42, ''Q4_K'').';
 
-REVOKE ALL ON FUNCTION quantization_error(bigint,text) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION quantization_error(bigint,text) TO PUBLIC;
 
 COMMENT ON FUNCTION quantization_types() IS 'Every quantization type: bits per weight, size relative to F32, weights and bytes of a block, and whether dequantize() and quantize() support it.';
-
-REVOKE ALL ON FUNCTION quantization_types() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION quantization_types() TO PUBLIC;
 
 COMMENT ON FUNCTION quantize_int8(real[],integer) IS 'Quantizes rows of so many columns to one signed byte per weight and one scale per row: weight = code * scale.';
 
-REVOKE ALL ON FUNCTION quantize_int8(real[],integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION quantize_int8(real[],integer) TO PUBLIC;
 
 COMMENT ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) IS 'The row-major matrix u * diag(s) * vt.';
 
-REVOKE ALL ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) TO PUBLIC;
-
-REVOKE ALL ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION reconstruct_tensor(bigint,integer) IS 'A tensor''s weights from its decomposition in svd_component: the one of highest rank, or the first rank singular values.';
 
-REVOKE ALL ON FUNCTION reconstruct_tensor(bigint,integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION reconstruct_tensor(bigint,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION register_model(text,text,text,text,jsonb) IS 'Registers a model for a tenant of the caller (default: the only one) and returns its model_id. ingest_model() does this, creates the job and runs it.';
-
-REVOKE ALL ON FUNCTION register_model(text,text,text,text,jsonb) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION register_model(text,text,text,text,jsonb) TO PUBLIC;
 
@@ -783,21 +685,15 @@ COMMENT ON FUNCTION _reset_ingestion_job(name,bigint) IS 'Implements reset_inges
 
 COMMENT ON FUNCTION reset_ingestion_job(bigint) IS 'Starts a job over that is not running: its progress is discarded, and collect_garbage() removes the contents that nothing else refers to.';
 
-REVOKE ALL ON FUNCTION reset_ingestion_job(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION reset_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION _set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
 
 COMMENT ON FUNCTION segment_bytes() IS 'Raw bytes of every segment of a content but its last: a content of n bytes has ceil(n / segment_bytes()::numeric) segments.';
 
-REVOKE ALL ON FUNCTION segment_bytes() FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION segment_bytes() TO PUBLIC;
 
 COMMENT ON FUNCTION set_atom_quota(bigint,bigint) IS 'Sets the number of weights a job may process, at most its tenant''s quota; null sets it to the tenant''s quota.';
-
-REVOKE ALL ON FUNCTION set_atom_quota(bigint,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION set_atom_quota(bigint,bigint) TO PUBLIC;
 
@@ -805,117 +701,77 @@ COMMENT ON FUNCTION _prepare_ingestion(name,text,text,oid,text,text,text,bigint,
 
 COMMENT ON FUNCTION _plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
-REVOKE ALL ON FUNCTION _plan_line(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _plan_line(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION _progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
-
-REVOKE ALL ON FUNCTION _progress_line(bigint,bigint,bigint,interval) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
 COMMENT ON FUNCTION _completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
 
-REVOKE ALL ON FUNCTION _completion_line(bigint,interval) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _completion_line(bigint,interval) TO PUBLIC;
 
 COMMENT ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) IS 'The k matrix rows most like a row, by exact distance of their weights (metric cosine or euclidean) among the candidates of equal length nearest in space: of all your models, or of within_tensor.';
-
-REVOKE ALL ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION similar_tensors(bigint,integer,integer,text) IS 'The k tensors most like a tensor, by exact distance of their weights (metric cosine or euclidean) among the candidates with as many weights nearest in space.';
 
-REVOKE ALL ON FUNCTION similar_tensors(bigint,integer,integer,text) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION similar_tensors(bigint,integer,integer,text) TO PUBLIC;
 
 COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. In the select list it streams; in FROM, Postgres collects all rows first.';
-
-REVOKE ALL ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x cols). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
 
-REVOKE ALL ON FUNCTION svd_decompose(real[],integer,integer,integer) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
-
-REVOKE ALL ON FUNCTION svd_decompose(bytea,integer,integer,integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION svd_decompose(bytea,integer,integer,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION svd_spectrum(bigint) IS 'All singular values of a stored tensor (first axis by all others), largest first, with the cumulative share of the sum of squares.';
 
-REVOKE ALL ON FUNCTION svd_spectrum(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION svd_spectrum(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_coefficients(bigint) IS 'Every weight of a stored tensor with its position; no row for types that cannot be decoded. The view tensor_atom_coefficient is built on it.';
-
-REVOKE ALL ON FUNCTION tensor_coefficients(bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION tensor_coefficients(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) IS 'Number of a stored tensor''s weights in each of so many bins of equal width from low to high (default: its minimum and maximum).';
 
-REVOKE ALL ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_spectral_measures(bigint) IS 'Measures of a stored matrix from its singular values; the view layer_spectrum describes them. Tensors that have none give a notice and no row.';
-
-REVOKE ALL ON FUNCTION tensor_spectral_measures(bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION tensor_spectral_measures(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_stats(bigint) IS 'Statistics of a stored tensor''s weights: number, minimum, maximum, mean, standard deviation (of the population), share of zeros, number of NaN and infinities. NaN and infinities do not count in the others.';
 
-REVOKE ALL ON FUNCTION tensor_stats(bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION tensor_stats(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) IS 'One weight of a stored tensor: x along the last axis, y along the one before, z along all other axes together, each from 0.';
-
-REVOKE ALL ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_weights(bigint,bigint,bigint) IS 'count weights of a stored tensor as real[], from weight "from" (row-major, from 0); all of them by default. Types wider than real are rounded.';
 
-REVOKE ALL ON FUNCTION tensor_weights(bigint,bigint,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION tensor_weights(bigint,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) IS 'As tensor_weights(), in double precision: exact for F64, and for integers up to 2^53.';
 
-REVOKE ALL ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) TO PUBLIC;
-
-REVOKE ALL ON FUNCTION verify_model(bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION verify_model(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
-REVOKE ALL ON FUNCTION dequantize(bytea,tensor_dtype) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION dequantize(bytea,tensor_dtype) TO PUBLIC;
 
 COMMENT ON FUNCTION dequantize_bytes(bytea,tensor_dtype) IS 'As dequantize(), with the weights as little-endian 32-bit floats in one bytea, as numpy.frombuffer reads them.';
 
-REVOKE ALL ON FUNCTION dequantize_bytes(bytea,tensor_dtype) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,tensor_dtype) TO PUBLIC;
 
 COMMENT ON FUNCTION quantize(real[],tensor_dtype) IS 'Weights in blocks of a smaller type, as ggml''s reference code quantizes them; quantization_types() lists the types it supports.';
-
-REVOKE ALL ON FUNCTION quantize(real[],tensor_dtype) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION quantize(real[],tensor_dtype) TO PUBLIC;
 
@@ -934,8 +790,6 @@ COMMENT ON FUNCTION build_spatial_indexes() IS 'Builds the spatial indexes that 
 COMMENT ON FUNCTION rebuild_spatial_indexes() IS 'Drops the spatial indexes and builds them again. For administrators.';
 
 COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of spatialize_model(): progress.';
-
-REVOKE ALL ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
@@ -973,31 +827,21 @@ COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 
 COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 
-REVOKE ALL ON FUNCTION _spatial_end_line(bigint,text,interval) FROM PUBLIC;
-
 GRANT EXECUTE ON FUNCTION _spatial_end_line(bigint,text,interval) TO PUBLIC;
 
 COMMENT ON PROCEDURE atomize_model_governed(bigint,bytea,text) IS 'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_data passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
-
-REVOKE ALL ON PROCEDURE atomize_model_governed(bigint,bytea,text) FROM PUBLIC;
 
 GRANT EXECUTE ON PROCEDURE atomize_model_governed(bigint,bytea,text) TO PUBLIC;
 
 COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) IS 'Registers a model, creates its job and runs it; call it again after a failure to resume. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
 
-REVOKE ALL ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) TO PUBLIC;
 
 COMMENT ON PROCEDURE compress_model(bigint,integer,double precision,bigint) IS 'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 
-REVOKE ALL ON PROCEDURE compress_model(bigint,integer,double precision,bigint) FROM PUBLIC;
-
 GRANT EXECUTE ON PROCEDURE compress_model(bigint,integer,double precision,bigint) TO PUBLIC;
 
 COMMENT ON PROCEDURE spatialize_model(bigint,text) IS 'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
-
-REVOKE ALL ON PROCEDURE spatialize_model(bigint,text) FROM PUBLIC;
 
 GRANT EXECUTE ON PROCEDURE spatialize_model(bigint,text) TO PUBLIC;
 
