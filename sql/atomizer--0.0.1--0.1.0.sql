@@ -399,7 +399,7 @@ DROP FUNCTION _unfold_model(bigint);
 
 DROP FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text);
 
-COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be asked for: its files are SafeTensors or PyTorch, and its architectures are in model.architecture.';
+COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be requested: such files are SafeTensors or PyTorch, and model.architecture says which model it is.';
 
 GRANT USAGE ON TYPE model_format TO PUBLIC;
 
@@ -416,6 +416,8 @@ COMMENT ON TYPE job_status IS 'Status of an ingestion job. Failed and Cancelled 
 GRANT USAGE ON TYPE job_status TO PUBLIC;
 
 GRANT USAGE ON TYPE atom_kind TO PUBLIC;
+
+COMMENT ON TYPE atom_granularity IS 'Which atoms an ingestion creates: tensor (tensors only), weight (weights too), or auto (weights of the data types whose values occur at least 256 times each on average).';
 
 GRANT USAGE ON TYPE atom_granularity TO PUBLIC;
 
@@ -547,17 +549,31 @@ COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
+COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
+
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
+COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
+
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+
 COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
 COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
 
 COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 
@@ -567,15 +583,25 @@ COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (re
 
 COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null when it is claimed again.';
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
 
 COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
 COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 
 COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
@@ -585,6 +611,10 @@ COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null u
 
 COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
 COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
@@ -593,17 +623,27 @@ COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; in
 
 COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
 
 COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
 COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
@@ -793,7 +833,15 @@ COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of s
 
 GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
+COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
 COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
@@ -805,7 +853,7 @@ COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to th
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
-COMMENT ON COLUMN ingestion_progress.error_code IS 'SQLSTATE of the error that stopped the job; null when it runs again.';
+COMMENT ON COLUMN ingestion_progress.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
 
 COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
@@ -821,9 +869,13 @@ COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
+COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
+
+COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
 
 COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 

@@ -41,18 +41,18 @@ CREATE TABLE atomizer.ingestion_job (
     CHECK (total_atoms_processed <= atom_quota)
 );
 COMMENT ON TABLE atomizer.ingestion_job IS 'One governed ingestion of a model, committed chunk by chunk.';
-COMMENT ON COLUMN atomizer.ingestion_job.ingestion_job_id IS 'Number of the job.';
+COMMENT ON COLUMN atomizer.ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 COMMENT ON COLUMN atomizer.ingestion_job.model_id IS 'The model that is ingested; a model has one job.';
 COMMENT ON COLUMN atomizer.ingestion_job.tenant_id IS 'The tenant that owns it.';
 COMMENT ON COLUMN atomizer.ingestion_job.job_status IS 'Status of the job.';
-COMMENT ON COLUMN atomizer.ingestion_job.model_path IS 'Server file the model is read from.';
+COMMENT ON COLUMN atomizer.ingestion_job.model_path IS 'File on the server that the model is read from.';
 COMMENT ON COLUMN atomizer.ingestion_job.model_lo IS
     'Large object the model is read from. Without path and large object, the caller passes the bytes.';
 COMMENT ON COLUMN atomizer.ingestion_job.model_format IS 'Format the content must have; null takes what it has.';
-COMMENT ON COLUMN atomizer.ingestion_job.granularity IS 'Which atoms are made.';
+COMMENT ON COLUMN atomizer.ingestion_job.granularity IS 'Which atoms the ingestion creates.';
 COMMENT ON COLUMN atomizer.ingestion_job.atom_chunk_size IS
     'Weights committed at a time. A chunk ends at a segment''s end (256 KiB of tensor bytes), and holds one segment at least.';
-COMMENT ON COLUMN atomizer.ingestion_job.atom_quota IS 'Weights the job may process at most; null is unlimited.';
+COMMENT ON COLUMN atomizer.ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 COMMENT ON COLUMN atomizer.ingestion_job.current_atom_offset IS 'Checkpoint: weights in committed chunks.';
 COMMENT ON COLUMN atomizer.ingestion_job.total_atoms_processed IS 'Weights in committed chunks; never above the quota.';
 COMMENT ON COLUMN atomizer.ingestion_job.total_atoms IS 'Weights of the model; null until its header was read.';
@@ -63,16 +63,16 @@ COMMENT ON COLUMN atomizer.ingestion_job.chunks_committed IS 'Number of chunks c
 COMMENT ON COLUMN atomizer.ingestion_job.content_no IS 'Checkpoint: next of the model''s contents (blobs, then tensors).';
 COMMENT ON COLUMN atomizer.ingestion_job.segment_no IS 'Checkpoint: next segment of that content.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
-COMMENT ON COLUMN atomizer.ingestion_job.lease_expires_at IS 'When another worker may take over at the latest.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_pid IS 'Backend that works on the job; when it is gone, another may take over at once.';
-COMMENT ON COLUMN atomizer.ingestion_job.lease_backend_start IS 'When that backend was started: process numbers are reused.';
+COMMENT ON COLUMN atomizer.ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
 COMMENT ON COLUMN atomizer.ingestion_job.cancel_requested IS 'The worker stops before its next chunk.';
-COMMENT ON COLUMN atomizer.ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null when it is claimed again.';
+COMMENT ON COLUMN atomizer.ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
 COMMENT ON COLUMN atomizer.ingestion_job.error_message IS 'Message of that error.';
 COMMENT ON COLUMN atomizer.ingestion_job.created_at IS 'When the job was created.';
 COMMENT ON COLUMN atomizer.ingestion_job.started_at IS 'When it was claimed first.';
 COMMENT ON COLUMN atomizer.ingestion_job.last_updated_at IS 'When it changed last.';
-COMMENT ON COLUMN atomizer.ingestion_job.completed_at IS 'When it was complete.';
+COMMENT ON COLUMN atomizer.ingestion_job.completed_at IS 'When it became complete.';
 COMMENT ON COLUMN atomizer.ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 COMMENT ON COLUMN atomizer.ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 COMMENT ON COLUMN atomizer.ingestion_job.error_phase IS

@@ -18,13 +18,13 @@ CREATE TABLE atomizer.model (
     UNIQUE (tenant_id, model_name)
 );
 COMMENT ON TABLE atomizer.model IS 'One registered model; its content is in tensor_atom and model_file.';
-COMMENT ON COLUMN atomizer.model.model_id IS 'Number of the model.';
+COMMENT ON COLUMN atomizer.model.model_id IS 'Identifier of the model.';
 COMMENT ON COLUMN atomizer.model.tenant_id IS 'The tenant that owns it.';
 COMMENT ON COLUMN atomizer.model.model_name IS 'Name, unique for the tenant.';
 COMMENT ON COLUMN atomizer.model.model_type IS 'What kind of model it is, in the user''s words (LLM, encoder, …).';
 COMMENT ON COLUMN atomizer.model.provider IS 'Where it comes from, in the user''s words.';
 COMMENT ON COLUMN atomizer.model.properties IS 'The user''s own notes on the model.';
-COMMENT ON COLUMN atomizer.model.model_format IS 'Format of its files, found when ingestion begins.';
+COMMENT ON COLUMN atomizer.model.model_format IS 'Format of its files, detected when ingestion starts.';
 COMMENT ON COLUMN atomizer.model.architecture IS 'llama, bert, …, from metadata or tensor names.';
 COMMENT ON COLUMN atomizer.model.parameter_count IS 'Number of weights over all tensors.';
 COMMENT ON COLUMN atomizer.model.metadata IS
@@ -32,7 +32,7 @@ COMMENT ON COLUMN atomizer.model.metadata IS
 COMMENT ON COLUMN atomizer.model.is_complete IS
     'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 COMMENT ON COLUMN atomizer.model.created_at IS 'When the model was registered.';
-COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion was complete.';
+COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion became complete.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.model ENABLE ROW LEVEL SECURITY;

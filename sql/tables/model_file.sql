@@ -9,7 +9,7 @@ CREATE TABLE atomizer.model_file (
 );
 COMMENT ON TABLE atomizer.model_file IS 'The files of a model, in order.';
 COMMENT ON COLUMN atomizer.model_file.model_id IS 'The model.';
-COMMENT ON COLUMN atomizer.model_file.file_no IS 'Place of the file among the model''s files, from 0.';
+COMMENT ON COLUMN atomizer.model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 COMMENT ON COLUMN atomizer.model_file.file_name IS 'Name without folder.';
 COMMENT ON COLUMN atomizer.model_file.byte_length IS 'Size in bytes.';
 COMMENT ON COLUMN atomizer.model_file.sha256 IS 'SHA-256 of the whole file.';

@@ -22,11 +22,11 @@ COMMENT ON TABLE atomizer.svd_component IS
 COMMENT ON COLUMN atomizer.svd_component.content_hash IS 'The tensor''s content.';
 COMMENT ON COLUMN atomizer.svd_component.data_type IS 'Data type that its weights are read as.';
 COMMENT ON COLUMN atomizer.svd_component.row_count IS 'Rows of the matrix: the tensor''s first extent.';
-COMMENT ON COLUMN atomizer.svd_component.rank IS 'Number of singular values kept: the rank asked for, or all there are.';
+COMMENT ON COLUMN atomizer.svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 COMMENT ON COLUMN atomizer.svd_component.u_matrix IS 'Left singular vectors, rows x rank.';
 COMMENT ON COLUMN atomizer.svd_component.s_vector IS 'Singular values, largest first.';
 COMMENT ON COLUMN atomizer.svd_component.vt_matrix IS 'Right singular vectors, transposed: rank x columns.';
-COMMENT ON COLUMN atomizer.svd_component.compression_ratio IS 
+COMMENT ON COLUMN atomizer.svd_component.compression_ratio IS
     'Bytes of the tensor in its data type, divided by those of the three components.';
 COMMENT ON COLUMN atomizer.svd_component.explained_variance IS 'Share of the squared norm that is kept.';
 COMMENT ON COLUMN atomizer.svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';

@@ -10,7 +10,7 @@ CREATE TABLE atomizer.tenant (
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE atomizer.tenant IS 'A group of roles whose models nobody else can see.';
-COMMENT ON COLUMN atomizer.tenant.tenant_id IS 'Number of the tenant.';
+COMMENT ON COLUMN atomizer.tenant.tenant_id IS 'Identifier of the tenant.';
 COMMENT ON COLUMN atomizer.tenant.tenant_name IS 'Name, unique in the database.';
 COMMENT ON COLUMN atomizer.tenant.atom_quota IS
     'Default of atom_quota for the tenant''s new ingestion jobs; null is unlimited.';

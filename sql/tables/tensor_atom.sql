@@ -35,10 +35,10 @@ CREATE TABLE atomizer.tensor_atom (
 );
 CREATE INDEX tensor_atom_content_hash_idx ON atomizer.tensor_atom (content_hash);
 COMMENT ON TABLE atomizer.tensor_atom IS 'One named tensor of one model; its bytes are the atom that content_hash names.';
-COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Number of the tensor atom.';
+COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 COMMENT ON COLUMN atomizer.tensor_atom.model_id IS 'The model.';
 COMMENT ON COLUMN atomizer.tensor_atom.tenant_id IS 'The tenant that owns the model.';
-COMMENT ON COLUMN atomizer.tensor_atom.tensor_no IS 'Place of the tensor in the model''s files, from 0.';
+COMMENT ON COLUMN atomizer.tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 COMMENT ON COLUMN atomizer.tensor_atom.layer_name IS 'Name in the file.';
 COMMENT ON COLUMN atomizer.tensor_atom.layer_idx IS 'Number of the layer, where the name has one.';
 COMMENT ON COLUMN atomizer.tensor_atom.layer_type IS 'Kind of layer, from the name.';

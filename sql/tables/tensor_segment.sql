@@ -10,8 +10,8 @@ ALTER TABLE atomizer.tensor_segment ALTER payload SET STORAGE PLAIN, ALTER conte
 COMMENT ON TABLE atomizer.tensor_segment IS
     'Contents in losslessly encoded segments of 256 KiB, each cut into rows that fill a page.';
 COMMENT ON COLUMN atomizer.tensor_segment.content_hash IS 'The content.';
-COMMENT ON COLUMN atomizer.tensor_segment.segment_no IS 'Place of the segment in the content, from 0.';
-COMMENT ON COLUMN atomizer.tensor_segment.part_no IS 'Place of the row in the encoded segment, from 0.';
+COMMENT ON COLUMN atomizer.tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+COMMENT ON COLUMN atomizer.tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 COMMENT ON COLUMN atomizer.tensor_segment.payload IS 'Encoded bytes.';
 
 -- pg_dump keeps its rows.

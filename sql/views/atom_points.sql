@@ -8,7 +8,7 @@ JOIN atomizer.atom_embedding e USING (content_hash, data_type, row_width)
 WHERE t.valid_from IS NOT NULL AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]);
 COMMENT ON VIEW atomizer.atom_points IS
     'Your tensors, and rows of matrices, as points in the box -100 to 100. QGIS shows point_2d as a layer, with point_id as its key.';
-COMMENT ON COLUMN atomizer.atom_points.point_id IS 'Number of the tensor atom, and of the row after a slash: a key.';
+COMMENT ON COLUMN atomizer.atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
 COMMENT ON COLUMN atomizer.atom_points.tensor_atom_id IS 'The tensor.';
 COMMENT ON COLUMN atomizer.atom_points.model_id IS 'Its model.';
 COMMENT ON COLUMN atomizer.atom_points.model_name IS 'Name of the model.';

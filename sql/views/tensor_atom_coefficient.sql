@@ -12,10 +12,10 @@ COMMENT ON COLUMN atomizer.tensor_atom_coefficient.tensor_atom_id IS 'The tensor
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.model_id IS 'Its model.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.layer_name IS 'Its name.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.layer_idx IS 'Number of its layer.';
-COMMENT ON COLUMN atomizer.tensor_atom_coefficient.weight_index IS 'Place of the weight in the tensor, row-major, from 0.';
-COMMENT ON COLUMN atomizer.tensor_atom_coefficient.position_x IS 'Place along the last axis.';
-COMMENT ON COLUMN atomizer.tensor_atom_coefficient.position_y IS 'Place along the axis before it.';
-COMMENT ON COLUMN atomizer.tensor_atom_coefficient.position_z IS 'Place over all earlier axes together.';
+COMMENT ON COLUMN atomizer.tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
+COMMENT ON COLUMN atomizer.tensor_atom_coefficient.position_x IS 'Index along the last axis.';
+COMMENT ON COLUMN atomizer.tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
+COMMENT ON COLUMN atomizer.tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.weight IS 'The weight; rounded for F64 and integers that real cannot hold.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.atomic_value IS 'The weight''s content, exactly: float4send, float8send or int8send of it.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.content_hash IS 'SHA-256 of atomic_value: the key of its atom.';
