@@ -4,7 +4,7 @@ Times are of the processor, not of the clock on the wall, so that a shared machi
 
 usage: dequantize.py DEQUANTIZE [CANDLE]
 
-DEQUANTIZE is the engine's example (cargo build --release -p atomizer-core --example dequantize), CANDLE the
+DEQUANTIZE is the engine's example (cargo build --release -p atomizer-core --example time_dequantize), CANDLE the
 program of benches/candle, which is built apart (cargo build --release in there). For every type that gguf
 knows, the engine's weights are first compared with gguf's, bit for bit."""
 

@@ -1,7 +1,7 @@
 """Rank-64 decomposition of 2048 × 2048 beside scikit-learn and numpy: the same matrices, one run, both
 of the machine's cores. Prints medians and ratios.
 
-usage: python benches/svd.py EXAMPLE, where EXAMPLE is the built core/examples/svd.rs. Needs numpy,
+usage: python benches/svd.py EXAMPLE, where EXAMPLE is the built benches/programs/svd.rs. Needs numpy,
 scikit-learn and threadpoolctl. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, where set, should be unset for it:
 they slow numpy down.
 """

@@ -1,4 +1,4 @@
-//! Times candle's decoding of a file of blocks, as the engine's example `dequantize` times ours:
+//! Times candle's decoding of a file of blocks, as the engine's example `time_dequantize` times ours:
 //!
 //! candle-dequantize TYPE BLOCKS PASSES
 //!

@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod decode;
 mod decode_quant;
+mod examples;
 mod gguf;
 mod graph_manifests;
 mod hdf5;

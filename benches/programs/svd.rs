@@ -1,4 +1,4 @@
-//! Times a decomposition: `svd FILE ROWS COLUMNS RANK TIMES` reads little-endian f32, row by row, and
+//! Times a decomposition: `time_svd FILE ROWS COLUMNS RANK TIMES` reads little-endian f32, row by row, and
 //! prints the seconds of each run, then the relative error. With rank 0 it computes all singular
 //! values, and with RANK `all` the whole decomposition. benches/svd.py runs it beside its peers.
 
@@ -10,7 +10,7 @@ use std::time::Instant;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, rows, columns, rank, times] = &arguments[..] else {
-        return Err("usage: svd FILE ROWS COLUMNS RANK TIMES".into());
+        return Err("usage: time_svd FILE ROWS COLUMNS RANK TIMES".into());
     };
     let (rows, columns, times) = (rows.parse()?, columns.parse()?, times.parse::<usize>()?);
     let rank = if rank == "all" { usize::MAX } else { rank.parse()? };

@@ -1,6 +1,6 @@
 //! Times the decoding of a file of blocks, for benches/dequantize.py:
 //!
-//! dequantize TYPE BLOCKS PASSES [OUT]
+//! time_dequantize TYPE BLOCKS PASSES [OUT]
 //!
 //! Decodes the whole file PASSES times and prints the nanoseconds of each pass: into a place for all of it
 //! (`whole`), as gguf does; piece by piece into the same small place (`pieces`), as the engine goes through
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (name, file, passes, out_file) = match &arguments[..] {
         [name, file, passes] => (name, file, passes.parse()?, None),
         [name, file, passes, out] => (name, file, passes.parse()?, Some(out)),
-        _ => return Err("usage: dequantize TYPE BLOCKS PASSES [OUT]".into()),
+        _ => return Err("usage: time_dequantize TYPE BLOCKS PASSES [OUT]".into()),
     };
     let dtype = Dtype::from_name(name).ok_or_else(|| format!("no data type has the name {name}"))?;
     let bytes = std::fs::read(file)?;
