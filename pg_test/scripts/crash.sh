@@ -7,11 +7,7 @@ source "$(dirname "$0")/lib.bash"
 wanted=${ATOMIZER_KILLS:-50}
 RANDOM=${ATOMIZER_SEED:-42}
 
-other=$(mktemp -d)
-trap '"$root/tools/cluster" stop "$other/cluster"; rm -rf "$other"' EXIT
-"$root/tools/cluster" start "$other/cluster"
-eval "$("$root/tools/cluster" env "$other/cluster")"
-EXPORTS=$(<"$other/cluster/location")
+own_server
 sql 'CREATE EXTENSION atomizer CASCADE'
 file=$MODELS/minilm-f16.safetensors
 
@@ -28,15 +24,15 @@ echo "an ingestion takes $whole s, to drop it $drop s; seed ${ATOMIZER_SEED:-42}
 killed() {
     local at=$1 pid=
     shift
-    : >"$other/pid"
-    sql 'SELECT pg_backend_pid()' "$@" >"$other/pid" 2>"$other/log" &
-    until read -r pid <"$other/pid"; do sleep 0.01; done
+    : >"$own/pid"
+    sql 'SELECT pg_backend_pid()' "$@" >"$own/pid" 2>"$own/log" &
+    until read -r pid <"$own/pid"; do sleep 0.01; done
     sleep "$(awk -v at="$at" -v r="$RANDOM" 'BEGIN { printf "%.3f", at * r / 32768 }')"
     # Somebody else may have got the number meanwhile.
     if [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == postgres:* ]]; then kill -9 "$pid"; fi 2>/dev/null
     if wait $!; then return 1; fi
     wait_for_server
-    grep -q 'server closed the connection\|terminating connection\|connection to server was lost' "$other/log" || { cat "$other/log"; check "the backend is killed" no yes; }
+    grep -q 'server closed the connection\|terminating connection\|connection to server was lost' "$own/log" || { cat "$own/log"; check "the backend is killed" no yes; }
 }
 
 state() {

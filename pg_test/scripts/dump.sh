@@ -4,8 +4,6 @@
 # shellcheck source=pg_test/scripts/lib.bash
 source "$(dirname "$0")/lib.bash"
 
-other=$(mktemp -d)
-trap '"$root/tools/cluster" stop "$other"; rm -rf "$other"' EXIT
 sharded=("$MODELS"/minilm-sharded/model.safetensors.index.json "$MODELS"/minilm-sharded/model-0000?-of-00003.safetensors)
 
 ingest tiny "$MODELS/tinycoder.gguf" "granularity => 'weight'"
@@ -28,19 +26,18 @@ before=$(contents)
 echo "$before"
 check "history" "$(sql 'SELECT count(*), count(DISTINCT model_id) FROM atomizer.tensor_atom_history')" '16|2'
 
-dump=$other/dump
+dump=$EXPORTS/dump
 began=$(now)
 pg_dump -Fc -Z0 -f "$dump"
 echo "dumped in $(since "$began") s, $(stat -c %s "$dump") bytes"
-"$root/tools/cluster" start "$other/cluster"
-eval "$("$root/tools/cluster" env "$other/cluster")"
+own_server
 createdb restored
 export PGDATABASE=restored
 began=$(now)
 if pg_restore --exit-on-error -d restored "$dump"; then echo "restored in $(since "$began") s"; else check "pg_restore" failed fine; fi
 
 check "every table and sequence is the same" "$(contents | sha256sum)" "$(sha256sum <<<"$before")"
-EXPORTS=$(<"$other/cluster/location") # where this server may write
+rm "$dump"
 check_exports tiny "$MODELS/tinycoder.gguf"
 check_exports minilm "${sharded[@]}"
 check_integrity

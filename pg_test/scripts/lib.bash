@@ -87,6 +87,15 @@ server_start() {
     sql "SELECT pg_postmaster_start_time(), backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
 }
 
+# A server of the script's own, which ends with the script: clients are led to it, and EXPORTS is where it may write.
+own_server() {
+    own=$(mktemp -d)
+    trap '"$root/tools/cluster" stop "$own/cluster"; rm -rf "$own"' EXIT
+    "$root/tools/cluster" start "$own/cluster"
+    eval "$("$root/tools/cluster" env "$own/cluster")"
+    EXPORTS=$(<"$own/cluster/location")
+}
+
 wait_for_server() {
     local _
     for _ in {1..600}; do

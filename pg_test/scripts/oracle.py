@@ -66,7 +66,7 @@ def compare_view(name: str, path: str, tensors: list[str]) -> None:
                 SELECT tensor_atom_id FROM atomizer.tensor_atom t JOIN atomizer.model m USING (model_id) WHERE model_name = '{name}' AND t.layer_name = '{tensor}')"""))
         good = 0
         for row in rows:
-            index, x, y, z = (struct.unpack(f">{code}", field)[0] for code, field in zip("qiiq", row, strict=True))
+            index, x, y, z = (struct.unpack(f">{code}", field)[0] for code, field in zip("qiiq", row[:4], strict=True))
             value = official[index:index + 1]
             z0, y0, x0 = np.unravel_index(index, shape3)
             content = atomic(value)
