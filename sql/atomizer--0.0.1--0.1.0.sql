@@ -121,7 +121,9 @@ BEGIN
                            WHEN j.total_atoms IS NULL THEN 'plan'
                            WHEN j.bytes_processed < j.total_bytes THEN 'store'
                            ELSE 'finalize' END,
+        -- The file that the message names, as errors of reading do, or one of the model's; else what the job reads.
         error_file = CASE WHEN code IS NOT NULL THEN coalesce(
+            substring(message FROM '(?:file|cannot \w+) "([^"]+)"'),
             (SELECT f.file_name FROM atomizer.model_file f
              WHERE f.model_id = j.model_id AND strpos(message, f.file_name) > 0
              ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,
@@ -559,9 +561,9 @@ COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
 COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
-
 COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
@@ -569,33 +571,15 @@ COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
-
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
-
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
-
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
-
-COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
-
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
 COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
 
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 
@@ -603,43 +587,61 @@ COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token
 
 COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
+
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
-
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
-
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
 COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
 
 COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 
-COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
-
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
-COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
 
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
@@ -863,7 +865,7 @@ COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to 
 
 COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
-COMMENT ON COLUMN ingestion_progress.error_file IS 'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 

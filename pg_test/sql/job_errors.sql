@@ -4,9 +4,10 @@
 \i :helpers
 -- needs: silero-vad-16k.safetensors
 SET search_path = public, atomizer;
+SELECT set_config('test.exports', :'exports', false) IS NOT NULL AS set;
 CREATE VIEW pg_temp.errors AS
     SELECT model_name, job_status, error_code, error_message <> '' AS has_message, error_detail, error_hint <> '' AS has_hint,
-           error_phase, replace(error_file, current_setting('test.models'), '…') AS file
+           error_phase, replace(replace(error_file, current_setting('test.models'), '…'), current_setting('test.exports'), '…') AS file
     FROM atomizer.ingestion_progress ORDER BY ingestion_job_id;
 \set VERBOSITY sqlstate
 \pset expanded on
@@ -15,6 +16,12 @@ CREATE VIEW pg_temp.errors AS
 SELECT register_model('lost') AS lost \gset
 SELECT create_ingestion_job(:lost, :'models' || '/no such file') AS lost_job \gset
 CALL atomize_model_governed(:lost_job);
+-- Of several files, it is the one that the message names.
+SELECT lo_from_bytea(0, '{"weight_map": {"w": "lost-00001-of-00001.safetensors"}}') AS index \gset
+SELECT lo_export(:index, :'exports' || '/lost.safetensors.index.json'), lo_unlink(:index);
+SELECT register_model('shards') AS shards \gset
+SELECT create_ingestion_job(:shards, :'exports' || '/lost.safetensors.index.json') AS shards_job \gset
+CALL atomize_model_governed(:shards_job);
 -- Bytes have no file.
 SELECT register_model('broken') AS broken \gset
 SELECT create_ingestion_job(:broken) AS broken_job \gset

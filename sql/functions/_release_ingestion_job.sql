@@ -18,7 +18,9 @@ BEGIN
                            WHEN j.total_atoms IS NULL THEN 'plan'
                            WHEN j.bytes_processed < j.total_bytes THEN 'store'
                            ELSE 'finalize' END,
+        -- The file that the message names, as errors of reading do, or one of the model's; else what the job reads.
         error_file = CASE WHEN code IS NOT NULL THEN coalesce(
+            substring(message FROM '(?:file|cannot \w+) "([^"]+)"'),
             (SELECT f.file_name FROM atomizer.model_file f
              WHERE f.model_id = j.model_id AND strpos(message, f.file_name) > 0
              ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,

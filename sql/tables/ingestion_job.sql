@@ -78,7 +78,7 @@ COMMENT ON COLUMN atomizer.ingestion_job.error_hint IS 'Hint of that error: what
 COMMENT ON COLUMN atomizer.ingestion_job.error_phase IS
     'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 COMMENT ON COLUMN atomizer.ingestion_job.error_file IS
-    'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+    'File that the message names, else the job''s path; null where neither is known.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;

@@ -30,5 +30,5 @@ COMMENT ON COLUMN atomizer.ingestion_progress.error_hint IS 'Hint of that error:
 COMMENT ON COLUMN atomizer.ingestion_progress.error_phase IS
     'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 COMMENT ON COLUMN atomizer.ingestion_progress.error_file IS
-    'File that was read: the one that the message names, else the job''s path; null for bytes and large objects.';
+    'File that the message names, else the job''s path; null where neither is known.';
 GRANT SELECT ON atomizer.ingestion_progress TO PUBLIC;
