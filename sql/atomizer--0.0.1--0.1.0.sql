@@ -1,6 +1,6 @@
 -- Upgrades 0.0.1 to 0.1.0. File names: atomizer--FROM--TO.sql; ALTER EXTENSION atomizer UPDATE runs them in turn.
--- Above the line that says so, written by hand: what changes tables, columns, sequences, types, policies and
--- triggers. A new table or sequence needs its pg_extension_config_dump() here, too, as its file in sql/tables has it.
+-- Above the line that says so, written by hand: what changes tables, columns, sequences and types. A new table or
+-- sequence needs its pg_extension_config_dump() here, too, as its file in sql/tables has it.
 
 ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_detail text,
@@ -671,7 +671,7 @@ COMMENT ON FUNCTION nearest_atoms(geometry,integer,text) IS 'The k tensors (gran
 
 GRANT EXECUTE ON FUNCTION nearest_atoms(geometry,integer,text) TO PUBLIC;
 
-COMMENT ON FUNCTION project_to_3d(real[],text,bigint) IS 'A vector as a point in the box -100 to 100, as spatialize_model() places it. Method landmark: the vector''s direction relative to three random landmark vectors of the seed; trilateration: the point at the vector''s distances from the landmarks.';
+COMMENT ON FUNCTION project_to_3d(real[],text,bigint) IS 'A vector as a point in the box -100 to 100, as spatialize_model() places it. Method landmark: the vector''s direction relative to three orthonormal landmark vectors that follow from the seed; trilateration: the point at the vector''s distances from the landmarks.';
 
 GRANT EXECUTE ON FUNCTION project_to_3d(real[],text,bigint) TO PUBLIC;
 

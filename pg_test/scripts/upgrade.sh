@@ -79,7 +79,7 @@ sql "DROP VIEW jobs; REVOKE EXECUTE ON FUNCTION atomizer.check_integrity() FROM 
 catalog "$fresh" >"$scratch/fresh"
 catalog "${fresh}_old" >"$scratch/upgraded"
 check "the catalog has lines" "$(($(wc -l <"$scratch/fresh") > 1000))" 1
-check "an upgraded catalog is a fresh one" "$(diff "$scratch/fresh" "$scratch/upgraded" | head -n 40)" ''
+check "an upgraded catalog is a fresh one (tools/make-upgrade writes the script again)" "$(diff "$scratch/fresh" "$scratch/upgraded" | head -n 40)" ''
 check_exports tiny "$MODELS/tinycoder.gguf"
 check_exports minilm "${sharded[@]}"
 check_integrity
