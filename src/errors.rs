@@ -1,6 +1,6 @@
 //! The one place where errors of the engine become SQLSTATE, message and hint.
 
-use atomizer_core::formats::ParseError;
+use atomizer_core::formats::{ParseError, ParseErrorKind};
 use atomizer_core::quant::QuantizeError;
 use atomizer_core::source::SourceError;
 use atomizer_core::svd::SvdError;
@@ -54,47 +54,58 @@ pub trait Raise {
 
 impl Raise for SourceError {
     fn raise(self) -> ! {
-        use std::io::ErrorKind;
-        let code = match &self {
-            Self::Io { error, .. } => match error.kind() {
-                ErrorKind::NotFound => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
-                ErrorKind::PermissionDenied => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-                ErrorKind::AlreadyExists => PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
-                ErrorKind::StorageFull => PgSqlErrorCode::ERRCODE_DISK_FULL,
-                _ => PgSqlErrorCode::ERRCODE_IO_ERROR,
-            },
-            Self::NotAFile(_) => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
-            Self::Truncated { .. } => PgSqlErrorCode::ERRCODE_IO_ERROR,
-            Self::OutOfRange { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            Self::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
-            Self::Absent(_) => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
-            Self::OutOfMemory(_) => PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
-            Self::Other(_) => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-        };
-        let hint = match &self {
-            Self::Io { error, .. } if error.kind() == ErrorKind::NotFound => {
-                "The path is one of the database server's own file system."
-            }
-            Self::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => {
-                "The operating system user that runs the database server needs this right."
-            }
-            Self::Absent(_) => {
-                "A model of several files is given by its path on the server: bytes and large objects hold one file."
-            }
-            Self::Truncated { .. } => "Restore the file, then call atomize_model_governed again to resume.",
-            _ => "",
-        };
+        let (code, hint) = code_and_hint(&self);
         raise(code, self.to_string(), hint)
     }
 }
 
+fn code_and_hint(error: &SourceError) -> (PgSqlErrorCode, &'static str) {
+    use std::io::ErrorKind;
+    let cause = error.cause();
+    let code = match cause {
+        SourceError::Io { error, .. } => match error.kind() {
+            ErrorKind::NotFound => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
+            ErrorKind::PermissionDenied => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            ErrorKind::AlreadyExists => PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
+            ErrorKind::StorageFull => PgSqlErrorCode::ERRCODE_DISK_FULL,
+            _ => PgSqlErrorCode::ERRCODE_IO_ERROR,
+        },
+        SourceError::NotAFile(_) => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+        SourceError::Truncated { .. } => PgSqlErrorCode::ERRCODE_IO_ERROR,
+        SourceError::OutOfRange { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        SourceError::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
+        SourceError::Absent(_) => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
+        SourceError::OutOfMemory(_) => PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+        SourceError::Other(_) | SourceError::InTensor { .. } => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+    };
+    let hint = match cause {
+        SourceError::Io { error, .. } if error.kind() == ErrorKind::NotFound => {
+            "The path is one of the database server's own file system."
+        }
+        SourceError::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => {
+            "The operating system user that runs the database server needs this right."
+        }
+        SourceError::Absent(_) => {
+            "A model of several files is given by its path on the server: bytes and large objects hold one file."
+        }
+        SourceError::Truncated { .. } => {
+            "Restore the file, then call atomize_model_governed again to resume."
+        }
+        _ => "",
+    };
+    (code, hint)
+}
+
 impl Raise for ParseError {
     fn raise(self) -> ! {
-        let code = match self {
-            Self::Source(error) => error.raise(),
-            Self::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
-            Self::Unsupported(_) => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            Self::TooLarge(_) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        let code = match self.kind() {
+            ParseErrorKind::Source(error) => {
+                let (code, hint) = code_and_hint(error);
+                raise(code, self.to_string(), hint)
+            }
+            ParseErrorKind::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
+            ParseErrorKind::Unsupported(_) => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            ParseErrorKind::TooLarge(_) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         };
         raise(code, self.to_string(), "")
     }

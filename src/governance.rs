@@ -45,7 +45,7 @@ fn create_ingestion_job(
     let model_id = require_arg("model_id", model_id);
     let granularity = require_arg("granularity", granularity);
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
-    let format = model_format.map(|name| NamedFormat::of(name).label());
+    let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
         "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
@@ -78,7 +78,7 @@ fn _prepare_ingestion(
     let model_name = require_arg("model_name", model_name);
     let granularity = require_arg("granularity", granularity);
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
-    let format = model_format.map(|name| NamedFormat::of(name).label());
+    let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
         "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[

@@ -4,7 +4,8 @@ use crate::errors::{OrRaise, check_memory, raise, require_arg};
 use crate::sources::{self, ModelLocation};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::dtype::Dtype;
-use atomizer_core::formats::pickle::verdict::Verdict;
+use atomizer_core::formats::safety::classify::Verdict;
+use atomizer_core::formats::safety::report::pickle_report;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers;
 use atomizer_core::metadata;
@@ -72,10 +73,10 @@ fn model_pickle_report(
     ),
 > {
     let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
-    let report = formats::pickle_report(&sources::open(location)).or_raise();
+    let report = pickle_report(&sources::open(location)).or_raise();
     let globals = report.globals.into_iter().map(|found| {
         let global = format!("{}.{}", found.module, found.name).replace('\0', "\u{2400}");
-        (found.verdict.name(), Some(global), Some(found.times as i64), found.why.to_owned())
+        (found.verdict.name(), Some(global), Some(found.import_count as i64), found.reason.to_owned())
     });
     // What cannot be read to its end may go on with anything.
     let broken = report.broken.into_iter().map(|what| (Verdict::Unknown.name(), None, None, what));
@@ -192,7 +193,7 @@ fn extract_model_weights(
         // The bytes, and their copy for Postgres.
         check_memory(2 * tensor.byte_length);
         let mut bytes = vec![0; tensor.byte_length as usize];
-        tensor.open(files.source(tensor.file_no)).and_then(|source| source.read_at(0, &mut bytes)).or_raise();
+        files.open_tensor(&tensor).and_then(|source| source.read_at(0, &mut bytes)).or_raise();
         // Blocks carry their own scales: these two are of tensors that are quantized as a whole.
         let (scale, zero_point) = (tensor.affine.map(|affine| affine.scale), tensor.affine.map(|affine| affine.zero_point));
         (tensor.name, shape_array(&tensor.shape), TensorDtype(tensor.dtype.name()), bytes, quantization(tensor.dtype), scale, zero_point)
@@ -261,10 +262,7 @@ impl WeightStream {
             .min((self.next + self.left - first_block * block_weights).div_ceil(block_weights))
             .min(tensor.byte_length / block_bytes - first_block);
         let mut bytes = vec![0; (blocks * block_bytes) as usize];
-        let open = || {
-            OpenTensor::try_new(self.files.clone(), |files| tensor.open(files.source(tensor.file_no)))
-                .or_raise()
-        };
+        let open = || OpenTensor::try_new(self.files.clone(), |files| files.open_tensor(tensor)).or_raise();
         let source = self.source.get_or_insert_with(open).borrow_dependent();
         source.read_at(first_block * block_bytes, &mut bytes).or_raise();
         self.piece = weights::decode(tensor.dtype, &bytes).or_raise();

@@ -30,17 +30,17 @@ pub fn open<'a>(location: ModelLocation<'a, '_>) -> FileSet<'a> {
     threads::start();
     match location {
         ModelLocation { bytes: Some(bytes), lo: None, path: None, model_id: None } => {
-            FileSet::single("model", Box::new(bytes))
+            FileSet::unnamed(Box::new(bytes))
         }
         ModelLocation { bytes: None, lo: Some(lo), path: None, model_id: None } => {
-            FileSet::single("model", Box::new(LargeObject::open(lo)))
+            FileSet::unnamed(Box::new(LargeObject::open(lo)))
         }
         ModelLocation { bytes: None, lo: None, path: Some(path), model_id: None } => {
             check_may_read_files(path);
             formats::open_path(Path::new(path)).or_raise()
         }
         ModelLocation { bytes: None, lo: None, path: None, model_id: Some(model_id) } => {
-            FileSet::of(StoredFile::all_of(model_id)).or_raise()
+            FileSet::from_files(StoredFile::all_of(model_id))
         }
         _ => raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -56,7 +56,7 @@ pub fn parse<'a>(
     format: Option<&str>,
     detail: Detail,
 ) -> (FileSet<'a>, Model) {
-    let format = format.map(NamedFormat::of);
+    let format = format.map(NamedFormat::from_name);
     let files = open(location);
     let model = parse_files(&files, format, detail);
     (files, model)
@@ -77,7 +77,7 @@ pub fn parse_files(files: &FileSet, format: Option<NamedFormat>, detail: Detail)
                 model.format.name(),
                 model.architecture
             ),
-            "Leave the format out to have it found from the content.",
+            "Leave the format out to have it detected from the content.",
         )
     }
     model
@@ -92,7 +92,7 @@ pub enum NamedFormat {
 
 impl NamedFormat {
     /// The format of a name, in any case.
-    pub fn of(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         if name.eq_ignore_ascii_case(Self::StableDiffusion.label()) {
             return Self::StableDiffusion;
         }
@@ -101,7 +101,7 @@ impl NamedFormat {
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("model format \"{name}\" is not known"),
                 &format!(
-                    "Known are {} and StableDiffusion; leave the format out to have it found from the content.",
+                    "Known are {} and StableDiffusion; leave the format out to have it detected from the content.",
                     Format::ALL.map(Format::name).join(", ")
                 ),
             )

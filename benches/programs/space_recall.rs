@@ -54,7 +54,7 @@ fn open(path: &Path) -> Result<Matrix, Box<dyn Error>> {
         .max_by_key(|tensor| tensor.shape[0])
         .ok_or("the model has no matrix")?;
     let mut bytes = vec![0; tensor.byte_length as usize];
-    tensor.open(files.source(tensor.file_no))?.read_at(0, &mut bytes)?;
+    files.open_tensor(tensor)?.read_at(0, &mut bytes)?;
     let decoded = weights::decode(tensor.dtype, &bytes)?;
     println!("{} of {}: {:?}, {}", tensor.name, path.display(), tensor.shape, tensor.dtype.name());
     Ok(Matrix {

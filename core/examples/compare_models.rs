@@ -23,7 +23,7 @@ fn contents(path: &Path) -> Result<Contents, Box<dyn Error>> {
     let model = formats::parse(&files, None, Detail::Summary)?;
     let mut contents = Contents::new();
     for tensor in model.tensors {
-        let bytes = tensor.open(files.source(tensor.file_no))?;
+        let bytes = files.open_tensor(&tensor)?;
         let mut hasher = Hasher::default();
         let mut offset = 0;
         while offset < bytes.len() {

@@ -31,7 +31,7 @@ pub fn tensor_to_npy(path: &Path, name: &str, out: &mut dyn Write) -> Result<(),
         .ok_or_else(|| format!("the model has no tensor \"{name}\": list_tensors shows the names"))?;
 
     let mut bytes = vec![0; usize::try_from(tensor.byte_length)?];
-    tensor.open(files.source(tensor.file_no))?.read_at(0, &mut bytes)?;
+    files.open_tensor(tensor)?.read_at(0, &mut bytes)?;
     let (descr, data): (_, Vec<u8>) = match weights::decode(tensor.dtype, &bytes)? {
         Weights::F32(values) => ("<f4", values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         Weights::F64(values) => ("<f8", values.iter().flat_map(|value| value.to_le_bytes()).collect()),

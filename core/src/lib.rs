@@ -11,6 +11,7 @@ pub mod formats;
 pub mod hash;
 pub mod ingest;
 pub mod layers;
+pub mod lazy_tensor;
 pub mod matrix_memory;
 pub mod metadata;
 pub mod model;

@@ -36,6 +36,15 @@ pub struct Array {
 /// Keys and values of a header, in the order of the file.
 pub type Metadata = Vec<(String, Value)>;
 
+/// How much of a header's long arrays a caller wants to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The first elements of each.
+    Summary,
+    /// All of them, up to [`MAX_JSON_BYTES`].
+    Full,
+}
+
 /// The longest JSON text that is produced. Postgres refuses a jsonb above 256 MiB, and this leaves
 /// room for its own encoding.
 pub const MAX_JSON_BYTES: usize = 200 << 20;

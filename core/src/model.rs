@@ -2,38 +2,49 @@
 
 use crate::dtype::Dtype;
 use crate::file_layout::{Range, Ranges};
+use crate::lazy_tensor::LazyTensor;
 use crate::metadata::Metadata;
 use crate::source::{Source, SourceError};
-use std::fmt::Debug;
 use std::sync::Arc;
 
-/// A model file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// llama.cpp's format, versions 2 and 3.
-    Gguf,
-    /// Hugging Face's safetensors, single or sharded.
-    SafeTensors,
-    /// The Open Neural Network Exchange's.
-    Onnx,
-    /// SavedModel folders, checkpoints, frozen graphs, and Keras' HDF5 files and `.keras` archives.
-    TensorFlow,
-    /// torch.save and TorchScript, single or sharded, zip or legacy.
-    PyTorch,
-    /// NumPy's arrays, one or an archive of them.
-    NumPy,
+macro_rules! formats {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// A model file format.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Format { $($(#[doc = $doc])* $variant,)* }
+
+        impl Format {
+            /// Every format there is a reader for.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The name in SQL (enum `model_format`).
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
 }
 
-/// A tensor's bytes that do not stand in its file as they are: compressed, strided, in another byte
-/// order, or written as text or variable-length numbers.
-pub trait Derived: Debug + Send + Sync {
-    /// The tensor's bytes, row-major and little-endian, computed from its file when they are read.
-    /// Reading from front to back is what it must do well. No more memory than a small buffer or one
-    /// compressed chunk may be held, and never more than the file and the tensor have together.
-    ///
-    /// # Errors
-    /// [`SourceError`], as for any source.
-    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError>;
+formats! {
+    /// llama.cpp's format, versions 2 and 3.
+    Gguf = "GGUF",
+    /// Hugging Face's safetensors, single or sharded.
+    SafeTensors = "SafeTensors",
+    /// The Open Neural Network Exchange's.
+    Onnx = "ONNX",
+    /// torch.save and TorchScript, single or sharded, zip or legacy.
+    PyTorch = "PyTorch",
+    /// SavedModel folders, checkpoints, frozen graphs, and Keras' HDF5 files and `.keras` archives.
+    TensorFlow = "TensorFlow",
+    /// NumPy's arrays, one or an archive of them.
+    NumPy = "NumPy",
+}
+
+impl Format {
+    /// The format of a name, whatever its case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// The scale and zero point of a tensor that is quantized as a whole: `(code − zero_point) · scale`.
@@ -43,29 +54,6 @@ pub struct Affine {
     pub scale: f64,
     /// The code of zero.
     pub zero_point: i32,
-}
-
-impl Format {
-    /// Every format there is a parser for.
-    pub const ALL: [Self; 6] =
-        [Self::Gguf, Self::SafeTensors, Self::Onnx, Self::PyTorch, Self::TensorFlow, Self::NumPy];
-
-    /// The name in SQL (enum `model_format`).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gguf => "GGUF",
-            Self::SafeTensors => "SafeTensors",
-            Self::Onnx => "ONNX",
-            Self::TensorFlow => "TensorFlow",
-            Self::PyTorch => "PyTorch",
-            Self::NumPy => "NumPy",
-        }
-    }
-
-    /// The format of a name, whatever its case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
-    }
 }
 
 /// One tensor of a model, as its file's header describes it.
@@ -79,14 +67,14 @@ pub struct Tensor {
     pub dtype: Dtype,
     /// Which file of the model holds the bytes, from 0.
     pub file_no: usize,
-    /// First byte within that file; without a meaning when `derived` says how to get the bytes.
+    /// First byte within that file; without a meaning when `lazy` says how to get the bytes.
     pub offset: u64,
     /// Number of bytes.
     pub byte_length: u64,
     /// Number of weights: the product of the shape.
     pub weight_count: u64,
     /// How the bytes are computed, where they do not stand in the file in one piece as they are.
-    pub derived: Option<Arc<dyn Derived>>,
+    pub lazy: Option<Arc<dyn LazyTensor>>,
     /// Scale and zero point, where the whole tensor has one.
     pub affine: Option<Affine>,
 }
@@ -94,7 +82,7 @@ pub struct Tensor {
 impl Tensor {
     /// Where the bytes stand in the tensor's file; none where they are computed.
     pub fn range(&self) -> Option<Range> {
-        self.derived.is_none().then_some((self.offset, self.byte_length))
+        self.lazy.is_none().then_some((self.offset, self.byte_length))
     }
 
     /// The tensor's bytes, as a source of their own.
@@ -102,8 +90,8 @@ impl Tensor {
     /// # Errors
     /// [`SourceError`] when they cannot be computed.
     pub fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
-        let source = match &self.derived {
-            Some(derived) => derived.open(file)?,
+        let source = match &self.lazy {
+            Some(lazy) => lazy.open(file)?,
             None => Box::new(Ranges::new(file, [(self.offset, self.byte_length)])),
         };
         if source.len() != self.byte_length {
@@ -135,6 +123,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// A model of these tensors, whose architecture is still to be told from their names.
+    pub(crate) fn new(format: Format, metadata: Metadata, tensors: Vec<Tensor>) -> Self {
+        Self { format, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors }
+    }
+
     /// Number of weights over all tensors; saturates, which no real file can reach.
     pub fn parameter_count(&self) -> u64 {
         self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.weight_count))

@@ -48,12 +48,50 @@ pub enum SourceError {
     /// A file that belongs to the model is not among those given.
     #[error("{0}")]
     Absent(String),
-    /// Memory that the work needs can't be had.
+    /// There is no memory for the work.
     #[error("{0}")]
     OutOfMemory(String),
+    /// One of the others, while a tensor was read.
+    #[error("{}tensor \"{tensor}\": {error}", .file.as_ref().map(|file| format!("file \"{file}\", ")).unwrap_or_default())]
+    InTensor {
+        /// The file that holds the tensor's bytes, by its name within the model.
+        file: Option<String>,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        error: Box<SourceError>,
+    },
     /// A source of the caller's own failed.
     #[error("{0}")]
     Other(String),
+}
+
+impl SourceError {
+    /// Says which tensor could not be read, and in which file it is, if that has not been done.
+    #[must_use]
+    pub fn in_tensor(self, file: Option<&str>, tensor: &str) -> Self {
+        match self {
+            Self::InTensor { .. } => self,
+            error => Self::InTensor {
+                file: file.map(str::to_owned),
+                tensor: tensor.to_owned(),
+                error: Box::new(error),
+            },
+        }
+    }
+
+    /// What is wrong, without where.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::InTensor { error, .. } => error.cause(),
+            error => error,
+        }
+    }
+
+    /// True where the message names the file by its path.
+    pub(crate) fn names_its_file(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::NotAFile(_) | Self::Truncated { .. })
+    }
 }
 
 /// Random access to the bytes of one file of a model.
@@ -117,14 +155,14 @@ impl FileSource {
         let io = |error| SourceError::Io { action: "open", path: path.to_owned(), error };
         // O_NONBLOCK: opening a pipe nobody writes to must not hang before it can be refused.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(io)?;
-        Self::of(file, path)
+        Self::from_file(file, path)
     }
 
     /// A file that is open already, and was opened so that a pipe does not block.
     ///
     /// # Errors
     /// As [`FileSource::open`].
-    pub fn of(file: File, path: &Path) -> Result<Self, SourceError> {
+    pub fn from_file(file: File, path: &Path) -> Result<Self, SourceError> {
         let io = |error| SourceError::Io { action: "open", path: path.to_owned(), error };
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {

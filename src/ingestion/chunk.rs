@@ -376,7 +376,7 @@ impl Reader<'_> {
                     "Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().",
                 )
             });
-            self.computed = Some((tensor_no, tensor.open(self.files.source(tensor.file_no)).or_raise()));
+            self.computed = Some((tensor_no, self.files.open_tensor(tensor).or_raise()));
         }
         let (_, source) = self.computed.as_ref().expect("was just opened");
         source.read_at(start, bytes).or_raise();

@@ -81,7 +81,7 @@ impl Job {
 
     /// Parses the headers of the job's files.
     fn parse(&self, files: &FileSet) -> Model {
-        sources::parse_files(files, self.model_format.as_deref().map(NamedFormat::of), Detail::Summary)
+        sources::parse_files(files, self.model_format.as_deref().map(NamedFormat::from_name), Detail::Summary)
     }
 
     /// Opens the job's source, with the caller's own rights.

@@ -23,7 +23,7 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let files = job.open(model_data);
     let model = job.parse(&files);
     check_granularity(job, &model);
-    let computed = model.tensors.iter().filter(|tensor| tensor.derived.is_some());
+    let computed = model.tensors.iter().filter(|tensor| tensor.lazy.is_some());
     let computed: u64 = computed.map(|tensor| tensor.byte_length).sum();
     let total_bytes = (0..files.len()).map(|no| files.source(no).len()).sum::<u64>() + computed;
     let digests = digests(&files, &model, total_bytes);
@@ -126,10 +126,10 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
     let mut found: Vec<_> = of_files.iter().map(|digests| digests.tensors.iter()).collect();
     let mut of_tensors = Vec::new();
     for tensor in &model.tensors {
-        of_tensors.push(if tensor.derived.is_none() {
+        of_tensors.push(if tensor.lazy.is_none() {
             *found[tensor.file_no].next().expect("every tensor has its digest")
         } else {
-            let source = tensor.open(files.source(tensor.file_no)).or_raise();
+            let source = files.open_tensor(tensor).or_raise();
             let found = content_digest::<SourceError>(&*source, |done| progress(before + done));
             before += tensor.byte_length;
             found.or_raise()

@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use atomizer_core::formats::{FileSet, pickle_report};
+use atomizer_core::formats::safety::report::pickle_report;
+use atomizer_core::formats::{FileSet};
 use atomizer_core::model::Format;
 use atomizer_fuzz::common::{peak, torch::torch_zip};
 

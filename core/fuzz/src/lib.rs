@@ -66,7 +66,7 @@ fn verify_checksums(files: &[(&str, &[u8])]) {
 
 fn set<'a>(files: &[(&str, &'a [u8])]) -> Result<FileSet<'a>, ParseError> {
     let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>));
-    FileSet::of(files.collect())
+    FileSet::from_files(files.collect())
 }
 
 fn open(files: &[(&str, &[u8])], format: Format) -> Result<Model, ParseError> {

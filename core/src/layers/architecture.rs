@@ -74,13 +74,13 @@ impl Named<'_> {
 
     /// The extent of an axis of the first tensor of which the name ends so.
     fn extent(&self, ending: &str, axis: usize) -> Option<u64> {
-        let no = self.names.split('\n').position(|name| name.ends_with(ending))?;
-        self.tensors[no].shape.get(axis).copied()
+        let index = self.names.split('\n').position(|name| name.ends_with(ending))?;
+        self.tensors[index].shape.get(axis).copied()
     }
 }
 
 /// The architecture of a model with these tensors.
-pub fn of(tensors: &[Tensor]) -> String {
+pub fn from_tensors(tensors: &[Tensor]) -> String {
     let plain = |tensor: &Tensor| {
         let end = tensor.name.floor_char_boundary(MAX_NAME_BYTES.min(tensor.name.len()));
         // `layer_._0` is how Hugging Face's TensorFlow models write `layer.0`.
@@ -163,7 +163,7 @@ mod tests {
             offset: 0,
             byte_length: 0,
             weight_count: 0,
-            derived: None,
+            lazy: None,
             affine: None,
         }
     }
@@ -171,7 +171,7 @@ mod tests {
     #[track_caller]
     fn check(expected: &str, names: &[(&str, &[u64])]) {
         let tensors: Vec<_> = names.iter().map(|(name, shape)| tensor(name, shape)).collect();
-        assert_eq!(of(&tensors), expected);
+        assert_eq!(from_tensors(&tensors), expected);
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             ("unknown", &["a", "b"]),
         ] {
             let tensors: Vec<_> = names.iter().map(|name| tensor(name, &[])).collect();
-            assert_eq!(of(&tensors), expected, "{names:?}");
+            assert_eq!(from_tensors(&tensors), expected, "{names:?}");
         }
     }
 }

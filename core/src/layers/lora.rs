@@ -30,9 +30,9 @@ const PREFIXES: &[&str] = &["lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", 
 
 fn has_word(name: &str, words: &[&str]) -> bool {
     words.iter().any(|word| {
-        name.match_indices(word).any(|(at, _)| {
-            let before = name[..at].ends_with('.') || at == 0;
-            let after = name[at + word.len()..].starts_with('.') || name.len() == at + word.len();
+        name.match_indices(word).any(|(start, _)| {
+            let before = name[..start].ends_with('.') || start == 0;
+            let after = name[start + word.len()..].starts_with('.') || name.len() == start + word.len();
             before && after
         })
     })

@@ -20,7 +20,7 @@ const LORA_RANK_KEY: &str = "atomizer.lora_rank";
 /// diffusion model, the rank of a LoRA.
 pub fn describe(model: &mut Model) {
     if model.architecture == UNKNOWN_ARCHITECTURE {
-        model.architecture = architecture::of(&model.tensors);
+        model.architecture = architecture::from_tensors(&model.tensors);
     }
     let mut found = Vec::new();
     let components = diffusion::components(&model.architecture, &model.tensors);

@@ -69,7 +69,7 @@ fn check(name: &str, path: &str, format: Format) -> Option<Model> {
     }
     let extra: Vec<_> = found.keys().filter(|name| !expected.contains_key(*name)).collect();
     assert!(extra.is_empty(), "not in the manifest: {extra:?}");
-    let derived = model.tensors.iter().filter(|tensor| tensor.derived.is_some()).count();
+    let derived = model.tensors.iter().filter(|tensor| tensor.lazy.is_some()).count();
     println!("{name}: {} tensors, {derived} of them computed; {}", found.len(), model.architecture);
     Some(model)
 }
@@ -102,7 +102,7 @@ fn small_onnx_with_external_data() {
         .tensors
         .iter()
         .filter(|tensor| tensor.file_no > 0)
-        .map(|tensor| tensor.derived.is_some())
+        .map(|tensor| tensor.lazy.is_some())
         .collect();
     assert_eq!(tied.len(), 4);
     assert_eq!(tied.iter().filter(|derived| **derived).count(), 1);
@@ -122,7 +122,7 @@ fn small_checkpoints() {
         assert_eq!(formats::open_path(&path).unwrap().len(), 2);
     }
     let model = check("small-partitioned", "small-partitioned.index", Format::TensorFlow).unwrap();
-    let computed: Vec<_> = model.tensors.iter().filter(|tensor| tensor.derived.is_some()).collect();
+    let computed: Vec<_> = model.tensors.iter().filter(|tensor| tensor.lazy.is_some()).collect();
     assert_eq!(computed.len(), 1, "slices along the first axis are the variable as it is");
     assert_eq!(computed[0].name, "columns");
     let model = check("small-keras.index", "small-keras.index", Format::TensorFlow).unwrap();

@@ -110,7 +110,7 @@ fn archives_are_described_and_not_run() {
         assert_eq!(text(&model, "keras_version"), "3.15.1");
         assert_eq!(text(&model, "date_saved"), "2026-11-25@00:00:00");
         // Contiguous values of a stored entry stand in the archive as they are.
-        let plain = model.tensors.iter().filter(|tensor| tensor.derived.is_none()).count();
+        let plain = model.tensors.iter().filter(|tensor| tensor.lazy.is_none()).count();
         assert_eq!(plain, if name == "stored.keras" { 2 } else { 0 });
     }
 }
@@ -121,7 +121,7 @@ fn rows_in_one_piece_are_plain() {
         let model = open(&golden(name), Detail::Full).unwrap();
         let is_plain = |name: &str| {
             let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
-            tensor.derived.is_none()
+            tensor.lazy.is_none()
         };
         assert!(is_plain("one/plain"));
         assert!(!is_plain("one/gzip") && !is_plain("fixed/plain") && !is_plain("fixed/big_endian_rows"));

@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod decode;
 mod decode_quant;
+mod detection;
 mod examples;
 mod gguf;
 mod graph_manifests;

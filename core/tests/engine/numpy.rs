@@ -4,7 +4,8 @@
 use crate::common::zip::{archive, deflated, stored};
 use crate::common::{Kind, accepted, assert_refused, bytes_of, malformed, open, survives_damage};
 use crate::testdata;
-use atomizer_core::formats::{Detail, pickle_report};
+use atomizer_core::formats::Detail;
+use atomizer_core::formats::safety::report::pickle_report;
 use atomizer_core::metadata::to_json;
 use atomizer_core::model::Format;
 use proptest::prelude::*;
@@ -32,7 +33,7 @@ fn single_arrays() {
         let model = accepted(&file);
         assert_eq!((model.format, model.tensors[0].name.as_str()), (Format::NumPy, "array"));
         assert_eq!(model.tensors[0].shape, [2, 3]);
-        assert!(model.tensors[0].derived.is_none());
+        assert!(model.tensors[0].lazy.is_none());
         assert_eq!(bytes_of(&model, "array", &file), data);
     }
     // Python 2 wrote long integers; spaces and double quotes are Python's too.

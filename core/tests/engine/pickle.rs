@@ -3,9 +3,10 @@
 use crate::common::torch::{Pickle, dict, legacy, torch_zip};
 use crate::common::zip::{archive, deflated, stored};
 use crate::common::{Kind, assert_refused, noise, open, peak};
-use atomizer_core::formats::pickle::verdict::{Verdict, judge};
-use atomizer_core::formats::pickle::{self, Object, Value};
-use atomizer_core::formats::{self, Detail, FileSet, ParseError, pickle_report};
+use atomizer_core::formats::containers::pickle::{self, Object, Value};
+use atomizer_core::formats::safety::classify::{Verdict, classify};
+use atomizer_core::formats::safety::report::{PickleReport, pickle_report};
+use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use proptest::prelude::*;
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ fn text_of(pickle: &pickle::Pickle, value: Value, depth: usize) -> String {
             Object::Bytes(length) => format!("bytes({length})"),
             Object::Long(bytes) => format!("long({})", bytes.len()),
             Object::Persistent(id) => format!("persistent{}", text_of(pickle, *id, depth - 1)),
-            Object::Made(made) => format!(
+            Object::Deferred(made) => format!(
                 "{}{}[{}]{{{}}}={}",
                 text_of(pickle, made.callee, depth - 1),
                 text_of(pickle, made.arguments, depth - 1),
@@ -230,7 +231,7 @@ fn malicious_pickles_do_nothing_and_are_reported() {
     assert!(!canary.exists());
 }
 
-fn report(file: &[u8]) -> pickle::report::PickleReport {
+fn report(file: &[u8]) -> PickleReport {
     pickle_report(&FileSet::single("model", Box::new(file))).unwrap()
 }
 
@@ -255,8 +256,11 @@ fn the_report_reads_every_pickle_of_a_file() {
         "{:?}",
         found.broken
     );
-    let globals: Vec<_> =
-        found.globals.iter().map(|g| (g.module.as_str(), g.name.as_str(), g.times, g.verdict)).collect();
+    let globals: Vec<_> = found
+        .globals
+        .iter()
+        .map(|g| (g.module.as_str(), g.name.as_str(), g.import_count, g.verdict))
+        .collect();
     assert_eq!(
         globals,
         [
@@ -310,7 +314,7 @@ fn verdicts() {
         ("", "", Verdict::Dangerous),
         ("os.path", "join", Verdict::Dangerous),
     ] {
-        assert_eq!(judge(module, name).0, verdict, "{module}.{name}");
+        assert_eq!(classify(module, name).0, verdict, "{module}.{name}");
     }
 }
 

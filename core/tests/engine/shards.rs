@@ -2,9 +2,11 @@
 
 use crate::common::gguf::{Gguf, entry, plain, u16, val};
 use crate::common::safetensors::{index, one};
+use crate::common::zip::{archive, deflate, deflated};
 use crate::common::{Folder, Kind, assert_refused, open_files};
-use atomizer_core::formats::{self, Detail, ParseError};
+use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::Model;
+use atomizer_core::source::SourceError;
 use std::path::Path;
 
 fn open(path: &Path) -> Result<Model, ParseError> {
@@ -73,6 +75,50 @@ fn a_split_model_is_opened_by_any_of_its_parts() {
     }
     std::fs::remove_file(&paths[1]).unwrap();
     assert_refused(open(&paths[0]), Kind::Source, "m-00002-of-00003.gguf");
+    let many = folder.write("huge-00001-of-09999.gguf", &plain().build());
+    assert_refused(open(&many), Kind::TooLarge, "the model has 9999 parts (at most 512)");
+}
+
+#[test]
+fn an_error_names_its_file_and_format() {
+    let starts = |result: Result<Model, ParseError>, start: &str| {
+        let message = result.unwrap_err().to_string();
+        assert!(message.starts_with(start), "{message}");
+    };
+    let (a, mut b) = (one("t1"), one("t2"));
+    b.truncate(b.len() - 1);
+    let both = index(&[("t1", "a"), ("t2", "b.safetensors")]);
+    let damaged = open_index(&both, &[("a", &a), ("b.safetensors", &b)]);
+    starts(damaged, "SafeTensors file \"b.safetensors\": tensor \"t2\" lies at");
+    let twice = open_index(&index(&[("t1", "b.safetensors")]), &[("a", &a), ("b.safetensors", &a)]);
+    starts(twice, "SafeTensors file \"b.safetensors\": tensor \"t1\" is listed twice");
+    let absent = open_index(&index(&[("t1", "c")]), &[("a", &a)]);
+    starts(absent, "SafeTensors file \"model.safetensors.index.json\": the index says");
+    let mut good = parts(&[(0, 2), (1, 2)], 2);
+    good[1].truncate(30);
+    let cut = open_files(&[("x-1.gguf", &good[0]), ("x-2.gguf", &good[1])]);
+    starts(cut, "GGUF file \"x-2.gguf\": ");
+    let unnamed = FileSet::unnamed(Box::new(&b[..]));
+    starts(formats::parse(&unnamed, None, Detail::Summary), "SafeTensors: tensor \"t2\" lies at");
+    starts(open_files(&[("y", b"nothing known")]), "file \"y\": the content is of no known model format");
+}
+
+#[test]
+fn an_error_while_a_tensor_is_read_names_both() {
+    let values: Vec<u8> = (0..2048u32).map(|i| (i * i % 251) as u8).collect();
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2048,), }";
+    let array =
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &values].concat();
+    let mut file = archive(&[deflated("w.npy", &array)]);
+    let stream = deflate(&array);
+    let start = file.windows(stream.len()).position(|bytes| bytes == stream).unwrap();
+    file[start + stream.len() - 3] ^= 0x10;
+    let files = FileSet::single("x.npz", Box::new(&file[..]));
+    let model = formats::parse(&files, None, Detail::Summary).unwrap();
+    let source = files.open_tensor(&model.tensors[0]).unwrap();
+    let error = source.read_at(0, &mut vec![0; values.len()]).unwrap_err();
+    assert!(error.to_string().starts_with("file \"x.npz\", tensor \"w\": "), "{error}");
+    assert!(matches!(error.cause(), SourceError::Malformed(_)), "{error:?}");
 }
 
 fn open_index(index: &[u8], shards: &[(&str, &[u8])]) -> Result<Model, ParseError> {

@@ -42,7 +42,7 @@ fn a_tensor_is_read_straight_from_the_file() {
         assert_eq!((model.format, names(&model)), (Format::PyTorch, vec!["w"]));
         let tensor = &model.tensors[0];
         assert_eq!((&tensor.shape[..], tensor.dtype, tensor.weight_count), (&[2, 3][..], Dtype::F32, 6));
-        assert!(tensor.derived.is_none() && tensor.affine.is_none());
+        assert!(tensor.lazy.is_none() && tensor.affine.is_none());
         assert_eq!(file[tensor.offset as usize..][..24], storage);
         assert_eq!(bytes_of(&model, "w", &file), storage);
     }
@@ -88,11 +88,11 @@ fn views_are_gathered() {
     let plain: Vec<String> = accepted(&stored_file)
         .tensors
         .into_iter()
-        .filter(|tensor| tensor.derived.is_none() && tensor.byte_length > 0)
+        .filter(|tensor| tensor.lazy.is_none() && tensor.byte_length > 0)
         .map(|tensor| tensor.name)
         .collect();
     assert_eq!(plain, ["whole"]);
-    assert!(accepted(&big_file).tensors.iter().all(|t| t.derived.is_some() || t.byte_length == 0));
+    assert!(accepted(&big_file).tensors.iter().all(|t| t.lazy.is_some() || t.byte_length == 0));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn tied_weights_stand_in_the_file_once() {
     let file = torch_zip(&pickle, &[("0", &floats([3, 4]))]);
     let model = accepted(&file);
     assert_eq!(names(&model), ["embed", "head"]);
-    assert!(model.tensors[0].derived.is_none() && model.tensors[1].derived.is_some());
+    assert!(model.tensors[0].lazy.is_none() && model.tensors[1].lazy.is_some());
     assert_eq!(bytes_of(&model, "embed", &file), bytes_of(&model, "head", &file));
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::zip::{Entry, Local, archive, deflate, deflated, stored};
 use crate::common::{Kind, assert_refused, noise, peak};
-use atomizer_core::formats::zip::{self, Method};
+use atomizer_core::formats::containers::zip::{self, Method};
 use atomizer_core::source::SourceError;
 use proptest::prelude::*;
 

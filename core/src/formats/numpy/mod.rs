@@ -1,15 +1,19 @@
 //! NumPy: one array (`.npy`), or a ZIP archive of them (`.npz`).
 //! Source: `numpy/lib/format.py`, versions 1.0 to 3.0.
 
-use super::derived::{ByteSwapped, Part, Range, Strided};
-use super::zip::{self, Entry, Method};
-use super::{
-    FileSet, ParseError, check_tensor_count, malformed, push_unlisted, too_large, unsupported, weight_count,
-};
+use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
-use crate::metadata::Metadata;
-use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
-use crate::source::{Source, SourceError};
+use crate::formats::containers::zip::{self, Entry, Method};
+use crate::formats::error::{ParseError, malformed, too_large, unsupported};
+use crate::formats::files::FileSet;
+use crate::formats::limits::{check_tensor_count, weight_count};
+use crate::formats::reader::{Content, FormatReader};
+use crate::formats::support::lazy::{Buffered, ByteSwapped, Strided, SubRange};
+use crate::formats::support::metadata_builder::push_unlisted;
+use crate::lazy_tensor::LazyTensor;
+use crate::metadata::{Detail, Metadata};
+use crate::model::{Format, Model, Tensor};
+use crate::source::Source;
 use literal::{Literal, read_literal};
 use std::sync::Arc;
 
@@ -26,72 +30,79 @@ const MAX_DIMS: usize = 64;
 /// Largest compressed array that is held in memory because it is in Fortran order.
 const MAX_HELD_ARRAY: u64 = 256 << 20;
 
+/// The reader of NumPy's arrays.
+pub(super) struct Numpy;
+
+impl FormatReader for Numpy {
+    fn format(&self) -> Format {
+        Format::NumPy
+    }
+
+    fn sniff(&self, content: &Content) -> Result<bool, ParseError> {
+        Ok(content.head.starts_with(MAGIC))
+    }
+
+    fn sniff_archive(&self, entries: &[String]) -> bool {
+        entries.iter().any(|name| name.ends_with(SUFFIX))
+    }
+
+    fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
+        parse(files)
+    }
+}
+
 /// True for a file that is an array.
 ///
 /// # Errors
-/// [`SourceError`] when it cannot be read.
-pub fn is_array(source: &dyn Source) -> Result<bool, SourceError> {
-    let mut head = [0; MAGIC.len()];
-    if source.len() < head.len() as u64 {
-        return Ok(false);
-    }
-    source.read_at(0, &mut head)?;
-    Ok(head == MAGIC)
-}
-
-/// True for an archive of arrays, by the names of its entries.
-pub fn is_numpy(entries: &[String]) -> bool {
-    entries.iter().any(|name| name.ends_with(SUFFIX))
+/// [`ParseError`] when it cannot be read.
+pub(super) fn is_array(source: &dyn Source) -> Result<bool, ParseError> {
+    Numpy.sniff(&Content::read(source)?)
 }
 
 /// Where the pickle of an array of objects starts; none for other arrays.
 ///
 /// # Errors
 /// [`ParseError`] when it is no array.
-pub fn objects_at(source: &dyn Source) -> Result<Option<u64>, ParseError> {
+pub(super) fn objects_at(source: &dyn Source) -> Result<Option<u64>, ParseError> {
     let header = Header::read(source)?;
     Ok((header.element == Element::Objects).then_some(header.data_start))
 }
 
 /// Parses archives of arrays, or single arrays.
-///
-/// # Errors
-/// [`ParseError`] for what NumPy would not read either.
-pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError> {
+fn parse(files: &FileSet) -> Result<Model, ParseError> {
     let (mut tensors, mut unlisted) = (Vec::new(), Vec::new());
-    for &file_no in data_files {
-        let source = files.source(file_no);
-        if zip::is_archive(source)? {
-            for entry in zip::entries(source)? {
-                if let Some(name) = entry.name.strip_suffix(SUFFIX).filter(|name| !name.is_empty()) {
-                    let header =
-                        Header::read(&*entry.open(source)?).map_err(|error| within(&entry.name, error))?;
-                    add(&mut tensors, &mut unlisted, name, header, Some(&entry), file_no, source)?;
-                }
-            }
-        } else {
-            let name = files.name(file_no);
-            let name = name.strip_suffix(SUFFIX).filter(|name| !name.is_empty()).unwrap_or("array");
-            let header = Header::read(source)?;
-            add(&mut tensors, &mut unlisted, name, header, None, file_no, source)?;
-        }
+    for file_no in files.data_files() {
+        parse_file(files, file_no, &mut tensors, &mut unlisted)
+            .map_err(|error| error.in_file(files.given_name(file_no)))?;
     }
     if tensors.is_empty() && unlisted.is_empty() {
         return Err(malformed!("the archive has no array"));
     }
     let mut metadata = Metadata::new();
     push_unlisted(&mut metadata, unlisted);
-    Ok(Model { format: Format::NumPy, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors })
+    Ok(Model::new(Format::NumPy, metadata, tensors))
 }
 
-/// Says in which entry something is wrong.
-fn within(name: &str, error: ParseError) -> ParseError {
-    match error {
-        ParseError::Malformed(what) => malformed!("entry \"{name}\": {what}"),
-        ParseError::Unsupported(what) => unsupported!("entry \"{name}\": {what}"),
-        ParseError::TooLarge(what) => too_large!("entry \"{name}\": {what}"),
-        ParseError::Source(error) => ParseError::Source(error),
+fn parse_file(
+    files: &FileSet,
+    file_no: usize,
+    tensors: &mut Vec<Tensor>,
+    unlisted: &mut Vec<(String, String)>,
+) -> Result<(), ParseError> {
+    let source = files.source(file_no);
+    if zip::is_archive(source)? {
+        for entry in zip::entries(source)? {
+            if let Some(name) = entry.name.strip_suffix(SUFFIX).filter(|name| !name.is_empty()) {
+                let header = Header::read(&*entry.open(source)?)
+                    .map_err(|error| error.within(format_args!("entry \"{}\"", entry.name)))?;
+                add(tensors, unlisted, name, header, Some(&entry), file_no, source)?;
+            }
+        }
+        return Ok(());
     }
+    let name = files.name(file_no);
+    let name = name.strip_suffix(SUFFIX).filter(|name| !name.is_empty()).unwrap_or("array");
+    add(tensors, unlisted, name, Header::read(source)?, None, file_no, source)
 }
 
 fn add(
@@ -131,11 +142,13 @@ fn add(
     let inflated = entry.filter(|entry| entry.method == Method::Deflated);
     let offset = entry.map_or(0, |entry| entry.data_offset);
     let start = offset + if inflated.is_some() { 0 } else { header.data_start };
-    let raw: Arc<dyn Derived> = match inflated {
-        None => Arc::new(Range { offset: start, length: byte_length }),
-        Some(entry) => Arc::new(Part { of: entry.recipe(), offset: header.data_start, length: byte_length }),
+    let raw: Arc<dyn LazyTensor> = match inflated {
+        None => Arc::new(ByteRange::new(start, byte_length)),
+        Some(entry) => {
+            Arc::new(SubRange { of: entry.recipe(), range: ByteRange::new(header.data_start, byte_length) })
+        }
     };
-    let mut derived = inflated.map(|_| raw.clone());
+    let mut lazy = inflated.map(|_| raw.clone());
     // A vector is the same in both orders.
     if header.fortran_order && header.shape.iter().filter(|extent| **extent > 1).count() > 1 {
         let mut of = raw.clone();
@@ -145,7 +158,7 @@ fn add(
                     "array \"{name}\" is in Fortran order and its {byte_length} bytes are compressed (at most {MAX_HELD_ARRAY})"
                 ));
             }
-            of = Arc::new(super::derived::Held { of });
+            of = Arc::new(Buffered { of });
         }
         let mut strides = vec![1u64; header.shape.len()];
         for axis in 1..strides.len() {
@@ -153,14 +166,14 @@ fn add(
         }
         let view = Strided::new(of, byte_length, width, 0, &header.shape, &strides);
         let view = view.ok_or_else(|| malformed!("array \"{name}\" cannot be in Fortran order"))?;
-        derived = Some(Arc::new(view));
+        lazy = Some(Arc::new(view));
     }
     let part_width = match dtype {
         Dtype::C64 | Dtype::C128 => width / 2,
         _ => width,
     };
     if big_endian && part_width > 1 {
-        derived = Some(Arc::new(ByteSwapped { of: derived.unwrap_or(raw), element_bytes: part_width }));
+        lazy = Some(Arc::new(ByteSwapped { of: lazy.unwrap_or(raw), element_bytes: part_width }));
     }
     tensors.push(Tensor {
         name: name.to_owned(),
@@ -170,7 +183,7 @@ fn add(
         offset: start,
         byte_length,
         weight_count: count,
-        derived,
+        lazy,
         affine: None,
     });
     check_tensor_count((tensors.len() + unlisted.len()) as u64)
@@ -189,7 +202,7 @@ enum Element {
 
 impl Element {
     /// Reads a type's description: byte order, kind, bytes.
-    fn of(descr: &str) -> Self {
+    fn from_descr(descr: &str) -> Self {
         let (order, kind) = descr.split_at_checked(1).unwrap_or_default();
         let dtype = match kind {
             "f2" => Dtype::F16,
@@ -261,7 +274,7 @@ impl Header {
         let (mut element, mut fortran_order, mut shape) = (None, None, None);
         for (key, value) in pairs {
             let twice = match (key.as_str(), value) {
-                ("descr", Literal::Text(descr)) => element.replace(Element::of(&descr)).is_some(),
+                ("descr", Literal::Text(descr)) => element.replace(Element::from_descr(&descr)).is_some(),
                 ("descr", Literal::List(_)) => element.replace(Element::Other("record".into())).is_some(),
                 ("fortran_order", Literal::Bool(order)) => fortran_order.replace(order).is_some(),
                 ("shape", Literal::Tuple(extents)) => {

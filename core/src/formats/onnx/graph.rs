@@ -9,10 +9,12 @@
 
 use super::tensor::{External, Found, dims, read};
 use crate::dtype::Dtype;
-use crate::formats::notes::{Names, Notes};
-use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
-use crate::formats::protobuf::{Field, Payload, Span, Wire, once};
-use crate::formats::{ParseError, check_tensor_count, malformed, too_large};
+use crate::formats::containers::protobuf::numbers::{Coding, Form, Numbers, Seen};
+use crate::formats::containers::protobuf::{Field, Payload, Span, Wire, once};
+use crate::formats::error::{ParseError, malformed, too_large};
+use crate::formats::limits::check_tensor_count;
+use crate::formats::support::metadata_builder::MetadataBuilder;
+use crate::formats::support::tensor_names::TensorNames;
 use crate::model::Tensor;
 use crate::source::Source;
 use std::collections::HashMap;
@@ -29,29 +31,29 @@ pub struct Content {
     /// Tensors whose bytes are in other files.
     pub elsewhere: Vec<(Tensor, External)>,
     /// What the header says.
-    pub notes: Notes,
+    pub metadata: MetadataBuilder,
 }
 
 /// Reads the file `ModelProto`.
 pub fn read_model(source: &dyn Source) -> Result<Content, ParseError> {
     let mut reader = Reader {
         wire: Wire::new(source),
-        names: Names::new(source.len()),
+        names: TensorNames::new(source.len()),
         places: HashMap::new(),
-        content: Content { here: Vec::new(), elsewhere: Vec::new(), notes: Notes::default() },
+        content: Content { here: Vec::new(), elsewhere: Vec::new(), metadata: MetadataBuilder::default() },
         texts: 0,
         sparse: Vec::new(),
     };
     reader.model(Span::all(source))?;
     let Reader { mut content, texts, sparse, .. } = reader;
-    content.notes.texts("onnx.sparse_tensors", sparse)?;
-    content.notes.count("onnx.string_tensors", texts)?;
+    content.metadata.texts("onnx.sparse_tensors", sparse)?;
+    content.metadata.count("onnx.string_tensors", texts)?;
     Ok(content)
 }
 
 struct Reader<'a> {
     wire: Wire<'a>,
-    names: Names,
+    names: TensorNames,
     /// The names of sub-graphs that are taken, and how often each was asked for.
     places: HashMap<String, u64>,
     content: Content,
@@ -94,14 +96,14 @@ impl Reader<'_> {
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
                 1 => {
-                    once(&mut ir_version, field.varint()?, "the model's ir_version", field.span.at)?;
-                    self.content.notes.number("ir_version", field.varint()? as i64)?;
+                    once(&mut ir_version, field.varint()?, "the model's ir_version", field.span.offset)?;
+                    self.content.metadata.number("ir_version", field.varint()? as i64)?;
                 }
                 2 => self.note("producer_name", &field)?,
                 3 => self.note("producer_version", &field)?,
                 4 => self.note("domain", &field)?,
-                5 => self.content.notes.number("model_version", field.varint()? as i64)?,
-                7 => once(&mut graph, field.bytes()?, "the model's graph", field.span.at)?,
+                5 => self.content.metadata.number("model_version", field.varint()? as i64)?,
+                7 => once(&mut graph, field.bytes()?, "the model's graph", field.span.offset)?,
                 8 => {
                     opsets += 1;
                     self.opset(field.bytes()?)?;
@@ -123,7 +125,7 @@ impl Reader<'_> {
 
     fn note(&mut self, key: &str, field: &Field) -> Result<(), ParseError> {
         let text = self.wire.text(field.bytes()?, key)?;
-        if text.is_empty() { Ok(()) } else { self.content.notes.text(key, text) }
+        if text.is_empty() { Ok(()) } else { self.content.metadata.text(key, text) }
     }
 
     /// An `OperatorSetIdProto`.
@@ -137,7 +139,7 @@ impl Reader<'_> {
             }
         }
         let domain = if domain.is_empty() { "ai.onnx" } else { &domain };
-        self.content.notes.number(format!("opset_import.{domain}"), version)
+        self.content.metadata.number(format!("opset_import.{domain}"), version)
     }
 
     /// A `StringStringEntryProto` of `metadata_props`.
@@ -150,7 +152,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        self.content.notes.text(format!("metadata_props.{key}"), value)
+        self.content.metadata.text(format!("metadata_props.{key}"), value)
     }
 
     /// A `TrainingInfoProto`.
@@ -227,7 +229,7 @@ impl Reader<'_> {
         if place.is_empty() {
             for (key, count) in [("graph.nodes", nodes), ("graph.inputs", inputs), ("graph.outputs", outputs)]
             {
-                self.content.notes.count(key, count)?;
+                self.content.metadata.count(key, count)?;
             }
         }
         Ok(())
@@ -278,18 +280,20 @@ impl Reader<'_> {
     ) -> Result<(), ParseError> {
         let (mut attribute, mut rest) = (Attribute::default(), message);
         while let Some(field) = self.wire.next(&mut rest)? {
-            let at = field.span.at;
+            let offset = field.span.offset;
             match (field.number, field.payload) {
                 (1, _) => attribute.name = Some(field.bytes()?),
-                (2, Payload::Fixed32) => once(&mut attribute.float, field.span, "an attribute's f", at)?,
-                (3, Payload::Varint(_)) => once(&mut attribute.int, field, "an attribute's i", at)?,
-                (5, _) => once(&mut attribute.tensor, field.bytes()?, "an attribute's t", at)?,
-                (6, _) => once(&mut attribute.graph, field.bytes()?, "an attribute's g", at)?,
+                (2, Payload::Fixed32) => once(&mut attribute.float, field.span, "an attribute's f", offset)?,
+                (3, Payload::Varint(_)) => once(&mut attribute.int, field, "an attribute's i", offset)?,
+                (5, _) => once(&mut attribute.tensor, field.bytes()?, "an attribute's t", offset)?,
+                (6, _) => once(&mut attribute.graph, field.bytes()?, "an attribute's g", offset)?,
                 (7, _) => attribute.floats.add(&field, Coding::Fixed32)?,
                 (8, _) => attribute.ints.add(&field, Coding::Varint)?,
                 (4 | 9, _) => attribute.texts = true,
                 (11, _) => attribute.has_graphs = true,
-                (22, _) => once(&mut attribute.sparse, field.bytes()?, "an attribute's sparse_tensor", at)?,
+                (22, _) => {
+                    once(&mut attribute.sparse, field.bytes()?, "an attribute's sparse_tensor", offset)?
+                }
                 _ => {}
             }
         }
@@ -312,12 +316,12 @@ impl Reader<'_> {
             self.graph(graph, &place, depth + 1)?;
         }
         if attribute.has_graphs {
-            let (mut rest, mut no) = (message, 0);
+            let (mut rest, mut graph_no) = (message, 0);
             while let Some(field) = self.wire.next(&mut rest)? {
                 if field.number == 11 {
-                    let place = self.place_below(place, &name, &format!("{attribute_name}.{no}"))?;
+                    let place = self.place_below(place, &name, &format!("{attribute_name}.{graph_no}"))?;
                     self.graph(field.bytes()?, &place, depth + 1)?;
-                    no += 1;
+                    graph_no += 1;
                 }
             }
         }
@@ -339,7 +343,7 @@ impl Reader<'_> {
         place: &str,
     ) -> Result<(), ParseError> {
         let output =
-            node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.at))?;
+            node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.offset))?;
         let name = self.wire.text(output, "an output's name")?;
         if let Some(tensor) = attribute.tensor {
             return self.tensor(tensor, Some(&name), place);
@@ -351,26 +355,32 @@ impl Reader<'_> {
         let numbers =
             |field, form, count| Numbers { message, field, coding: Coding::Varint, form, count, fill: false };
         if let Some(float) = attribute.float {
-            return self.push_value(&name, place, Dtype::F32, &[], float.at, None);
+            return self.push_value(&name, place, Dtype::F32, &[], float.offset, None);
         }
         if let Some(int) = attribute.int {
-            let recipe = numbers(3, Form::of(8), 1);
-            return self.push_value(&name, place, Dtype::I64, &[], int.span.at, Some(recipe));
+            let recipe = numbers(3, Form::for_width(8), 1);
+            return self.push_value(&name, place, Dtype::I64, &[], int.span.offset, Some(recipe));
         }
         if is(&mut self.wire, "value_floats")? {
-            let count = attribute.floats.most();
+            let count = attribute.floats.max();
             let plain = attribute.floats.plain(Coding::Fixed32, 4 * count);
-            let recipe = Numbers { coding: Coding::Fixed32, ..numbers(7, Form::of(4), count) };
+            let recipe = Numbers { coding: Coding::Fixed32, ..numbers(7, Form::for_width(4), count) };
             let recipe = plain.is_none().then_some(recipe).filter(|_| count > 0);
-            return self.push_value(&name, place, Dtype::F32, &[count], plain.unwrap_or(message.at), recipe);
+            return self.push_value(
+                &name,
+                place,
+                Dtype::F32,
+                &[count],
+                plain.unwrap_or(message.offset),
+                recipe,
+            );
         }
         if is(&mut self.wire, "value_ints")? {
             let (message, ints) = (message, &attribute.ints);
             // Packed numbers of variable length have to be counted, as there is no shape.
-            let count =
-                if ints.least() == ints.most() { ints.most() } else { self.count_varints(message, 8)? };
-            let recipe = Some(numbers(8, Form::of(8), count)).filter(|_| count > 0);
-            return self.push_value(&name, place, Dtype::I64, &[count], message.at, recipe);
+            let count = if ints.min() == ints.max() { ints.max() } else { self.count_varints(message, 8)? };
+            let recipe = Some(numbers(8, Form::for_width(8), count)).filter(|_| count > 0);
+            return self.push_value(&name, place, Dtype::I64, &[count], message.offset, recipe);
         }
         self.texts += u64::from(attribute.texts);
         Ok(())
@@ -408,7 +418,7 @@ impl Reader<'_> {
             offset,
             byte_length: weight_count * u64::from(dtype.info().block_bytes),
             weight_count,
-            derived: recipe.map(|recipe| Arc::new(recipe) as _),
+            lazy: recipe.map(|recipe| Arc::new(recipe) as _),
             affine: None,
         }))
     }
@@ -423,16 +433,16 @@ impl Reader<'_> {
     fn sparse(&mut self, message: Span, name: Option<&str>, place: &str) -> Result<(), ParseError> {
         let (mut values, mut indices, mut shape, mut rest) = (None, None, Vec::new(), message);
         while let Some(field) = self.wire.next(&mut rest)? {
-            let at = field.span.at;
+            let offset = field.span.offset;
             match field.number {
-                1 => once(&mut values, field.bytes()?, "a sparse tensor's values", at)?,
-                2 => once(&mut indices, field.bytes()?, "a sparse tensor's indices", at)?,
+                1 => once(&mut values, field.bytes()?, "a sparse tensor's values", offset)?,
+                2 => once(&mut indices, field.bytes()?, "a sparse tensor's indices", offset)?,
                 3 => dims(&mut self.wire, &field, &mut shape)?,
                 _ => {}
             }
         }
         let values =
-            values.ok_or_else(|| malformed!("the sparse tensor at byte {} has no values", message.at))?;
+            values.ok_or_else(|| malformed!("the sparse tensor at byte {} has no values", message.offset))?;
         let name = match name {
             Some(name) => name.to_owned(),
             None => self.tensor_name(values)?,

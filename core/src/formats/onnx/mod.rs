@@ -4,39 +4,75 @@
 mod graph;
 mod tensor;
 
-use super::{FileSet, ParseError, malformed, missing, shared};
-use crate::model::{Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
-use crate::source::Source;
+use crate::formats::containers::protobuf::sniff::{Head, Sniffed, sniff_protobuf};
+use crate::formats::error::{ParseError, malformed, missing};
+use crate::formats::files::{FileSet, FirstFile, Siblings};
+use crate::formats::reader::{Content, FormatReader};
+use crate::formats::support::overlaps::resolve_overlaps;
+use crate::metadata::Detail;
+use crate::model::{Format, Model, Tensor};
 use std::collections::BTreeSet;
 use tensor::External;
 
-/// Parses a model. External data are the set's further files, by their paths.
-///
-/// # Errors
-/// [`ParseError`] for anything the format forbids, and for external data that are not there.
-pub fn parse(files: &FileSet) -> Result<Model, ParseError> {
-    let content = graph::read_model(files.source(0))?;
-    let mut tensors = content.here;
-    for (tensor, external) in content.elsewhere {
-        tensors.push(place(tensor, &external, files)?);
+/// Fields of a `ModelProto` that hold bytes; 1 and 5 are numbers.
+const BYTES_FIELDS: &[u32] = &[2, 3, 4, 6, 7, 8, 14, 20, 25, 26];
+const GRAPH_FIELD: u32 = 7;
+
+/// The reader of ONNX.
+pub(super) struct Onnx;
+
+impl FormatReader for Onnx {
+    fn format(&self) -> Format {
+        Format::Onnx
     }
-    let bytes = (0..files.len()).fold(0u64, |sum, no| sum.saturating_add(files.source(no).len()));
-    shared::settle(&mut tensors, bytes, 0)?;
-    Ok(Model {
-        format: Format::Onnx,
-        architecture: UNKNOWN_ARCHITECTURE.into(),
-        metadata: content.notes.finish(),
-        tensors,
-    })
+
+    /// A model begins with its version, a number in field 1 that is left out when it is 0, and has a graph in
+    /// field 7.
+    fn sniff(&self, content: &Content) -> Result<bool, ParseError> {
+        let found = sniff_protobuf(content.source, |_, Head { number, is_bytes, is_first, .. }| {
+            Ok(match (number, is_bytes) {
+                (1, false) | (2, true) => Sniffed::Unknown,
+                _ if is_first => Sniffed::Other,
+                (GRAPH_FIELD, true) => Sniffed::Found(()),
+                (5, false) => Sniffed::Unknown,
+                (number, true) if BYTES_FIELDS.contains(&number) => Sniffed::Unknown,
+                _ => Sniffed::Other,
+            })
+        });
+        Ok(found?.is_some())
+    }
+
+    /// The files of external data.
+    fn siblings(&self, file: &FirstFile) -> Result<Siblings, ParseError> {
+        let content = graph::read_model(file.source())?;
+        let paths = content.elsewhere.iter().map(|(tensor, external)| {
+            let path = path_beneath(tensor, &external.location)?;
+            if path == file.name() {
+                return Err(in_the_model_itself(tensor, &path));
+            }
+            Ok(path)
+        });
+        let paths: BTreeSet<String> = paths.collect::<Result<_, _>>()?;
+        Ok(Siblings::Beneath(paths.into_iter().collect()))
+    }
+
+    fn shards(&self, _files: &FileSet) -> Vec<usize> {
+        vec![0]
+    }
+
+    fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
+        let content = graph::read_model(files.source(0))?;
+        let mut tensors = content.here;
+        for (tensor, external) in content.elsewhere {
+            tensors.push(place(tensor, &external, files)?);
+        }
+        resolve_overlaps(&mut tensors, files.total_bytes(), 0)?;
+        Ok(Model::new(Format::Onnx, content.metadata.finish(), tensors))
+    }
 }
 
-/// The paths of all external data of a model, from its own folder.
-///
-/// # Errors
-/// [`ParseError`], also for a path that leads out of the folder.
-pub(super) fn external_files(source: &dyn Source) -> Result<BTreeSet<String>, ParseError> {
-    let content = graph::read_model(source)?;
-    content.elsewhere.iter().map(|(tensor, external)| path_beneath(tensor, &external.location)).collect()
+fn in_the_model_itself(tensor: &Tensor, path: &str) -> ParseError {
+    malformed!("tensor \"{}\" has its external data in \"{path}\", which is the model itself", tensor.name)
 }
 
 /// Finds the bytes of a tensor in the file that holds them.
@@ -44,10 +80,7 @@ fn place(mut tensor: Tensor, external: &External, files: &FileSet) -> Result<Ten
     let path = path_beneath(&tensor, &external.location)?;
     let file_no = files.find(&path).ok_or_else(|| missing(&tensor.name, &path))?;
     if file_no == 0 {
-        return Err(malformed!(
-            "tensor \"{}\" has its external data in \"{path}\", which is the model itself",
-            tensor.name
-        ));
+        return Err(in_the_model_itself(&tensor, &path));
     }
     let length = files.source(file_no).len();
     let end = external.offset.checked_add(tensor.byte_length);

@@ -2,10 +2,11 @@
 //! Source: onnx.proto, `TensorProto`, whose comments say which field holds which data type.
 
 use crate::dtype::Dtype;
-use crate::formats::notes::Names;
-use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
-use crate::formats::protobuf::{Span, Wire, once};
-use crate::formats::{MAX_DIMS, ParseError, malformed, unsupported, weight_count};
+use crate::formats::containers::protobuf::numbers::{Coding, Form, Numbers, Seen};
+use crate::formats::containers::protobuf::{Field, Span, Wire, once};
+use crate::formats::error::{ParseError, malformed, unsupported};
+use crate::formats::limits::{MAX_DIMS, weight_count};
+use crate::formats::support::tensor_names::TensorNames;
 use crate::model::Tensor;
 use std::sync::Arc;
 
@@ -111,7 +112,7 @@ pub fn read(
     message: Span,
     given: Option<&str>,
     place: &str,
-    names: &mut Names,
+    names: &mut TensorNames,
 ) -> Result<Found, ParseError> {
     let fields = walk(wire, message)?;
     let name = given.unwrap_or(fields.name.as_deref().unwrap_or_default());
@@ -130,10 +131,10 @@ pub fn read(
         shape: fields.shape,
         dtype,
         file_no: 0,
-        offset: message.at,
+        offset: message.offset,
         byte_length,
         weight_count,
-        derived: None,
+        lazy: None,
         affine: None,
     };
     if fields.elsewhere {
@@ -146,7 +147,7 @@ pub fn read(
         return Ok(Found::Elsewhere(tensor, external));
     }
     match fields.raw {
-        Some(raw) if raw.len() == byte_length => tensor.offset = raw.at,
+        Some(raw) if raw.len() == byte_length => tensor.offset = raw.offset,
         Some(raw) => return Err(wrong_length(&tensor, "raw_data", raw.len())),
         None => place_typed(&mut tensor, message, typed, &fields.typed)?,
     }
@@ -187,8 +188,8 @@ fn place_typed(
     let (field, field_name, coding) = typed.field();
     let byte_length = tensor.byte_length;
     let form = match tensor.dtype {
-        Dtype::C64 => Form { lanes: 2, ..Form::of(4) },
-        Dtype::C128 => Form { lanes: 2, ..Form::of(8) },
+        Dtype::C64 => Form { lanes: 2, ..Form::for_width(4) },
+        Dtype::C128 => Form { lanes: 2, ..Form::for_width(8) },
         Dtype::F6_E2M3 | Dtype::F6_E3M2 if tensor.weight_count > 0 => {
             return Err(unsupported!(
                 "tensor \"{}\" has its {} numbers in {field_name}, of which only raw_data is read",
@@ -198,29 +199,29 @@ fn place_typed(
         }
         // A number holds one byte of the packed weights of two or four bits.
         Dtype::F4 | Dtype::I4 | Dtype::U4 | Dtype::I2 | Dtype::U2 | Dtype::F6_E2M3 | Dtype::F6_E3M2 => {
-            Form::of(1)
+            Form::for_width(1)
         }
-        dtype => Form::of(dtype.info().block_bytes as u8),
+        dtype => Form::for_width(dtype.info().block_bytes as u8),
     };
     let count = byte_length / (u64::from(form.width) * u64::from(form.lanes));
     let numbers = count * u64::from(form.lanes);
-    if !(seen.least()..=seen.most()).contains(&numbers) {
+    if !(seen.min()..=seen.max()).contains(&numbers) {
         return Err(malformed!(
             "tensor \"{}\" of shape {:?} and type {} takes {numbers} numbers, but {field_name} has {}",
             tensor.name,
             tensor.shape,
             tensor.dtype.name(),
-            if seen.least() == seen.most() {
-                seen.most().to_string()
+            if seen.min() == seen.max() {
+                seen.max().to_string()
             } else {
-                format!("{} to {}", seen.least(), seen.most())
+                format!("{} to {}", seen.min(), seen.max())
             }
         ));
     }
     match seen.plain(coding, byte_length) {
         Some(offset) => tensor.offset = offset,
         None if byte_length > 0 => {
-            tensor.derived = Some(Arc::new(Numbers { message, field, coding, form, count, fill: false }));
+            tensor.lazy = Some(Arc::new(Numbers { message, field, coding, form, count, fill: false }));
         }
         None => {}
     }
@@ -230,16 +231,16 @@ fn place_typed(
 fn walk(wire: &mut Wire, message: Span) -> Result<Fields, ParseError> {
     let (mut fields, mut rest) = (Fields::default(), message);
     while let Some(field) = wire.next(&mut rest)? {
-        let at = field.span.at;
+        let offset = field.span.offset;
         match field.number {
             1 => dims(wire, &field, &mut fields.shape)?,
-            2 => once(&mut fields.data_type, field.varint()?, "a tensor's data type", at)?,
-            3 => return Err(unsupported!("the tensor at byte {at} is one segment of a tensor")),
+            2 => once(&mut fields.data_type, field.varint()?, "a tensor's data type", offset)?,
+            3 => return Err(unsupported!("the tensor at byte {offset} is one segment of a tensor")),
             8 => {
                 let name = wire.text(field.bytes()?, "a tensor's name")?;
-                once(&mut fields.name, name, "a tensor's name", at)?;
+                once(&mut fields.name, name, "a tensor's name", offset)?;
             }
-            9 => once(&mut fields.raw, field.bytes()?, "a tensor's raw_data", at)?,
+            9 => once(&mut fields.raw, field.bytes()?, "a tensor's raw_data", offset)?,
             13 => {
                 let entry = field.bytes()?;
                 external_entry(wire, entry, fields.external.get_or_insert_default())?;
@@ -257,11 +258,7 @@ fn walk(wire: &mut Wire, message: Span) -> Result<Fields, ParseError> {
 }
 
 /// Adds the extents of a field `dims`, packed or one by one.
-pub fn dims(
-    wire: &mut Wire,
-    field: &crate::formats::protobuf::Field,
-    shape: &mut Vec<u64>,
-) -> Result<(), ParseError> {
+pub fn dims(wire: &mut Wire, field: &Field, shape: &mut Vec<u64>) -> Result<(), ParseError> {
     wire.varints(field, |extent| {
         if i64::try_from(extent).is_err() {
             return Err(malformed!("a tensor has the extent {}", extent as i64));

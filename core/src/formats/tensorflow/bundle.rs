@@ -12,15 +12,17 @@
 //! tensor_slice.proto and saved_tensor_slice_util.cc.
 
 use super::slices::{Slice, slice_of_key, whole};
-use super::tensor::{DataType, Swapped, data_type, empty, shape};
-use super::{object_graph, table};
+use super::tensor::{DataType, data_type, empty, shape};
+use super::{object_graph, sstable};
+use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
-use crate::formats::notes::Notes;
-use crate::formats::protobuf::{Payload, Span, Wire};
-use crate::formats::shards::MAX_FILES;
-use crate::formats::{
-    FileSet, MAX_DIMS, ParseError, check_tensor_count, is_damaged, malformed, missing, too_large, unsupported,
-};
+use crate::formats::checksum::Checksum;
+use crate::formats::containers::protobuf::{Payload, Span, Wire};
+use crate::formats::error::{ParseError, malformed, missing, too_large, unsupported};
+use crate::formats::files::FileSet;
+use crate::formats::limits::{MAX_DIMS, MAX_FILES, check_tensor_count};
+use crate::formats::support::lazy::ByteSwapped;
+use crate::formats::support::metadata_builder::MetadataBuilder;
 use crate::model::Tensor;
 use crate::source::Source;
 use std::collections::BTreeMap;
@@ -29,17 +31,14 @@ use std::sync::Arc;
 /// The entry that holds the object graph.
 const OBJECT_GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
 
-/// Bytes of weights read at a time.
-const SLICE_BYTES: u64 = 1 << 20;
-
 /// Most slices of one variable: each is compared with each. Partitioners make one for each server.
 const MAX_SLICES: usize = 1024;
 
 /// The index's first entry: `BundleHeaderProto`.
 #[derive(Debug, Clone, Copy)]
-pub struct Header {
+struct Header {
     /// Number of files with data.
-    pub shards: u64,
+    shards: u64,
     /// The data's numbers have their first byte last.
     big_endian: bool,
     /// Version of the format.
@@ -61,14 +60,21 @@ struct Entry {
 }
 
 /// The name of a shard.
-pub fn shard_name(prefix: &str, no: u64, count: u64) -> String {
-    format!("{prefix}.data-{no:05}-of-{count:05}")
+fn shard_name(prefix: &str, shard: u64, count: u64) -> String {
+    format!("{prefix}.data-{shard:05}-of-{count:05}")
+}
+
+/// The names of the shards of a checkpoint whose index has the name `index`.
+pub fn shard_names(index: &str, source: &dyn Source) -> Result<Vec<String>, ParseError> {
+    let count = header(source)?.shards;
+    let prefix = index.strip_suffix(".index").unwrap_or(index);
+    Ok((0..count).map(|shard| shard_name(prefix, shard, count)).collect())
 }
 
 /// The header of an index: the entry of the empty key, which is the first.
-pub fn header(source: &dyn Source) -> Result<Header, ParseError> {
+fn header(source: &dyn Source) -> Result<Header, ParseError> {
     let mut header = None;
-    table::read(source, |key, value| {
+    sstable::read(source, |key, value| {
         header = key.is_empty().then(|| read_header(value)).transpose()?;
         Ok(false)
     })?;
@@ -119,7 +125,7 @@ fn read_entry(value: &[u8]) -> Result<Entry, ParseError> {
             5 => entry.size = field.varint()?,
             6 if matches!(field.payload, Payload::Fixed32) => {
                 let mut bytes = [0; 4];
-                wire.source().read_at(field.span.at, &mut bytes)?;
+                wire.source().read_at(field.span.offset, &mut bytes)?;
                 entry.checksum = Some(u32::from_le_bytes(bytes));
             }
             7 => {
@@ -170,69 +176,19 @@ struct Checkpoint<'f, 's> {
     others: u64,
 }
 
-/// The checksum of a run of weights in a file.
-#[derive(Debug, Clone)]
-pub struct Checksum {
-    /// The tensor, or the slice of one.
-    name: String,
-    file_no: usize,
-    offset: u64,
-    length: u64,
-    stored: u32,
-}
-
-impl Checksum {
-    /// Number of bytes.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// Reads the weights and compares. `progress` is told the bytes done after each slice, and may end the
-    /// work by an error.
-    ///
-    /// # Errors
-    /// [`ParseError::Malformed`] when they are others; what the source or `progress` say.
-    pub fn verify<E: From<ParseError>>(
-        &self,
-        files: &FileSet,
-        mut progress: impl FnMut(u64) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let source = files.source(self.file_no);
-        let (mut slice, mut at, mut crc) = (Vec::new(), 0, 0);
-        while at < self.length {
-            slice.resize(SLICE_BYTES.min(self.length - at) as usize, 0);
-            source.read_at(self.offset + at, &mut slice).map_err(ParseError::from)?;
-            crc = crc32c::crc32c_append(crc, &slice);
-            at += slice.len() as u64;
-            progress(at)?;
-        }
-        if is_damaged(self.stored, table::mask(crc)) {
-            let (name, file) = (&self.name, files.name(self.file_no));
-            return Err(malformed!(
-                "the {} bytes of \"{name}\" in \"{file}\" have the checksum {:08x}, but {:08x} is stored",
-                self.length,
-                table::mask(crc),
-                self.stored
-            )
-            .into());
-        }
-        Ok(())
-    }
-}
-
 /// The checksums of all weights of a checkpoint of which file `index_no` is the index.
 pub fn checksums(files: &FileSet, index_no: usize) -> Result<Vec<Checksum>, ParseError> {
     let checkpoint = Checkpoint::new(files, index_no)?;
     let mut found = Vec::new();
-    table::read(files.source(index_no), |key, value| {
+    sstable::read(files.source(index_no), |key, value| {
         let entry = if key.is_empty() { Entry::default() } else { read_entry(value)? };
         if let Some(stored) = entry.checksum.filter(|_| entry.size > 0) {
             let name =
                 slice_of_key(key).map_or_else(|| String::from_utf8_lossy(key).into(), |(name, _)| name);
             // The checksum of texts is of something else than their bytes.
             if let Ok(DataType::Weights(_)) = data_type(entry.dtype, &name) {
-                let (file_no, offset, length) = checkpoint.locate(&name, &entry)?;
-                found.push(Checksum { name, file_no, offset, length, stored });
+                let (file_no, range) = checkpoint.locate(&name, &entry)?;
+                found.push(Checksum { name, file_no, range, stored: sstable::unmask(stored) });
             }
         }
         Ok(true)
@@ -241,16 +197,20 @@ pub fn checksums(files: &FileSet, index_no: usize) -> Result<Vec<Checksum>, Pars
 }
 
 /// Parses the checkpoint of which file `index_no` is the index.
-pub fn read(files: &FileSet, index_no: usize, notes: &mut Notes) -> Result<Vec<Tensor>, ParseError> {
+pub fn read(
+    files: &FileSet,
+    index_no: usize,
+    metadata: &mut MetadataBuilder,
+) -> Result<Vec<Tensor>, ParseError> {
     let index = files.source(index_no);
     let mut checkpoint = Checkpoint::new(files, index_no)?;
-    notes.count("checkpoint.shards", checkpoint.header.shards)?;
-    notes.count("checkpoint.producer", checkpoint.header.producer)?;
+    metadata.count("checkpoint.shards", checkpoint.header.shards)?;
+    metadata.count("checkpoint.producer", checkpoint.header.producer)?;
     if checkpoint.header.big_endian {
-        notes.text("checkpoint.endianness", "big".into())?;
+        metadata.text("checkpoint.endianness", "big".into())?;
     }
     let mut graph = None;
-    table::read(index, |key, value| {
+    sstable::read(index, |key, value| {
         if key == OBJECT_GRAPH.as_bytes() {
             graph = Some(checkpoint.locate(OBJECT_GRAPH, &read_entry(value)?)?);
         } else if !key.is_empty() {
@@ -260,10 +220,10 @@ pub fn read(files: &FileSet, index_no: usize, notes: &mut Notes) -> Result<Vec<T
     })?;
     checkpoint.join_slices()?;
     let Checkpoint { tensors, others, header: Header { big_endian, .. }, .. } = checkpoint;
-    notes.count("checkpoint.without_weights", others)?;
+    metadata.count("checkpoint.without_weights", others)?;
     // The lengths of a text's tensor are in the writer's order of bytes too, and not worth turning.
-    if let Some((file_no, offset, size)) = graph.filter(|_| !big_endian) {
-        object_graph::note(files.source(file_no), Span { at: offset, end: offset + size }, notes)?;
+    if let Some((file_no, range)) = graph.filter(|_| !big_endian) {
+        object_graph::note(files.source(file_no), Span { offset: range.offset, end: range.end() }, metadata)?;
     }
     Ok(tensors)
 }
@@ -282,8 +242,8 @@ impl<'f, 's> Checkpoint<'f, 's> {
         })
     }
 
-    /// Where the data of an entry are: file, first byte, number of bytes.
-    fn locate(&self, name: &str, entry: &Entry) -> Result<(usize, u64, u64), ParseError> {
+    /// Where the data of an entry are.
+    fn locate(&self, name: &str, entry: &Entry) -> Result<(usize, ByteRange), ParseError> {
         let shards = self.header.shards;
         if entry.shard >= shards {
             return Err(malformed!("\"{name}\" is in shard {}, but there are {shards}", entry.shard as i64));
@@ -298,7 +258,7 @@ impl<'f, 's> Checkpoint<'f, 's> {
                 entry.offset
             ));
         }
-        Ok((file_no, entry.offset, entry.size))
+        Ok((file_no, ByteRange::new(entry.offset, entry.size)))
     }
 
     fn entry(&mut self, key: &[u8], entry: Entry) -> Result<(), ParseError> {
@@ -328,25 +288,26 @@ impl<'f, 's> Checkpoint<'f, 's> {
 
     /// The tensor of an entry that has data.
     fn tensor(&self, name: String, entry: Entry, dtype: Dtype) -> Result<Tensor, ParseError> {
-        let (file_no, offset, size) = self.locate(&name, &entry)?;
+        let (file_no, range) = self.locate(&name, &entry)?;
         let mut tensor = empty(name, entry.shape, dtype)?;
-        if size != tensor.byte_length {
+        if range.len != tensor.byte_length {
             return Err(malformed!(
-                "tensor \"{}\" of shape {:?} and type {} takes {} bytes, but the checkpoint has {size}",
+                "tensor \"{}\" of shape {:?} and type {} takes {} bytes, but the checkpoint has {}",
                 tensor.name,
                 tensor.shape,
                 dtype.name(),
-                tensor.byte_length
+                tensor.byte_length,
+                range.len
             ));
         }
-        (tensor.file_no, tensor.offset) = (file_no, offset);
+        (tensor.file_no, tensor.offset) = (file_no, range.offset);
         let width = match dtype {
             Dtype::C64 => 4,
             Dtype::C128 => 8,
-            dtype => dtype.info().block_bytes as u8,
+            dtype => dtype.info().block_bytes as usize,
         };
-        if self.header.big_endian && width > 1 && size > 0 {
-            tensor.derived = Some(Arc::new(Swapped { offset, length: size, width }));
+        if self.header.big_endian && width > 1 && !range.is_empty() {
+            tensor.lazy = Some(Arc::new(ByteSwapped { of: Arc::new(range), element_bytes: width }));
         }
         Ok(tensor)
     }

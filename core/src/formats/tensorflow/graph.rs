@@ -4,9 +4,11 @@
 //! Source: tensorflow/core/framework/graph.proto, node_def.proto, function.proto, attr_value.proto.
 
 use super::tensor;
-use crate::formats::notes::{Names, Notes};
-use crate::formats::protobuf::{Span, Wire, once};
-use crate::formats::{ParseError, check_tensor_count, malformed, too_large};
+use crate::formats::containers::protobuf::{Span, Wire, once};
+use crate::formats::error::{ParseError, malformed, too_large};
+use crate::formats::limits::check_tensor_count;
+use crate::formats::support::metadata_builder::MetadataBuilder;
+use crate::formats::support::tensor_names::TensorNames;
 use crate::model::Tensor;
 use crate::source::Source;
 
@@ -19,7 +21,7 @@ const MAX_TAGS: usize = 1 << 10;
 /// What is found in graphs.
 pub struct Graphs<'a> {
     wire: Wire<'a>,
-    names: Names,
+    names: TensorNames,
     /// The constants with weights.
     pub tensors: Vec<Tensor>,
     /// Bytes of constants that are one value repeated.
@@ -37,7 +39,7 @@ impl<'a> Graphs<'a> {
     pub fn new(source: &'a dyn Source) -> Self {
         Self {
             wire: Wire::new(source),
-            names: Names::new(source.len()),
+            names: TensorNames::new(source.len()),
             tensors: Vec::new(),
             filled: 0,
             nodes: 0,
@@ -47,22 +49,22 @@ impl<'a> Graphs<'a> {
     }
 
     /// A whole file that is a `GraphDef`.
-    pub fn file(&mut self, notes: &mut Notes) -> Result<(), ParseError> {
+    pub fn file(&mut self, metadata: &mut MetadataBuilder) -> Result<(), ParseError> {
         let message = Span::all(self.wire.source());
-        self.graph(message, "", notes)
+        self.graph(message, "", metadata)
     }
 
     /// A whole file that is a `SavedModel`: one graph, or a few with different tags. Without
     /// `constants`, its graphs are stepped over.
-    pub fn saved_model(&mut self, constants: bool, notes: &mut Notes) -> Result<(), ParseError> {
+    pub fn saved_model(&mut self, constants: bool, metadata: &mut MetadataBuilder) -> Result<(), ParseError> {
         let (mut graphs, mut rest) = (0, Span::all(self.wire.source()));
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
-                1 => notes.number("saved_model_schema_version", field.varint()? as i64)?,
+                1 => metadata.number("saved_model_schema_version", field.varint()? as i64)?,
                 2 => {
                     let place = if graphs == 0 { String::new() } else { format!("meta_graph.{graphs}/") };
                     graphs += 1;
-                    self.meta_graph(field.bytes()?, constants, &place, notes)?;
+                    self.meta_graph(field.bytes()?, constants, &place, metadata)?;
                 }
                 _ => {}
             }
@@ -79,40 +81,53 @@ impl<'a> Graphs<'a> {
         message: Span,
         constants: bool,
         place: &str,
-        notes: &mut Notes,
+        metadata: &mut MetadataBuilder,
     ) -> Result<(), ParseError> {
         let (mut graph, mut rest) = (None, message);
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
-                1 => self.meta_info(field.bytes()?, place, notes)?,
-                2 => once(&mut graph, field.bytes()?, "a graph_def", field.span.at)?,
+                1 => self.meta_info(field.bytes()?, place, metadata)?,
+                2 => once(&mut graph, field.bytes()?, "a graph_def", field.span.offset)?,
                 _ => {}
             }
         }
-        graph.filter(|_| constants).map_or(Ok(()), |graph| self.graph(graph, place, notes))
+        graph.filter(|_| constants).map_or(Ok(()), |graph| self.graph(graph, place, metadata))
     }
 
     /// A `MetaInfoDef`: tags and TensorFlow's version.
-    fn meta_info(&mut self, message: Span, place: &str, notes: &mut Notes) -> Result<(), ParseError> {
+    fn meta_info(
+        &mut self,
+        message: Span,
+        place: &str,
+        metadata: &mut MetadataBuilder,
+    ) -> Result<(), ParseError> {
         let (mut tags, mut rest) = (Vec::new(), message);
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
                 4 if tags.len() == MAX_TAGS => {
-                    return Err(too_large!("the graph at byte {} has more than {MAX_TAGS} tags", message.at));
+                    return Err(too_large!(
+                        "the graph at byte {} has more than {MAX_TAGS} tags",
+                        message.offset
+                    ));
                 }
                 4 => tags.push(self.wire.text(field.bytes()?, "a tag")?),
                 5 => {
                     let version = self.wire.text(field.bytes()?, "a version")?;
-                    notes.text(format!("{place}tensorflow_version"), version)?;
+                    metadata.text(format!("{place}tensorflow_version"), version)?;
                 }
                 _ => {}
             }
         }
-        notes.texts(&format!("{place}tags"), tags)
+        metadata.texts(&format!("{place}tags"), tags)
     }
 
     /// A `GraphDef`.
-    fn graph(&mut self, message: Span, place: &str, notes: &mut Notes) -> Result<(), ParseError> {
+    fn graph(
+        &mut self,
+        message: Span,
+        place: &str,
+        metadata: &mut MetadataBuilder,
+    ) -> Result<(), ParseError> {
         let mut rest = message;
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
@@ -122,7 +137,7 @@ impl<'a> Graphs<'a> {
                     let mut versions = field.bytes()?;
                     while let Some(field) = self.wire.next(&mut versions)? {
                         if field.number == 1 {
-                            notes.number(format!("{place}graph.producer"), field.varint()? as i64)?;
+                            metadata.number(format!("{place}graph.producer"), field.varint()? as i64)?;
                         }
                     }
                 }
@@ -156,7 +171,7 @@ impl<'a> Graphs<'a> {
                 }
             }
         }
-        let name = name.ok_or_else(|| malformed!("the function at byte {} has no name", message.at))?;
+        let name = name.ok_or_else(|| malformed!("the function at byte {} has no name", message.offset))?;
         let name = self.wire.text(name, "a function's name")?;
         let place = self.names.join(place, &format!("{name}/"))?;
         let mut rest = message;
@@ -180,7 +195,7 @@ impl<'a> Graphs<'a> {
             }
         }
         let (Some(name), Some(op)) = (name, op) else {
-            return Err(malformed!("the node at byte {} has no name or no operation", message.at));
+            return Err(malformed!("the node at byte {} has no name or no operation", message.offset));
         };
         if !self.wire.is(op, "Const")? {
             for variable in VARIABLES {
@@ -222,7 +237,7 @@ impl<'a> Graphs<'a> {
         let mut tensor = None;
         while let Some(field) = self.wire.next(&mut value)? {
             if field.number == 8 {
-                once(&mut tensor, field.bytes()?, "a constant's value", field.span.at)?;
+                once(&mut tensor, field.bytes()?, "a constant's value", field.span.offset)?;
             }
         }
         Ok(tensor)

@@ -8,91 +8,122 @@ mod bundle;
 mod graph;
 mod object_graph;
 mod slices;
-pub(super) mod table;
+mod sniff;
+mod sstable;
 mod tensor;
 
-use super::notes::Notes;
-use super::{FileSet, ParseError, missing, shared};
-use crate::model::{Format, Model, UNKNOWN_ARCHITECTURE};
-use crate::source::Source;
-pub use bundle::Checksum;
+use crate::formats::checksum::Checksum;
+use crate::formats::error::{ParseError, missing};
+use crate::formats::files::{FileSet, FirstFile, Siblings, list_folder};
+use crate::formats::reader::{Content, FormatReader};
+use crate::formats::support::metadata_builder::MetadataBuilder;
+use crate::formats::support::overlaps::resolve_overlaps;
+use crate::metadata::Detail;
+use crate::model::{Format, Model};
 use graph::Graphs;
+use sniff::{Kind, kind_of};
+use std::path::{Path, PathBuf};
 
+/// The graph of a SavedModel.
+const SAVED_MODEL: &str = "saved_model.pb";
+/// What stands beside it in its folder.
+const SAVED_MODEL_PARTS: &[&str] =
+    &[SAVED_MODEL, "keras_metadata.pb", "fingerprint.pb", "variables", "assets", "assets.extra", "debug"];
 /// The index of a SavedModel's variables.
-pub const VARIABLES_INDEX: &str = "variables/variables.index";
+const VARIABLES_INDEX: &str = "variables/variables.index";
+/// The end of the name of a checkpoint's index.
+const INDEX_SUFFIX: &str = ".index";
 
-/// What the first file of a TensorFlow model is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `saved_model.pb`.
-    SavedModel,
-    /// A graph alone.
-    Graph,
-    /// The index of a checkpoint.
-    Checkpoint,
-}
+/// The reader of TensorFlow's own files.
+pub(super) struct TensorFlow;
 
-/// Parses a model whose first file is `saved_model.pb`, a graph, or the index of a checkpoint.
-///
-/// # Errors
-/// [`ParseError`] for anything the formats forbid, and for files that are not there.
-pub fn parse(files: &FileSet, kind: Kind) -> Result<Model, ParseError> {
-    let mut notes = Notes::default();
-    let mut graphs = Graphs::new(files.source(0));
-    let variables = match kind {
-        Kind::Checkpoint => Some(bundle::read(files, 0, &mut notes)?),
-        Kind::Graph => {
-            graphs.file(&mut notes)?;
-            None
+impl FormatReader for TensorFlow {
+    fn format(&self) -> Format {
+        Format::TensorFlow
+    }
+
+    fn sniff(&self, content: &Content) -> Result<bool, ParseError> {
+        Ok(kind_of(content.source)?.is_some())
+    }
+
+    /// A SavedModel is a folder. What TensorFlow calls a checkpoint's path is only what the names of
+    /// its files begin with.
+    fn locate(&self, path: &Path) -> Option<PathBuf> {
+        let saved_model = path.join(SAVED_MODEL);
+        if path.is_dir() && saved_model.is_file() {
+            return Some(saved_model);
         }
-        Kind::SavedModel => {
-            let index = files.find(VARIABLES_INDEX);
-            let variables = index.map(|index| bundle::read(files, index, &mut notes)).transpose()?;
-            let constants_count = variables.as_ref().is_none_or(Vec::is_empty);
-            graphs.saved_model(constants_count, &mut notes)?;
-            if index.is_none() && graphs.variables > 0 {
-                return Err(missing("the variables", VARIABLES_INDEX));
+        let mut index = path.file_name()?.to_os_string();
+        index.push(INDEX_SUFFIX);
+        let index = path.with_file_name(index);
+        (!path.exists() && index.is_file()).then_some(index)
+    }
+
+    fn siblings(&self, file: &FirstFile) -> Result<Siblings, ParseError> {
+        match kind_of(file.source())? {
+            Some(Kind::SavedModel) if file.name() == SAVED_MODEL => {
+                let mut paths = list_folder(&file.folder())?;
+                if !file.given().is_dir() {
+                    let is_part = |path: &String| {
+                        path.split('/').next().is_some_and(|part| SAVED_MODEL_PARTS.contains(&part))
+                    };
+                    paths.retain(is_part);
+                }
+                paths.sort_by_key(|path| (path != SAVED_MODEL, path.clone()));
+                Ok(Siblings::Beneath(paths))
             }
-            variables.filter(|_| !constants_count)
+            Some(Kind::Checkpoint) => {
+                let mut shards = bundle::shard_names(file.name(), file.source())?;
+                // The graph that was saved with the variables, where it was.
+                let prefix = file.name().strip_suffix(INDEX_SUFFIX).unwrap_or(file.name());
+                let graph = format!("{prefix}.meta");
+                if file.has_beside(&graph) {
+                    shards.push(graph);
+                }
+                Ok(Siblings::Beside(shards))
+            }
+            _ => Ok(Siblings::None),
         }
-    };
-    notes.count("graph.nodes", graphs.nodes)?;
-    notes.count("graph.constants", graphs.tensors.len() as u64 + graphs.others)?;
-    let (mut tensors, filled) = variables.map_or((graphs.tensors, graphs.filled), |found| (found, 0));
-    let bytes = (0..files.len()).fold(0u64, |sum, no| sum.saturating_add(files.source(no).len()));
-    shared::settle(&mut tensors, bytes, filled)?;
-    Ok(Model {
-        format: Format::TensorFlow,
-        architecture: UNKNOWN_ARCHITECTURE.into(),
-        metadata: notes.finish(),
-        tensors,
-    })
-}
+    }
 
-/// The checksums of the weights of a model that [`parse`] reads; none where it has no checkpoint.
-///
-/// # Errors
-/// As [`parse`].
-pub fn checksums(files: &FileSet, kind: Kind) -> Result<Vec<Checksum>, ParseError> {
-    let index = match kind {
-        Kind::Checkpoint => Some(0),
-        Kind::Graph => None,
-        Kind::SavedModel => files.find(VARIABLES_INDEX),
-    };
-    index.map_or(Ok(Vec::new()), |index| bundle::checksums(files, index))
-}
+    fn shards(&self, _files: &FileSet) -> Vec<usize> {
+        vec![0]
+    }
 
-/// The names of the shards of a checkpoint whose index has the name `index`.
-pub(super) fn shards(index: &str, source: &dyn Source) -> Result<Vec<String>, ParseError> {
-    let count = bundle::header(source)?.shards;
-    let prefix = index.strip_suffix(".index").unwrap_or(index);
-    Ok((0..count).map(|no| bundle::shard_name(prefix, no, count)).collect())
-}
+    fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
+        let mut metadata = MetadataBuilder::default();
+        let mut graphs = Graphs::new(files.source(0));
+        let variables = match kind_of(files.source(0))? {
+            Some(Kind::Checkpoint) => Some(bundle::read(files, 0, &mut metadata)?),
+            Some(Kind::Graph) | None => {
+                graphs.file(&mut metadata)?;
+                None
+            }
+            Some(Kind::SavedModel) => {
+                let index = files.find(VARIABLES_INDEX);
+                let variables = index.map(|index| bundle::read(files, index, &mut metadata)).transpose()?;
+                let constants_count = variables.as_ref().is_none_or(Vec::is_empty);
+                graphs.saved_model(constants_count, &mut metadata)?;
+                if index.is_none() && graphs.variables > 0 {
+                    return Err(missing("the variables", VARIABLES_INDEX));
+                }
+                variables.filter(|_| !constants_count)
+            }
+        };
+        metadata.count("graph.nodes", graphs.nodes)?;
+        metadata.count("graph.constants", graphs.tensors.len() as u64 + graphs.others)?;
+        let (mut tensors, filled) = variables.map_or((graphs.tensors, graphs.filled), |found| (found, 0));
+        resolve_overlaps(&mut tensors, files.total_bytes(), filled)?;
+        Ok(Model::new(Format::TensorFlow, metadata.finish(), tensors))
+    }
 
-/// True when a file ends as the index of a checkpoint does.
-pub(super) fn is_table(source: &dyn Source) -> Result<bool, ParseError> {
-    let mut magic = [0; 8];
-    let Some(at) = source.len().checked_sub(8) else { return Ok(false) };
-    source.read_at(at, &mut magic)?;
-    Ok(magic == table::MAGIC.to_le_bytes())
+    /// Those of a checkpoint.
+    fn checksums(&self, files: &FileSet) -> Result<Vec<Checksum>, ParseError> {
+        let index = match kind_of(files.source(0))? {
+            Some(Kind::Checkpoint) => Some(0),
+            Some(Kind::SavedModel) => files.find(VARIABLES_INDEX),
+            Some(Kind::Graph) | None => None,
+        };
+        index.map_or(Ok(Vec::new()), |index| bundle::checksums(files, index))
+    }
 }

@@ -4,19 +4,20 @@
 //! Source: tensorflow/core/protobuf/trackable_object_graph.proto; for tensors of texts
 //! `WriteStringTensor` in tensor_bundle.cc.
 
-use super::table::masked_crc;
-use crate::formats::notes::Notes;
-use crate::formats::protobuf::{Span, Wire};
-use crate::formats::{ParseError, is_damaged, malformed};
+use super::sstable::masked_crc;
+use crate::formats::containers::protobuf::{Span, Wire};
+use crate::formats::error::{ParseError, malformed};
+use crate::formats::support::damage::is_damaged;
+use crate::formats::support::metadata_builder::MetadataBuilder;
 use crate::source::Source;
 
 /// Adds the names that the object graph has, which is a tensor of one text in a shard.
-pub fn note(source: &dyn Source, tensor: Span, notes: &mut Notes) -> Result<(), ParseError> {
+pub fn note(source: &dyn Source, tensor: Span, metadata: &mut MetadataBuilder) -> Result<(), ParseError> {
     let mut wire = Wire::new(source);
     // The text's length, a checksum of all lengths, and the text.
     let (length, after) = wire.number(tensor)?;
-    let text = Span { at: after.saturating_add(4), end: tensor.end };
-    if text.at > text.end || text.len() != length {
+    let text = Span { offset: after.saturating_add(4), end: tensor.end };
+    if text.offset > text.end || text.len() != length {
         return Err(malformed!(
             "the object graph has {length} bytes, but its tensor has {} with its length",
             tensor.len()
@@ -38,14 +39,14 @@ pub fn note(source: &dyn Source, tensor: Span, notes: &mut Notes) -> Result<(), 
     let mut rest = text;
     while let Some(field) = wire.next(&mut rest)? {
         if field.number == 1 {
-            object(&mut wire, field.bytes()?, notes)?;
+            object(&mut wire, field.bytes()?, metadata)?;
         }
     }
     Ok(())
 }
 
 /// A `TrackableObject`.
-fn object(wire: &mut Wire, message: Span, notes: &mut Notes) -> Result<(), ParseError> {
+fn object(wire: &mut Wire, message: Span, metadata: &mut MetadataBuilder) -> Result<(), ParseError> {
     let mut rest = message;
     while let Some(field) = wire.next(&mut rest)? {
         if field.number != 2 {
@@ -63,7 +64,7 @@ fn object(wire: &mut Wire, message: Span, notes: &mut Notes) -> Result<(), Parse
         if let (Some(full_name), Some(key)) = (full_name.filter(|name| name.len() > 0), key) {
             let key = wire.text(key, "a key of the object graph")?;
             let full_name = wire.text(full_name, "a name of the object graph")?;
-            notes.text(format!("full_name.{key}"), full_name)?;
+            metadata.text(format!("full_name.{key}"), full_name)?;
         }
     }
     Ok(())

@@ -2,8 +2,10 @@
 //! Source: tensorflow/core/util/saved_tensor_slice_util.cc (`EncodeTensorNameSlice`), and
 //! tensorflow/core/lib/strings/ordered_code.h for the code of the keys.
 
-use crate::formats::{MAX_DIMS, ParseError, malformed};
-use crate::model::{Derived, Tensor};
+use crate::formats::error::{ParseError, malformed};
+use crate::formats::limits::MAX_DIMS;
+use crate::lazy_tensor::LazyTensor;
+use crate::model::Tensor;
 use crate::source::{Source, SourceError, check_range};
 use std::sync::Arc;
 
@@ -114,7 +116,7 @@ pub fn whole(variable: &Tensor, pieces: &[(Slice, Tensor)]) -> Result<Option<Ten
         ));
     }
     let first = &pieces[0].1;
-    if pieces.iter().any(|(_, piece)| piece.file_no != first.file_no || piece.derived.is_some()) {
+    if pieces.iter().any(|(_, piece)| piece.file_no != first.file_no || piece.lazy.is_some()) {
         return Ok(None);
     }
     let mut variable = variable.clone();
@@ -130,15 +132,15 @@ pub fn whole(variable: &Tensor, pieces: &[(Slice, Tensor)]) -> Result<Option<Ten
         here
     });
     if !in_one_piece && variable.byte_length > 0 {
-        variable.derived = Some(Arc::new(Sliced { shape: variable.shape.clone(), width, pieces: boxes }));
+        variable.lazy = Some(Arc::new(Sliced { shape: variable.shape.clone(), width, pieces: boxes }));
     }
     Ok(Some(variable))
 }
 
 /// True when two slices have a weight in common.
 fn overlap(pieces: &[Piece]) -> bool {
-    pieces.iter().enumerate().any(|(no, one)| {
-        pieces[..no].iter().any(|two| {
+    pieces.iter().enumerate().any(|(index, one)| {
+        pieces[..index].iter().any(|two| {
             (0..one.begin.len()).all(|axis| {
                 one.begin[axis] < two.begin[axis] + two.shape[axis]
                     && two.begin[axis] < one.begin[axis] + one.shape[axis]
@@ -163,7 +165,7 @@ struct Sliced {
     pieces: Vec<Piece>,
 }
 
-impl Derived for Sliced {
+impl LazyTensor for Sliced {
     fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
         let (shape, pieces) = (self.shape.clone(), self.pieces.clone());
         Ok(Box::new(SlicedSource { file, shape, width: self.width, pieces }))
@@ -187,7 +189,7 @@ impl Source for SlicedSource<'_> {
         while !buf.is_empty() {
             // The coordinates of the weight at `offset`, and the slice that has it.
             let (mut index, skip) = (offset / self.width, offset % self.width);
-            let mut at: Vec<u64> = self
+            let mut place: Vec<u64> = self
                 .shape
                 .iter()
                 .rev()
@@ -197,17 +199,17 @@ impl Source for SlicedSource<'_> {
                     here
                 })
                 .collect();
-            at.reverse();
+            place.reverse();
             let holds = |piece: &&Piece| {
-                (0..at.len()).all(|axis| {
-                    (piece.begin[axis]..piece.begin[axis] + piece.shape[axis]).contains(&at[axis])
+                (0..place.len()).all(|axis| {
+                    (piece.begin[axis]..piece.begin[axis] + piece.shape[axis]).contains(&place[axis])
                 })
             };
             let piece = self.pieces.iter().find(holds).expect("slices cover the variable");
-            let within =
-                (0..at.len()).fold(0, |index, axis| index * piece.shape[axis] + at[axis] - piece.begin[axis]);
-            let last = at.len() - 1;
-            let row = (piece.begin[last] + piece.shape[last] - at[last]) * self.width - skip;
+            let within = (0..place.len())
+                .fold(0, |index, axis| index * piece.shape[axis] + place[axis] - piece.begin[axis]);
+            let last = place.len() - 1;
+            let row = (piece.begin[last] + piece.shape[last] - place[last]) * self.width - skip;
             let n = row.min(buf.len() as u64) as usize;
             let (now, rest) = buf.split_at_mut(n);
             self.file.read_at(piece.offset + within * self.width + skip, now)?;

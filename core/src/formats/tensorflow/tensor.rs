@@ -3,12 +3,11 @@
 //! values than elements mean: `tf.make_ndarray`.
 
 use crate::dtype::Dtype;
-use crate::file_layout::Ranges;
-use crate::formats::protobuf::numbers::{Coding, Form, Numbers, Seen};
-use crate::formats::protobuf::{Span, Wire, once};
-use crate::formats::{MAX_DIMS, ParseError, malformed, too_large, unsupported, weight_count};
-use crate::model::{Derived, Tensor};
-use crate::source::{Source, SourceError};
+use crate::formats::containers::protobuf::numbers::{Coding, Form, Numbers, Seen};
+use crate::formats::containers::protobuf::{Span, Wire, once};
+use crate::formats::error::{ParseError, malformed, too_large, unsupported};
+use crate::formats::limits::{MAX_DIMS, weight_count};
+use crate::model::Tensor;
 use std::sync::Arc;
 
 /// Most bytes of a model's constants that are one value repeated. A few bytes of a file can ask for
@@ -74,20 +73,20 @@ pub fn shape(wire: &mut Wire, message: Span) -> Result<Vec<u64>, ParseError> {
                 if i64::try_from(extent).is_err() {
                     return Err(malformed!(
                         "a shape at byte {} has the extent {}",
-                        message.at,
+                        message.offset,
                         extent as i64
                     ));
                 }
                 if shape.len() == MAX_DIMS {
                     return Err(malformed!(
                         "a shape at byte {} has more than {MAX_DIMS} dimensions",
-                        message.at
+                        message.offset
                     ));
                 }
                 shape.push(extent);
             }
             3 if field.varint()? != 0 => {
-                return Err(malformed!("a shape at byte {} is of unknown rank", message.at));
+                return Err(malformed!("a shape at byte {} is of unknown rank", message.offset));
             }
             _ => {}
         }
@@ -145,7 +144,7 @@ impl Typed {
     }
 
     /// The field that holds values of a type.
-    fn of(dtype: Dtype) -> Self {
+    fn for_dtype(dtype: Dtype) -> Self {
         match dtype {
             Dtype::F32 => Self::Float,
             Dtype::F64 => Self::Double,
@@ -174,11 +173,11 @@ pub fn read(
     let mut seen = [Seen::default(); Typed::ALL.len()];
     let mut rest = message;
     while let Some(field) = wire.next(&mut rest)? {
-        let at = field.span.at;
+        let offset = field.span.offset;
         match field.number {
-            1 => once(&mut number, field.varint()?, "a tensor's data type", at)?,
-            2 => once(&mut extents, field.bytes()?, "a tensor's shape", at)?,
-            4 => once(&mut content, field.bytes()?, "a tensor's content", at)?,
+            1 => once(&mut number, field.varint()?, "a tensor's data type", offset)?,
+            2 => once(&mut extents, field.bytes()?, "a tensor's shape", offset)?,
+            4 => once(&mut content, field.bytes()?, "a tensor's content", offset)?,
             number => {
                 if let Some(typed) = Typed::ALL.into_iter().find(|typed| typed.field().0 == number) {
                     seen[typed as usize].add(&field, typed.field().2)?;
@@ -191,10 +190,10 @@ pub fn read(
     };
     let extents = extents.map_or(Ok(Vec::new()), |extents| shape(wire, extents))?;
     let mut tensor = empty(name, extents, dtype)?;
-    tensor.offset = message.at;
+    tensor.offset = message.offset;
     // An empty content is the same as none, as with make_ndarray.
     match content.filter(|content| content.len() > 0) {
-        Some(content) if content.len() == tensor.byte_length => tensor.offset = content.at,
+        Some(content) if content.len() == tensor.byte_length => tensor.offset = content.offset,
         Some(content) => {
             return Err(malformed!(
                 "tensor \"{}\" of shape {:?} and type {} takes {} bytes, but tensor_content has {}",
@@ -205,7 +204,7 @@ pub fn read(
                 content.len()
             ));
         }
-        None => place_typed(&mut tensor, message, &seen[Typed::of(dtype) as usize], filled)?,
+        None => place_typed(&mut tensor, message, &seen[Typed::for_dtype(dtype) as usize], filled)?,
     }
     Ok(Some(tensor))
 }
@@ -224,13 +223,13 @@ pub fn empty(name: String, shape: Vec<u64>, dtype: Dtype) -> Result<Tensor, Pars
         offset: 0,
         byte_length,
         weight_count,
-        derived: None,
+        lazy: None,
         affine: None,
     })
 }
 
 fn place_typed(tensor: &mut Tensor, message: Span, seen: &Seen, filled: &mut u64) -> Result<(), ParseError> {
-    let (field, field_name, coding) = Typed::of(tensor.dtype).field();
+    let (field, field_name, coding) = Typed::for_dtype(tensor.dtype).field();
     let lanes = if matches!(tensor.dtype, Dtype::C64 | Dtype::C128) { 2 } else { 1 };
     let form = Form {
         width: (tensor.dtype.info().block_bytes / lanes) as u8,
@@ -238,12 +237,12 @@ fn place_typed(tensor: &mut Tensor, message: Span, seen: &Seen, filled: &mut u64
         boolean: tensor.dtype == Dtype::BOOL,
     };
     let numbers = tensor.weight_count.saturating_mul(lanes.into());
-    if seen.least() > numbers {
+    if seen.min() > numbers {
         return Err(malformed!(
             "tensor \"{}\" of shape {:?} takes {numbers} numbers, but {field_name} has {}",
             tensor.name,
             tensor.shape,
-            seen.least()
+            seen.min()
         ));
     }
     if let Some(offset) = seen.plain(coding, tensor.byte_length) {
@@ -253,75 +252,18 @@ fn place_typed(tensor: &mut Tensor, message: Span, seen: &Seen, filled: &mut u64
     if tensor.byte_length == 0 {
         return Ok(());
     }
-    if seen.most() < numbers {
+    if seen.max() < numbers {
         *filled = filled.saturating_add(tensor.byte_length);
         if *filled > MAX_FILLED_BYTES {
             return Err(too_large!(
                 "tensor \"{}\" of shape {:?} is {} values, the last of them repeated: {filled} bytes so far that the file does not have (at most {MAX_FILLED_BYTES})",
                 tensor.name,
                 tensor.shape,
-                seen.most()
+                seen.max()
             ));
         }
     }
     let count = tensor.weight_count;
-    tensor.derived = Some(Arc::new(Numbers { message, field, coding, form, count, fill: true }));
+    tensor.lazy = Some(Arc::new(Numbers { message, field, coding, form, count, fill: true }));
     Ok(())
-}
-
-/// Bytes of the file in the other order.
-#[derive(Debug)]
-pub struct Swapped {
-    /// First byte.
-    pub offset: u64,
-    /// Number of bytes.
-    pub length: u64,
-    /// Bytes of one number.
-    pub width: u8,
-}
-
-impl Derived for Swapped {
-    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
-        let bytes = Ranges::new(file, [(self.offset, self.length)]);
-        Ok(Box::new(SwappedSource { bytes, width: self.width.into() }))
-    }
-}
-
-struct SwappedSource<'a> {
-    bytes: Ranges<'a>,
-    width: usize,
-}
-
-impl Source for SwappedSource<'_> {
-    fn len(&self) -> u64 {
-        self.bytes.len()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
-        crate::source::check_range(offset, buf.len(), self.len())?;
-        let width = self.width;
-        // The numbers that the range begins and ends in are read whole, the others in place.
-        let lead = (offset % width as u64) as usize;
-        let mut at = offset - lead as u64;
-        let mut skip = lead;
-        let mut buf = buf;
-        while !buf.is_empty() {
-            if skip == 0 && buf.len() >= width {
-                let (now, rest) = buf.split_at_mut(buf.len() / width * width);
-                self.bytes.read_at(at, now)?;
-                now.chunks_exact_mut(width).for_each(<[u8]>::reverse);
-                (at, buf) = (at + now.len() as u64, rest);
-                continue;
-            }
-            let mut number = [0; 8];
-            let number = &mut number[..width];
-            self.bytes.read_at(at, number)?;
-            number.reverse();
-            let n = (width - skip).min(buf.len());
-            let (now, rest) = buf.split_at_mut(n);
-            now.copy_from_slice(&number[skip..skip + n]);
-            (at, buf, skip) = (at + width as u64, rest, 0);
-        }
-        Ok(())
-    }
 }

@@ -4,30 +4,34 @@
 //! Source: `torch/serialization.py` (`_save`, `_legacy_save`, `_load`, `_legacy_load`) and
 //! `caffe2/serialize/inline_container.h`.
 
-mod legacy;
+pub(super) mod legacy;
+pub(super) mod names;
+mod parsed;
 mod rebuild;
 mod walk;
 
-use super::derived::{ByteSwapped, Held, Part, Range, Strided, share_overlaps};
-use super::header::HeaderReader;
-use super::pickle::verdict::{Verdict, judge};
-use super::pickle::{Object, Pickle, Value};
-use super::shards::check_index;
-use super::zip::{self, Entry, Method};
-use super::{
-    FileSet, ParseError, check_tensor_count, malformed, push_unlisted, too_large, unsupported, weight_count,
-};
+use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
-use crate::metadata::{Metadata, Value as Meta};
-use crate::model::{Derived, Format, Model, Tensor, UNKNOWN_ARCHITECTURE};
+use crate::formats::containers::pickle::{self, Pickle};
+use crate::formats::containers::zip::{self, Entry, Method};
+use crate::formats::error::{ParseError, malformed, too_large, unsupported};
+use crate::formats::files::{FileSet, check_shard_index};
+use crate::formats::limits::{check_tensor_count, weight_count};
+use crate::formats::reader::{Content, FormatReader};
+use crate::formats::safety::classify::{Verdict, classify};
+use crate::formats::support::header_reader::HeaderReader;
+use crate::formats::support::lazy::{Buffered, ByteSwapped, Strided, SubRange};
+use crate::formats::support::metadata_builder::push_unlisted;
+use crate::formats::support::overlaps::share_overlaps;
+use crate::lazy_tensor::LazyTensor;
+use crate::metadata::{Detail, Metadata, Value as Meta};
+use crate::model::{Format, Model, Tensor};
 use crate::source::Source;
+use parsed::{Parsed, Place, Places, show_values};
 use rebuild::View;
 use std::collections::HashMap;
 use std::sync::Arc;
 use walk::Found;
-
-pub use legacy::{LEGACY_PICKLES, is_legacy};
-pub use rebuild::{is_dtype_name, is_storage_kind};
 
 /// The archive's pickle, within its folder.
 const PICKLE: &str = "data.pkl";
@@ -45,89 +49,90 @@ const MAX_HELD_STORAGE: u64 = 256 << 20;
 const MAX_SHARING: u64 = 64;
 /// What tensors may take in any case: broadcast masks of small files.
 const MAX_SHARED_BYTES: u64 = 64 << 20;
-/// Most values of the top dictionary that are shown as metadata, and their longest text.
-const MAX_SHOWN: usize = 1000;
-const MAX_SHOWN_TEXT: usize = 1000;
+/// The reader of torch's files.
+pub(super) struct Torch;
 
-/// True for an archive of torch, by the names of its entries.
-pub fn is_torch(entries: &[String]) -> bool {
-    entries.iter().any(|name| folder(name).is_some())
+impl FormatReader for Torch {
+    fn format(&self) -> Format {
+        Format::PyTorch
+    }
+
+    fn sniff(&self, _content: &Content) -> Result<bool, ParseError> {
+        Ok(false)
+    }
+
+    fn sniff_archive(&self, entries: &[String]) -> bool {
+        entries.iter().any(|name| folder(name).is_some())
+    }
+
+    /// Pickles have no magic: a safetensors header of 640 bytes starts like one.
+    fn sniff_last(&self, content: &Content) -> Result<bool, ParseError> {
+        if matches!(content.head[..], [0x80, 2..=5, ..]) || legacy::is_legacy(content.source)? {
+            return Ok(true);
+        }
+        if is_tar(content.source)? {
+            return Err(unsupported!(
+                "the content is a tar archive: torch wrote its checkpoints so before 2017; load it with torch and save it again"
+            ));
+        }
+        Ok(false)
+    }
+
+    fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
+        parse(files)
+    }
 }
 
-/// Parses the files of one model: a single file, or the shards that `pytorch_model.bin.index.json`
-/// names.
-///
-/// # Errors
-/// [`ParseError`] for what torch would not load either, and for shards that contradict the index.
-pub fn parse(files: &FileSet, data_files: &[usize]) -> Result<Model, ParseError> {
+/// True for a tar archive, by the magic of its first header.
+fn is_tar(source: &dyn Source) -> Result<bool, ParseError> {
+    let mut magic = [0; 5];
+    if source.len() < 512 {
+        return Ok(false);
+    }
+    source.read_at(257, &mut magic)?;
+    Ok(&magic == b"ustar")
+}
+
+/// Parses a single file, or the shards that `pytorch_model.bin.index.json` names.
+fn parse(files: &FileSet) -> Result<Model, ParseError> {
     let (mut metadata, mut tensors, mut unlisted) = (Metadata::new(), Vec::new(), Vec::new());
-    for &file_no in data_files {
-        let source = files.source(file_no);
-        let parsed = match zip::is_archive(source)? {
-            true => parse_archive(source)?,
-            false => legacy::parse(source)?,
-        };
-        let first = tensors.len();
-        for (name, view) in parsed.found.tensors {
-            let place = if view.shape.contains(&0) { None } else { parsed.places.find(&name, &view.key)? };
-            tensors.push(tensor(name, view, place, file_no, source.len())?);
-        }
-        check_sharing(&tensors[first..], parsed.places.total)?;
-        check_tensor_count(tensors.len() as u64)?;
+    let data_files = files.data_files();
+    for &file_no in &data_files {
+        let parsed = parse_file(files.source(file_no), file_no, &mut tensors, &mut unlisted)
+            .map_err(|error| error.in_file(files.given_name(file_no)))?;
         if file_no == data_files[0] {
-            metadata = parsed.metadata;
-        }
-        unlisted.extend(parsed.found.unlisted);
-        if tensors.len() == first && unlisted.is_empty() {
-            return Err(no_tensors(&parsed.pickles));
+            metadata = parsed;
         }
     }
-    if let Some(index) = files.index() {
-        check_index(index, files, &tensors)?;
-    }
+    check_shard_index(files, &tensors)?;
     push_unlisted(&mut metadata, unlisted);
     share_overlaps(&mut tensors);
-    Ok(Model { format: Format::PyTorch, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors })
+    Ok(Model::new(Format::PyTorch, metadata, tensors))
 }
 
-/// What a file's pickles say.
-struct Parsed {
-    found: Found,
-    places: Places,
-    metadata: Metadata,
-    pickles: Vec<Pickle>,
-}
-
-/// Where one storage's bytes are.
-#[derive(Debug, Clone)]
-struct Place {
-    /// First byte within the file, of what is stored.
-    offset: u64,
-    length: u64,
-    /// None where the bytes stand in the file as they are.
-    inflated: Option<Arc<dyn Derived>>,
-    big_endian: bool,
-}
-
-/// Where the storages of a file are.
-struct Places {
-    by_key: HashMap<String, Place>,
-    /// Bytes of all of them, and of whatever else the archive holds.
-    total: u64,
-}
-
-impl Places {
-    fn new(by_key: HashMap<String, Place>) -> Self {
-        let total = by_key.values().fold(0u64, |total, place| total.saturating_add(place.length));
-        Self { by_key, total }
+/// Adds the tensors of one file; gives its metadata.
+fn parse_file(
+    source: &dyn Source,
+    file_no: usize,
+    tensors: &mut Vec<Tensor>,
+    unlisted: &mut Vec<(String, String)>,
+) -> Result<Metadata, ParseError> {
+    let parsed = match zip::is_archive(source)? {
+        true => parse_archive(source)?,
+        false => legacy::parse(source)?,
+    };
+    let first = tensors.len();
+    for (name, view) in parsed.found.tensors {
+        let place = if view.shape.contains(&0) { None } else { parsed.places.find(&name, &view.key)? };
+        tensors.push(tensor(name, view, place, file_no, source.len())?);
     }
-
-    fn find(&self, tensor: &str, key: &str) -> Result<Option<&Place>, ParseError> {
-        let place = self.by_key.get(key);
-        place
-            .map(Some)
-            .ok_or_else(|| malformed!("tensor \"{tensor}\" is in storage \"{key}\", which the file lacks"))
+    check_sharing(&tensors[first..], parsed.places.total)?;
+    check_tensor_count(tensors.len() as u64)?;
+    unlisted.extend(parsed.found.unlisted);
+    if tensors.len() == first && unlisted.is_empty() {
+        return Err(no_tensors(&parsed.pickles));
     }
+    Ok(parsed.metadata)
 }
 
 /// The folder of an archive's pickle, with its slash, if an entry of this name is one: it lies at the
@@ -185,43 +190,14 @@ fn read_pickle(source: &dyn Source, entry: &Entry) -> Result<Pickle, ParseError>
         ));
     }
     entry.verify(source)?;
-    Pickle::read(&mut HeaderReader::new(&*entry.open(source)?))
-}
-
-/// Numbers and texts of the top dictionary: epoch, step, hyper-parameters.
-fn show_values(metadata: &mut Metadata, pickle: &Pickle) {
-    let pairs = match pickle.object(pickle.root()) {
-        Some(Object::Dict(pairs)) => pairs,
-        _ => return,
-    };
-    let mut shown: HashMap<&str, usize> = HashMap::new();
-    for (key, value) in pairs {
-        let Some(key) = pickle.text(*key).filter(|key| key.len() <= MAX_SHOWN_TEXT) else {
-            continue;
-        };
-        let value = match value {
-            Value::Bool(value) => Meta::Bool(*value),
-            Value::Int(value) => Meta::Int(*value),
-            Value::Float(value) => Meta::F64(*value),
-            value => match pickle.text(*value).filter(|text| text.len() <= MAX_SHOWN_TEXT) {
-                Some(text) => Meta::Text(text.to_owned()),
-                None => continue,
-            },
-        };
-        if let Some(&place) = shown.get(key) {
-            metadata[place].1 = value;
-        } else if shown.len() < MAX_SHOWN {
-            shown.insert(key, metadata.len());
-            metadata.push((format!("checkpoint.{key}"), value));
-        }
-    }
+    pickle::read_next(&mut HeaderReader::new(&*entry.open(source)?))
 }
 
 /// A file without a tensor is no model; the worst that it would import says what it may be instead.
 fn no_tensors(pickles: &[Pickle]) -> ParseError {
     let globals = pickles.iter().flat_map(Pickle::globals);
     let dangerous =
-        globals.map(|(global, _)| global).find(|g| judge(&g.module, &g.name).0 == Verdict::Dangerous);
+        globals.map(|(global, _)| global).find(|g| classify(&g.module, &g.name).0 == Verdict::Dangerous);
     match dangerous {
         None => malformed!("the pickle holds no tensor"),
         Some(global) => malformed!(
@@ -244,13 +220,13 @@ fn tensor(
     let weight_count = weight_count(&name, &shape)?;
     let too_long = || malformed!("tensor \"{name}\" of shape {shape:?} has 2^64 bytes or more");
     let byte_length = dtype.byte_length(weight_count).ok_or_else(too_long)?;
-    let (offset, derived) = match place {
+    let (offset, lazy) = match place {
         None => (0, None),
         Some(place) => {
             let width = dtype.info().block_bytes as usize;
-            let of: Arc<dyn Derived> = match &place.inflated {
+            let of: Arc<dyn LazyTensor> = match &place.inflated {
                 Some(inflated) => inflated.clone(),
-                None => Arc::new(Range { offset: place.offset, length: place.length }),
+                None => Arc::new(ByteRange::new(place.offset, place.length)),
             };
             let strided = Strided::new(of.clone(), place.length, width, first, &shape, &strides).ok_or_else(|| {
                 malformed!(
@@ -263,22 +239,24 @@ fn tensor(
             // Within the storage's length, as the view is.
             let start = first * width as u64;
             let contiguous = is_contiguous(&shape, &strides);
-            let mut derived: Option<Arc<dyn Derived>> = match &place.inflated {
+            let mut lazy: Option<Arc<dyn LazyTensor>> = match &place.inflated {
                 None if contiguous => None,
                 None => Some(Arc::new(strided)),
                 Some(_) if contiguous && byte_length == place.length => Some(of),
-                Some(_) if contiguous => Some(Arc::new(Part { of, offset: start, length: byte_length })),
+                Some(_) if contiguous => {
+                    Some(Arc::new(SubRange { of, range: ByteRange::new(start, byte_length) }))
+                }
                 Some(_) => {
-                    let most = file_length.saturating_add(byte_length).min(MAX_HELD_STORAGE);
-                    if place.length > most {
+                    let max = file_length.saturating_add(byte_length).min(MAX_HELD_STORAGE);
+                    if place.length > max {
                         return Err(unsupported!(
-                            "tensor \"{name}\" is not contiguous and its storage of {} bytes is compressed (at most {most})",
+                            "tensor \"{name}\" is not contiguous and its storage of {} bytes is compressed (at most {max})",
                             place.length
                         ));
                     }
-                    let held = Arc::new(Held { of });
+                    let held = Arc::new(Buffered { of });
                     Strided::new(held, place.length, width, first, &shape, &strides)
-                        .map(|view| Arc::new(view) as Arc<dyn Derived>)
+                        .map(|view| Arc::new(view) as Arc<dyn LazyTensor>)
                 }
             };
             let part_width = match dtype {
@@ -286,14 +264,14 @@ fn tensor(
                 _ => width,
             };
             if place.big_endian && part_width > 1 {
-                let plain = Range { offset: place.offset + start, length: byte_length };
-                let of = derived.unwrap_or_else(|| Arc::new(plain));
-                derived = Some(Arc::new(ByteSwapped { of, element_bytes: part_width }));
+                let plain = ByteRange::new(place.offset + start, byte_length);
+                let of = lazy.unwrap_or_else(|| Arc::new(plain));
+                lazy = Some(Arc::new(ByteSwapped { of, element_bytes: part_width }));
             }
-            (if derived.is_none() { place.offset + start } else { place.offset }, derived)
+            (if lazy.is_none() { place.offset + start } else { place.offset }, lazy)
         }
     };
-    Ok(Tensor { name, shape, dtype, file_no, offset, byte_length, weight_count, derived, affine })
+    Ok(Tensor { name, shape, dtype, file_no, offset, byte_length, weight_count, lazy, affine })
 }
 
 /// Whether elements stand in row-major order without holes. Strides of axes with one place mean nothing.
@@ -310,9 +288,9 @@ fn is_contiguous(shape: &[u64], strides: &[u64]) -> bool {
 
 /// Refuses tensors that are many times as long as all storages of their file.
 fn check_sharing(tensors: &[Tensor], stored: u64) -> Result<(), ParseError> {
-    let most = stored.saturating_mul(MAX_SHARING).saturating_add(MAX_SHARED_BYTES);
+    let max = stored.saturating_mul(MAX_SHARING).saturating_add(MAX_SHARED_BYTES);
     let total = tensors.iter().fold(0u64, |total, tensor| total.saturating_add(tensor.byte_length));
-    if total > most {
+    if total > max {
         return Err(too_large!(
             "the tensors have {total} bytes together, but their storages have {stored} (at most {MAX_SHARING} times as much)"
         ));

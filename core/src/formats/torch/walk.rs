@@ -6,8 +6,9 @@
 //! of times, so the work cannot explode where the paths do.
 
 use super::rebuild::{Call, Described, View};
-use crate::formats::pickle::{Made, Object, Pickle, Value};
-use crate::formats::{ParseError, check_tensor_count, malformed, too_large};
+use crate::formats::containers::pickle::{DeferredCall, Object, Pickle, Value};
+use crate::formats::error::{ParseError, malformed, too_large};
+use crate::formats::limits::check_tensor_count;
 use std::collections::{HashMap, HashSet};
 
 /// Deepest nesting. Python's own pickler gives up at about 300.
@@ -103,11 +104,11 @@ impl Found {
             let Value::Object(number) = value else {
                 continue;
             };
-            let no = number as usize;
-            if !parts.leads[no] || inside[no] {
+            let index = number as usize;
+            if !parts.leads[index] || inside[index] {
                 continue;
             }
-            steps += 1 + parts.width(&objects[no]);
+            steps += 1 + parts.width(&objects[index]);
             if steps > MAX_STEPS {
                 return Err(too_large!("more than {MAX_STEPS} paths were tried to find the tensors"));
             }
@@ -117,18 +118,18 @@ impl Found {
                 }
                 path.push_str(&segment);
             }
-            if let Some(call) = tensor_call(pickle, &objects[no]) {
+            if let Some(call) = tensor_call(pickle, &objects[index]) {
                 self.tensor(pickle, &call, &path)?;
-            } else if visits[no] == MAX_VISITS {
+            } else if visits[index] == MAX_VISITS {
                 continue;
             } else {
-                visits[no] += 1;
+                visits[index] += 1;
             }
             if stack.len() > MAX_DEPTH {
                 return Err(too_large!("a tensor is nested deeper than {MAX_DEPTH} levels: \"{path}…\""));
             }
-            inside[no] = true;
-            let children = parts.of(&objects[no]).into_iter();
+            inside[index] = true;
+            let children = parts.children(&objects[index]).into_iter();
             stack.push(Frame { object: number, children, path: path.len() });
         }
         Ok(())
@@ -154,7 +155,7 @@ impl Found {
 
 fn tensor_call<'p>(pickle: &'p Pickle, object: &Object) -> Option<Call<'p>> {
     match object {
-        Object::Made(made) => Call::of(pickle, made).filter(Call::makes_tensor),
+        Object::Deferred(call) => Call::from_deferred(pickle, call).filter(Call::makes_tensor),
         _ => None,
     }
 }
@@ -175,18 +176,18 @@ fn leads_to_tensors(pickle: &Pickle) -> Vec<bool> {
     let mut next = ends.clone();
     for (holder, object) in objects.iter().enumerate() {
         each_part(object, |part| {
-            let at = &mut next[part as usize];
-            holders[*at as usize] = holder as u32;
-            *at += 1;
+            let slot = &mut next[part as usize];
+            holders[*slot as usize] = holder as u32;
+            *slot += 1;
         });
     }
     let mut leads = vec![false; objects.len()];
-    let is_tensor = |no: &u32| tensor_call(pickle, &objects[*no as usize]).is_some();
+    let is_tensor = |index: &u32| tensor_call(pickle, &objects[*index as usize]).is_some();
     let mut queue: Vec<u32> = (0..objects.len() as u32).filter(is_tensor).collect();
-    while let Some(no) = queue.pop() {
-        let no = no as usize;
-        if !std::mem::replace(&mut leads[no], true) {
-            queue.extend(&holders[ends[no] as usize..ends[no + 1] as usize]);
+    while let Some(index) = queue.pop() {
+        let index = index as usize;
+        if !std::mem::replace(&mut leads[index], true) {
+            queue.extend(&holders[ends[index] as usize..ends[index + 1] as usize]);
         }
     }
     leads
@@ -203,11 +204,11 @@ fn each_part(object: &Object, mut take: impl FnMut(u32)) {
         Object::Tuple(items) => items.iter().for_each(value),
         Object::List(items) => items.iter().for_each(value),
         Object::Dict(pairs) => pairs.iter().for_each(|(_, held)| value(held)),
-        Object::Made(made) => {
-            value(&made.arguments);
-            value(&made.state);
-            made.items.iter().for_each(&mut value);
-            made.pairs.iter().for_each(|(_, held)| value(held));
+        Object::Deferred(call) => {
+            value(&call.arguments);
+            value(&call.state);
+            call.items.iter().for_each(&mut value);
+            call.pairs.iter().for_each(|(_, held)| value(held));
         }
         Object::Bytes(_) | Object::Long(_) | Object::Persistent(_) => {}
     }
@@ -238,12 +239,12 @@ struct Parts<'p> {
 
 impl Parts<'_> {
     /// The parts of an object, with the names by which they are reached.
-    fn of(&self, object: &Object) -> Vec<Child> {
+    fn children(&self, object: &Object) -> Vec<Child> {
         match object {
             Object::Tuple(items) => self.numbered(items),
             Object::List(items) => self.numbered(items),
             Object::Dict(pairs) => self.keyed(pairs),
-            Object::Made(made) => self.of_made(made),
+            Object::Deferred(call) => self.of_deferred(call),
             Object::Bytes(_) | Object::Long(_) | Object::Persistent(_) => Vec::new(),
         }
     }
@@ -260,8 +261,8 @@ impl Parts<'_> {
             Object::Tuple(items) => items.len(),
             Object::List(items) => items.len(),
             Object::Dict(pairs) => pairs.len(),
-            Object::Made(made) => {
-                made.items.len() + made.pairs.len() + flat(made.arguments) + flat(made.state)
+            Object::Deferred(call) => {
+                call.items.len() + call.pairs.len() + flat(call.arguments) + flat(call.state)
             }
             Object::Bytes(_) | Object::Long(_) | Object::Persistent(_) => 0,
         }
@@ -273,7 +274,7 @@ impl Parts<'_> {
 
     fn numbered(&self, items: &[Value]) -> Vec<Child> {
         let leading = items.iter().enumerate().filter(|(_, value)| self.leads(**value));
-        leading.map(|(no, value)| (Some(no.to_string()), *value)).collect()
+        leading.map(|(index, value)| (Some(index.to_string()), *value)).collect()
     }
 
     fn named(&self, names: &[&str], values: &[Value]) -> Vec<Child> {
@@ -304,26 +305,26 @@ impl Parts<'_> {
     }
 
     /// The parts of what a call would make.
-    fn of_made(&self, made: &Made) -> Vec<Child> {
+    fn of_deferred(&self, call: &DeferredCall) -> Vec<Child> {
         let pickle = self.pickle;
-        let mut children = match Call::of(pickle, made) {
+        let mut children = match Call::from_deferred(pickle, call) {
             Some(call) => {
                 let mut children = self.of_call(&call).unwrap_or_else(|| self.numbered(call.arguments));
                 children.extend(call.states.iter().flat_map(|state| self.attributes(*state)));
                 children
             }
-            None => vec![(None, made.arguments)],
+            None => vec![(None, call.arguments)],
         };
-        children.extend(self.numbered(&made.items));
-        children.extend(self.keyed(&made.pairs));
-        children.extend(self.attributes(made.state));
+        children.extend(self.numbered(&call.items));
+        children.extend(self.keyed(&call.pairs));
+        children.extend(self.attributes(call.state));
         children
     }
 
     /// The parts of what a known function would return; none for unknown functions.
     fn of_call(&self, call: &Call) -> Option<Vec<Child>> {
         let pickle = self.pickle;
-        let argument = |no: usize| call.arguments.get(no).copied().unwrap_or(Value::None);
+        let argument = |index: usize| call.arguments.get(index).copied().unwrap_or(Value::None);
         let sequence = |value: Value| pickle.sequence(value).unwrap_or_default();
         Some(match (call.function.module.as_str(), call.function.name.as_str()) {
             ("torch._utils", "_rebuild_qtensor") => {
@@ -399,8 +400,8 @@ impl Parts<'_> {
 /// The names of a sparse tensor's parts. Its layout is a global, or a call of
 /// `torch.serialization._get_layout` with its name.
 fn sparse_names(pickle: &Pickle, layout: Value) -> &'static [&'static str] {
-    let name = match pickle.made(layout) {
-        Some(made) => pickle.sequence(made.arguments).and_then(|arguments| pickle.text(*arguments.first()?)),
+    let name = match pickle.deferred_call(layout) {
+        Some(call) => pickle.sequence(call.arguments).and_then(|arguments| pickle.text(*arguments.first()?)),
         None => pickle.global(layout).map(|global| global.name.as_str()),
     };
     match name.unwrap_or_default().trim_start_matches("torch.") {

@@ -11,7 +11,7 @@ pub mod table;
 pub mod torch;
 pub mod zip;
 
-use atomizer_core::formats::{self, Detail, FileSet, ParseError};
+use atomizer_core::formats::{self, Detail, FileSet, ParseError, ParseErrorKind};
 use atomizer_core::metadata::to_json;
 use atomizer_core::model::Model;
 use atomizer_core::source::Source;
@@ -27,7 +27,7 @@ pub fn open(bytes: &[u8], detail: Detail) -> Result<Model, ParseError> {
 pub fn open_files(files: &[(&str, &[u8])]) -> Result<Model, ParseError> {
     let files =
         files.iter().map(|(name, bytes)| ((*name).to_owned(), Box::new(*bytes) as Box<dyn Source>)).collect();
-    formats::parse(&FileSet::of(files)?, None, Detail::Summary)
+    formats::parse(&FileSet::from_files(files), None, Detail::Summary)
 }
 
 /// Opens bytes that must be accepted, whatever the detail; gives the full model.
@@ -48,11 +48,11 @@ pub enum Kind {
 }
 
 pub fn kind(error: &ParseError) -> Kind {
-    match error {
-        ParseError::Malformed(_) => Kind::Malformed,
-        ParseError::Unsupported(_) => Kind::Unsupported,
-        ParseError::TooLarge(_) => Kind::TooLarge,
-        ParseError::Source(_) => Kind::Source,
+    match error.kind() {
+        ParseErrorKind::Malformed(_) => Kind::Malformed,
+        ParseErrorKind::Unsupported(_) => Kind::Unsupported,
+        ParseErrorKind::TooLarge(_) => Kind::TooLarge,
+        ParseErrorKind::Source(_) => Kind::Source,
     }
 }
 
@@ -94,7 +94,7 @@ pub fn assert_sane(model: &Model, file_length: usize) {
         let product = tensor.shape.iter().map(|extent| u128::from(*extent)).product::<u128>();
         assert_eq!(u128::from(tensor.weight_count), product);
         // What is computed, or in a file of its own, stands nowhere in this one.
-        if tensor.derived.is_some() || tensor.file_no > 0 {
+        if tensor.lazy.is_some() || tensor.file_no > 0 {
             continue;
         }
         let end = u128::from(tensor.offset) + u128::from(tensor.byte_length);

@@ -1,0 +1,125 @@
+//! The open files of one model.
+
+use super::names::is_shard_index;
+use crate::model::Tensor;
+use crate::source::{Source, SourceError};
+
+/// What a file is called that was given without a name.
+const UNNAMED: &str = "model";
+
+struct ModelFile<'a> {
+    name: Option<String>,
+    source: Box<dyn Source + 'a>,
+}
+
+/// The open files of one model, in the order of their numbers.
+pub struct FileSet<'a> {
+    files: Vec<ModelFile<'a>>,
+}
+
+impl<'a> FileSet<'a> {
+    /// A model of one file.
+    pub fn single(name: impl Into<String>, source: Box<dyn Source + 'a>) -> Self {
+        Self { files: vec![ModelFile { name: Some(name.into()), source }] }
+    }
+
+    /// A model of one file that has no name: bytes, or a large object.
+    pub fn unnamed(source: Box<dyn Source + 'a>) -> Self {
+        Self { files: vec![ModelFile { name: None, source }] }
+    }
+
+    /// A model whose files are already known by name, such as one rebuilt from the store.
+    pub fn from_files(files: Vec<(String, Box<dyn Source + 'a>)>) -> Self {
+        let files = files.into_iter().map(|(name, source)| ModelFile { name: Some(name), source });
+        Self { files: files.collect() }
+    }
+
+    /// Number of files, the index included.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// True when there is no file at all.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The name of a file, from the folder of the model on.
+    pub fn name(&self, file_no: usize) -> &str {
+        self.given_name(file_no).unwrap_or(UNNAMED)
+    }
+
+    /// The name of a file, where it was given one: for messages.
+    pub fn given_name(&self, file_no: usize) -> Option<&str> {
+        self.files[file_no].name.as_deref()
+    }
+
+    /// The bytes of a file.
+    pub fn source(&self, file_no: usize) -> &dyn Source {
+        &*self.files[file_no].source
+    }
+
+    /// The bytes of a tensor. An error, now or while they are read, names the tensor and its file.
+    ///
+    /// # Errors
+    /// [`SourceError`] when they cannot be computed.
+    pub fn open_tensor<'s>(&'s self, tensor: &Tensor) -> Result<Box<dyn Source + 's>, SourceError> {
+        let place = Place { file: self.given_name(tensor.file_no), tensor: tensor.name.clone() };
+        match tensor.open(self.source(tensor.file_no)) {
+            Ok(source) => Ok(Box::new(PlacedSource { source, place })),
+            Err(error) => Err(place.locate(error)),
+        }
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.files.iter().fold(0u64, |sum, file| sum.saturating_add(file.source.len()))
+    }
+
+    /// The number of the file of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.files.iter().position(|file| file.name.as_deref() == Some(name))
+    }
+
+    /// The numbers of all files but an index of shards.
+    pub(crate) fn data_files(&self) -> Vec<usize> {
+        (0..self.len()).filter(|file_no| !self.is_index(*file_no)).collect()
+    }
+
+    /// The number of the file that is an index of shards.
+    pub(super) fn shard_index(&self) -> Option<usize> {
+        (0..self.len()).find(|file_no| self.is_index(*file_no))
+    }
+
+    fn is_index(&self, file_no: usize) -> bool {
+        self.len() > 1 && is_shard_index(self.name(file_no))
+    }
+}
+
+/// Where bytes come from, for messages.
+struct Place<'f> {
+    file: Option<&'f str>,
+    tensor: String,
+}
+
+impl Place<'_> {
+    fn locate(&self, error: SourceError) -> SourceError {
+        error.in_tensor(self.file, &self.tensor)
+    }
+}
+
+/// A tensor's bytes, with errors that say whose they are.
+struct PlacedSource<'s> {
+    source: Box<dyn Source + 's>,
+    place: Place<'s>,
+}
+
+impl Source for PlacedSource<'_> {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
+        self.source.read_at(offset, buf).map_err(|error| self.place.locate(error))
+    }
+}

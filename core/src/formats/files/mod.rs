@@ -1,0 +1,12 @@
+//! The files of one model: which belong to it, and how they are opened.
+
+mod confined_dir;
+mod file_set;
+mod names;
+mod shard_index;
+mod siblings;
+
+pub(crate) use confined_dir::list_folder;
+pub use file_set::FileSet;
+pub(crate) use shard_index::{check_shard_index, open_shard_index};
+pub use siblings::{FirstFile, Siblings};

@@ -1,0 +1,104 @@
+//! From a path to the files of a model.
+
+use super::confined_dir::ConfinedDir;
+use super::file_set::FileSet;
+use super::names::file_name;
+use crate::formats::error::{ParseError, too_large};
+use crate::formats::limits::MAX_FILES;
+use crate::source::{FileSource, Source};
+use std::path::{Path, PathBuf};
+
+/// The file that a path leads to, open.
+pub struct FirstFile {
+    given: PathBuf,
+    path: PathBuf,
+    name: String,
+    source: FileSource,
+}
+
+/// The files that belong to a first one, in their order, by their paths from its folder on. The first
+/// one stands before them, unless it is among them.
+pub enum Siblings {
+    /// No other file.
+    None,
+    /// Plain names of files beside it. Links are followed, as with the first one: caches of
+    /// downloads have nothing else.
+    Beside(Vec<String>),
+    /// Paths that come from the model's content: files beneath the folder, by way of no link.
+    Beneath(Vec<String>),
+}
+
+impl FirstFile {
+    /// Opens a file: the one at the path, or the one that the path stands for.
+    ///
+    /// # Errors
+    /// [`ParseError`] when it cannot be read.
+    pub fn open(given: &Path, located: Option<PathBuf>) -> Result<Self, ParseError> {
+        let path = located.unwrap_or_else(|| given.to_owned());
+        let source = FileSource::open(&path)?;
+        Ok(Self { given: given.to_owned(), name: file_name(&path), path, source })
+    }
+
+    /// The path that the user gave.
+    pub fn given(&self) -> &Path {
+        &self.given
+    }
+
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// True when there is a file of this name beside it.
+    pub fn has_beside(&self, name: &str) -> bool {
+        self.path.with_file_name(name).is_file()
+    }
+
+    /// The folder that the file is in.
+    pub fn folder(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    /// The bytes of the file.
+    pub fn source(&self) -> &dyn Source {
+        &self.source
+    }
+
+    /// A model of this file alone.
+    pub fn alone(self) -> FileSet<'static> {
+        FileSet::single(self.name, Box::new(self.source))
+    }
+
+    /// Opens the files that belong to this one.
+    ///
+    /// # Errors
+    /// [`ParseError`] when one of them cannot be read, or must not be, or there are too many.
+    pub fn with(self, siblings: Siblings) -> Result<FileSet<'static>, ParseError> {
+        let (names, folder) = match siblings {
+            Siblings::None => return Ok(self.alone()),
+            Siblings::Beside(names) => (names, None),
+            Siblings::Beneath(names) if names.is_empty() => return Ok(self.alone()),
+            Siblings::Beneath(names) => (names, Some(ConfinedDir::open(self.folder())?)),
+        };
+        let stands_first = !names.contains(&self.name);
+        let count = names.len() + usize::from(stands_first);
+        if count > MAX_FILES {
+            return Err(too_large!("the model has {count} files (at most {MAX_FILES})"));
+        }
+        let mut files: Vec<(String, Box<dyn Source>)> = Vec::with_capacity(count);
+        if stands_first {
+            files.push((self.name, Box::new(self.source)));
+        }
+        for name in names {
+            let source = match &folder {
+                None => FileSource::open(&self.path.with_file_name(&name))?,
+                Some(folder) => folder.file(&name)?,
+            };
+            files.push((name, Box::new(source)));
+        }
+        Ok(FileSet::from_files(files))
+    }
+}

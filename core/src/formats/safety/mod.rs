@@ -1,0 +1,4 @@
+//! What loading a model's files by Python's own means would run.
+
+pub mod classify;
+pub mod report;
