@@ -1,7 +1,8 @@
 //! Damaged files: cut short, changed byte by byte, filled with lies about lengths. None makes a
 //! parser panic, or allocate more than the file is worth.
 
-use crate::common::{assert_sane, fits_a_log, gguf, open, peak, safetensors};
+use crate::common::{assert_sane, fits_a_log, gguf, open, peak, read_all, safetensors};
+use crate::testdata;
 use atomizer_core::formats::{Detail, ParseError};
 use atomizer_core::model::Model;
 use proptest::prelude::*;
@@ -92,6 +93,8 @@ fn every_number_of_a_safetensors_may_be_another() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn any_damage_is_survived(
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
@@ -106,6 +109,26 @@ proptest! {
             }
             let result = survives(&bytes, Detail::Full);
             prop_assert!(cut.is_none() || result.is_err() || bytes.len() > header);
+        }
+    }
+
+    /// A small file with bytes changed, removed or added is refused, or it is sound and can be read.
+    #[test]
+    fn any_damage_of_graphs_and_checkpoints(
+        name in prop::sample::select(vec!["small-all.onnx", "small-all.pb", "small-keras.index"]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
+    ) {
+        let mut file = std::fs::read(testdata("models").join(name)).unwrap();
+        for (at, byte, how) in changes {
+            let at = at.index(file.len());
+            match how {
+                0 => { file.remove(at); }
+                1 => file.insert(at, byte),
+                _ => file[at] = byte,
+            }
+        }
+        if let Ok(model) = survives(&file, Detail::Full) {
+            read_all(&model, &&file[..]);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::common::protobuf::{borders, bytes, float, int, message};
 use crate::common::table::{block, entry, header, index, shape, table};
-use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, read_all};
+use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files};
 use crate::testdata;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
@@ -388,29 +388,6 @@ fn kinds_of_files_are_told_by_their_content() {
 }
 
 proptest! {
-    #[test]
-    fn any_damage(
-        name in prop::sample::select(vec!["small-all.pb", "small-keras.index"]),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
-    ) {
-        let mut file = small(name);
-        for (at, byte, how) in changes {
-            let at = at.index(file.len());
-            match how {
-                0 => { file.remove(at); }
-                1 => file.insert(at, byte),
-                _ => file[at] = byte,
-            }
-        }
-        match open(&file, Detail::Full) {
-            Ok(model) => {
-                assert_sane(&model, file.len());
-                read_all(&model, &&file[..]);
-            }
-            Err(error) => prop_assert!(crate::common::fits_a_log(&error.to_string())),
-        }
-    }
-
     /// Blocks of any bytes, with the right checksum.
     #[test]
     fn any_block(bytes in prop::collection::vec(any::<u8>(), 0..100), compression in 0u8..3) {
