@@ -2,8 +2,8 @@
 
 use crate::errors::raise;
 use crate::owner;
+use atomizer_core::byte_range::ByteRange;
 use atomizer_core::dtype::Dtype;
-use atomizer_core::file_layout::Range;
 use atomizer_core::hash::Hash;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
@@ -26,8 +26,8 @@ pub struct StoredTensor {
 
 impl StoredTensor {
     /// Where the bytes stand in the tensor's file; none where they are computed.
-    pub fn range(&self) -> Option<Range> {
-        Some((self.file_offset? as u64, self.byte_length as u64))
+    pub fn range(&self) -> Option<ByteRange> {
+        Some(ByteRange::new(self.file_offset? as u64, self.byte_length as u64))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::errors::{OrRaise, raise, require_arg};
 use crate::owner;
 use crate::store;
 use atomizer_core::hash::Hasher;
+use atomizer_core::segment::MAX_CONTENT_BYTES;
 use atomizer_core::source::SourceError;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
@@ -15,7 +16,7 @@ use std::path::Path;
 /// Rebuilds one file piece by piece; an error unless the whole has the recorded SHA-256.
 fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
     let mut hasher = Hasher::default();
-    store::for_each_bytes(store::file_pieces(model, file_no), |bytes| {
+    store::for_each_bytes(store::file_slices(model, file_no as usize), |bytes| {
         hasher.update(bytes);
         piece(bytes);
     });
@@ -217,7 +218,7 @@ fn verify_model(
     let rows: Vec<_> = (0..model.files.len())
         .map(|no| {
             let mut hasher = Hasher::default();
-            store::for_each_bytes(store::file_pieces(&model, no as i32), |bytes| hasher.update(bytes));
+            store::for_each_bytes(store::file_slices(&model, no), |bytes| hasher.update(bytes));
             let (file, found) = (&model.files[no], hasher.finish());
             (no as i32, file.file_name.clone(), file.byte_length, found.to_vec(), found == file.sha256)
         })
@@ -230,7 +231,7 @@ fn verify_model(
 fn _stored_sha256(content_hash: &[u8], byte_length: i64) -> Option<Vec<u8>> {
     crate::threads::start();
     let hash = content_hash.try_into().ok()?;
-    if !(0..=store::MAX_CONTENT_BYTES).contains(&byte_length) {
+    if !(0..=MAX_CONTENT_BYTES as i64).contains(&byte_length) {
         return None;
     }
     store::sha256_of(hash, byte_length as u64).map(|found| found.to_vec())

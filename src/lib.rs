@@ -95,7 +95,7 @@ sql_files! {
     "_require_model" "../sql/functions/_require_model.sql";
     "_register_model" "../sql/functions/_register_model.sql";
     "register_model" "../sql/functions/register_model.sql" after [governance::register_model];
-    "_release_weight_refs" "../sql/functions/_release_weight_refs.sql" after [ingestion::fold::_release_weight_refs];
+    "_release_weight_refs" "../sql/functions/_release_weight_refs.sql" after [ingestion::finalize::_release_weight_refs];
     "_forget_contents" "../sql/functions/_forget_contents.sql";
     "_drop_model" "../sql/functions/_drop_model.sql";
     "drop_model" "../sql/functions/drop_model.sql" after [governance::drop_model];

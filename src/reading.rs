@@ -1,6 +1,6 @@
 //! Functions on model files: nothing is stored, and only what is asked for is read.
 
-use crate::errors::{OrRaise, check_memory, raise, require_arg};
+use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::sources::{self, ModelLocation};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::dtype::Dtype;
@@ -10,15 +10,14 @@ use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers;
 use atomizer_core::metadata;
 use atomizer_core::model::{Tensor, position};
-use atomizer_core::source::Source;
-use atomizer_core::weights::{self, Weights};
+use atomizer_core::source::{Source, SourceError};
+use atomizer_core::weight_stream::{TensorBytes, WeightStream};
+use atomizer_core::weights::DecodeError;
 use pgrx::prelude::*;
 use std::rc::Rc;
 
 /// Most bytes of one bytea: Postgres' limit on any value, less its header.
 pub const MAX_BYTEA: u64 = 0x3fff_ff00;
-/// Bytes of blocks a stream of weights decodes at a time.
-const STREAM_BYTES: u64 = 64 << 10;
 
 /// The block quantization of a data type, if it is one.
 pub fn quantization(dtype: Dtype) -> Option<QuantizationType> {
@@ -119,7 +118,7 @@ fn list_tensors(
             tensor.weight_count as i64,
             tensor.byte_length as i64,
             tensor.file_no as i32,
-            tensor.range().map(|(offset, _)| offset as i64),
+            tensor.range().map(|range| range.offset as i64),
         )
     }))
 }
@@ -214,95 +213,74 @@ self_cell::self_cell!(
     }
 );
 
-/// The weights of a model, one after the other, a piece of a tensor in memory at a time.
-struct WeightStream {
+/// The files of a model, with the tensor that is open: where it is computed, reading on is cheap.
+struct OpenTensors {
     files: Rc<FileSet<'static>>,
-    tensors: Vec<Tensor>,
-    /// The source of the tensor that is read: where it is computed, reading on is cheap.
-    source: Option<OpenTensor>,
-    /// The tensor that is read.
-    tensor: usize,
-    /// Next weight of that tensor.
-    next: u64,
-    /// Rows still wanted.
-    left: u64,
-    /// Decoded weights, and which weight of the tensor the first of them is.
-    piece: Weights,
-    piece_start: u64,
+    open: Option<(usize, OpenTensor)>,
 }
 
-impl WeightStream {
-    fn new(files: FileSet<'static>, tensors: Vec<Tensor>, offset: u64, count: u64) -> Self {
-        let (mut tensor, mut next) = (0, offset);
-        while tensor < tensors.len() && next >= tensors[tensor].weight_count {
-            next -= tensors[tensor].weight_count;
-            tensor += 1;
-        }
-        Self {
-            files: Rc::new(files),
-            tensors,
-            source: None,
-            tensor,
-            next,
-            left: count,
-            piece: Weights::F32(Vec::new()),
-            piece_start: 0,
-        }
-    }
+impl TensorBytes for OpenTensors {
+    type Error = StreamError;
 
-    /// Decodes the piece that begins with weight `next`.
-    fn load(&mut self) {
+    fn read(
+        &mut self,
+        index: usize,
+        tensor: &Tensor,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<(), StreamError> {
         pgrx::check_for_interrupts!();
-        let tensor = &self.tensors[self.tensor];
-        let row = tensor.dtype.info();
-        let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
-        let first_block = self.next / block_weights;
-        let blocks = (STREAM_BYTES / block_bytes)
-            .max(1)
-            .min((self.next + self.left - first_block * block_weights).div_ceil(block_weights))
-            .min(tensor.byte_length / block_bytes - first_block);
-        let mut bytes = vec![0; (blocks * block_bytes) as usize];
-        let open = || OpenTensor::try_new(self.files.clone(), |files| files.open_tensor(tensor)).or_raise();
-        let source = self.source.get_or_insert_with(open).borrow_dependent();
-        source.read_at(first_block * block_bytes, &mut bytes).or_raise();
-        self.piece = weights::decode(tensor.dtype, &bytes).or_raise();
-        self.piece_start = first_block * block_weights;
+        let open = match self.open.take().filter(|(open, _)| *open == index) {
+            Some((_, open)) => open,
+            None => OpenTensor::try_new(self.files.clone(), |files| files.open_tensor(tensor))?,
+        };
+        let (_, open) = self.open.insert((index, open));
+        Ok(open.borrow_dependent().read_at(offset, buf)?)
     }
 }
 
-impl Iterator for WeightStream {
-    type Item = WeightRow;
+/// Why a stream of weights ends early.
+enum StreamError {
+    Source(SourceError),
+    Decode(DecodeError),
+}
 
-    fn next(&mut self) -> Option<WeightRow> {
-        if self.left == 0 {
-            return None;
+impl From<SourceError> for StreamError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<DecodeError> for StreamError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl Raise for StreamError {
+    fn raise(self) -> ! {
+        match self {
+            Self::Source(error) => error.raise(),
+            Self::Decode(error) => error.raise(),
         }
-        while self.next >= self.tensors.get(self.tensor)?.weight_count {
-            (self.tensor, self.next) = (self.tensor + 1, 0);
-            (self.source, self.piece) = (None, Weights::F32(Vec::new()));
-        }
-        let in_piece = self.next.checked_sub(self.piece_start).filter(|at| *at < self.piece.len() as u64);
-        let at = in_piece.unwrap_or_else(|| {
-            self.load();
-            self.next - self.piece_start
-        }) as usize;
-        let tensor = &self.tensors[self.tensor];
-        let (x, y, z) = position(&tensor.shape, self.next);
-        let atomic = self.piece.atomic_value(at);
-        let row = (
-            tensor.name.clone(),
-            layers::index(&tensor.name),
+    }
+}
+
+/// The row of the stream's next weight.
+fn next_row(stream: &mut WeightStream, tensors: &mut OpenTensors) -> Option<WeightRow> {
+    stream.next(tensors).or_raise().map(|weight| {
+        let (x, y, z) = position(&weight.tensor.shape, weight.index);
+        (
+            weight.tensor.name.clone(),
+            layers::index(&weight.tensor.name),
             x as i32,
             y as i32,
             z as i64,
-            self.piece.f32(at),
-            atomic.as_bytes().to_vec(),
-            atomic.hash().to_vec(),
-        );
-        self.next += 1;
-        self.left -= 1;
-        Some(row)
-    }
+            weight.value,
+            weight.atomic_value.as_bytes().to_vec(),
+            weight.atomic_value.hash().to_vec(),
+        )
+    })
 }
 
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
@@ -338,5 +316,7 @@ fn stream_atomic_weights_chunked(
         );
     }
     let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format);
-    TableIterator::new(WeightStream::new(files, tensors, offset as u64, chunk_size as u64))
+    let mut stream = WeightStream::new(tensors, offset as u64, chunk_size as u64);
+    let mut tensors = OpenTensors { files: Rc::new(files), open: None };
+    TableIterator::new(std::iter::from_fn(move || next_row(&mut stream, &mut tensors)))
 }

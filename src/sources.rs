@@ -2,8 +2,7 @@
 //! or a model of the store.
 
 use crate::errors::{OrRaise, raise};
-use crate::store::StoredFile;
-use crate::{owner, threads};
+use crate::{owner, store, threads};
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers::is_diffusion;
 use atomizer_core::model::{Format, Model};
@@ -40,7 +39,7 @@ pub fn open<'a>(location: ModelLocation<'a, '_>) -> FileSet<'a> {
             formats::open_path(Path::new(path)).or_raise()
         }
         ModelLocation { bytes: None, lo: None, path: None, model_id: Some(model_id) } => {
-            FileSet::from_files(StoredFile::all_of(model_id))
+            FileSet::from_files(store::open_files(model_id))
         }
         _ => raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

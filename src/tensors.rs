@@ -30,13 +30,9 @@ pub fn read_weights(tensor: &StoredTensor, from: u64, count: u64) -> Weights {
 
 /// The same of a content and its type.
 pub fn read_weights_of(hash: &Hash, dtype: Dtype, from: u64, count: u64) -> Weights {
-    let row = dtype.info();
-    let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
-    let first_block = from / block_weights;
-    let end_block = (from + count).div_ceil(block_weights);
-    let bytes = store::read_range(hash, first_block * block_bytes, end_block * block_bytes);
-    let mut weights = weights::decode(dtype, &bytes).or_raise();
-    weights.slice((from - first_block * block_weights) as usize, count as usize);
+    let (range, skip) = dtype.blocks_holding(from, count);
+    let mut weights = weights::decode(dtype, &store::read_range(hash, range)).or_raise();
+    weights.slice(skip, count as usize);
     weights
 }
 

@@ -1,6 +1,8 @@
 //! Data types of tensors: one table of names and sizes, which the parsers, the decoders, the SQL
 //! enum and the docs share.
 
+use crate::byte_range::ByteRange;
+
 /// How a data type stores its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -145,6 +147,17 @@ impl Dtype {
         (weights / block).checked_mul(u64::from(row.block_bytes))
     }
 
+    /// The bytes of the blocks that hold `count` weights from `from` on, and how many weights of the
+    /// first block come before them.
+    pub fn blocks_holding(self, from: u64, count: u64) -> (ByteRange, usize) {
+        let row = self.info();
+        let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
+        let first = from / block_weights;
+        let end = (from + count).div_ceil(block_weights);
+        let range = ByteRange::new(first * block_bytes, (end - first) * block_bytes);
+        (range, (from - first * block_weights) as usize)
+    }
+
     /// True when [`crate::weights::decode`] turns this type into numbers.
     pub fn is_decodable(self) -> bool {
         match self.info().class {
@@ -173,6 +186,14 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), count);
+    }
+
+    #[test]
+    fn weights_lie_in_their_blocks() {
+        assert_eq!(Dtype::F32.blocks_holding(3, 5), (ByteRange::new(12, 20), 0));
+        assert_eq!(Dtype::Q4_1.blocks_holding(31, 2), (ByteRange::new(0, 40), 31));
+        assert_eq!(Dtype::Q4_1.blocks_holding(64, 32), (ByteRange::new(40, 20), 0));
+        assert_eq!(Dtype::Q4_K.blocks_holding(256, 0), (ByteRange::new(144, 0), 0));
     }
 
     #[test]

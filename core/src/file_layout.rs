@@ -1,77 +1,77 @@
 //! How a file is put together again: tensors' bytes where they stood, and the file's other bytes
 //! (header, padding, trailer), which are kept as one blob, in the gaps.
 
+use crate::byte_range::ByteRange;
+use crate::hash::Hash;
+use crate::segment::{SegmentSlice, segment_range, slices};
 use crate::source::{Source, SourceError, check_range};
+use std::cell::RefCell;
 
-/// A range of bytes: first byte and length.
-pub type Range = (u64, u64);
-
-/// What fills a range of a file.
+/// What fills a span of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Filling {
     /// A tensor's bytes: its number in the list, and the first byte within it.
     Tensor(usize, u64),
     /// The blob's bytes from this one on.
     Blob(u64),
 }
 
-/// The ranges of a file that no tensor covers. `tensors` are in the order of their first bytes.
-pub fn gaps(file_length: u64, tensors: &[Range]) -> Vec<Range> {
-    let mut gaps = Vec::new();
-    let mut at = 0;
-    for &(start, length) in tensors {
-        if start > at {
-            gaps.push((at, start - at));
-        }
-        at = at.max(start + length);
-    }
-    if file_length > at {
-        gaps.push((at, file_length - at));
-    }
-    gaps
+/// A range of a file, and what fills it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileSpan {
+    /// Where it lies in the file.
+    pub range: ByteRange,
+    /// What its bytes are.
+    pub filling: Filling,
 }
 
-/// A file as ranges and what fills each. `tensors` are in the order of their first bytes; bytes that
-/// two of them share come from the first.
-pub fn parts(file_length: u64, tensors: &[Range]) -> Vec<(Range, Part)> {
-    let mut parts = Vec::with_capacity(2 * tensors.len() + 1);
-    let (mut at, mut blob) = (0, 0);
-    let mut fill_gap = |parts: &mut Vec<_>, at: u64, end: u64| {
-        if end > at {
-            parts.push(((at, end - at), Part::Blob(blob)));
-            blob += end - at;
+/// The ranges of a file that no tensor covers. `tensors` are in the order of their first bytes.
+pub fn gaps(file_length: u64, tensors: &[ByteRange]) -> Vec<ByteRange> {
+    let of_blob = |span: &FileSpan| matches!(span.filling, Filling::Blob(_));
+    spans(file_length, tensors).iter().filter(|span| of_blob(span)).map(|span| span.range).collect()
+}
+
+/// A file as its spans, in order. `tensors` are in the order of their first bytes; bytes that two of
+/// them share come from the first.
+pub fn spans(file_length: u64, tensors: &[ByteRange]) -> Vec<FileSpan> {
+    let mut spans = Vec::with_capacity(2 * tensors.len() + 1);
+    let (mut covered, mut blob) = (0, 0);
+    let mut fill_gap = |spans: &mut Vec<FileSpan>, from: u64, to: u64| {
+        if to > from {
+            spans.push(FileSpan { range: ByteRange::new(from, to - from), filling: Filling::Blob(blob) });
+            blob += to - from;
         }
     };
-    for (no, &(start, length)) in tensors.iter().enumerate() {
-        fill_gap(&mut parts, at, start);
-        let end = start + length;
-        let from = at.max(start);
-        if end > from {
-            parts.push(((from, end - from), Part::Tensor(no, from - start)));
+    for (index, tensor) in tensors.iter().enumerate() {
+        fill_gap(&mut spans, covered, tensor.offset);
+        let from = covered.max(tensor.offset);
+        if tensor.end() > from {
+            let range = ByteRange::new(from, tensor.end() - from);
+            spans.push(FileSpan { range, filling: Filling::Tensor(index, from - tensor.offset) });
         }
-        at = at.max(end);
+        covered = covered.max(tensor.end());
     }
-    fill_gap(&mut parts, at, file_length);
-    parts
+    fill_gap(&mut spans, covered, file_length);
+    spans
 }
 
-/// Ranges of a source, read as if they stood one behind the other.
+/// Ranges of a source, read as if they stood one after the other.
 pub struct Ranges<'a> {
     source: &'a dyn Source,
     /// Each range, with its first byte in the whole.
-    ranges: Vec<(u64, Range)>,
+    ranges: Vec<(u64, ByteRange)>,
     length: u64,
 }
 
 impl<'a> Ranges<'a> {
     /// Joins ranges of `source`.
-    pub fn new(source: &'a dyn Source, ranges: impl IntoIterator<Item = Range>) -> Self {
+    pub fn new(source: &'a dyn Source, ranges: impl IntoIterator<Item = ByteRange>) -> Self {
         let mut length = 0;
         let ranges = ranges
             .into_iter()
             .map(|range| {
                 let start = length;
-                length += range.1;
+                length += range.len;
                 (start, range)
             })
             .collect();
@@ -86,67 +86,127 @@ impl Source for Ranges<'_> {
 
     fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
         check_range(offset, buf.len(), self.length)?;
-        let mut no = self.ranges.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
+        let mut index = self.ranges.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
         while !buf.is_empty() {
-            let (start, (from, length)) = self.ranges[no];
+            let (start, range) = self.ranges[index];
             let skip = offset - start;
-            let n = (length - skip).min(buf.len() as u64) as usize;
+            let n = (range.len - skip).min(buf.len() as u64) as usize;
             let (now, rest) = buf.split_at_mut(n);
-            self.source.read_at(from + skip, now)?;
-            (buf, offset, no) = (rest, offset + n as u64, no + 1);
+            self.source.read_at(range.offset + skip, now)?;
+            (buf, offset, index) = (rest, offset + n as u64, index + 1);
+        }
+        Ok(())
+    }
+}
+
+/// A tensor that stands in a stored file.
+#[derive(Debug, Clone, Copy)]
+pub struct PlacedTensor {
+    /// Its number in the model.
+    pub index: usize,
+    /// Where it stands in the file.
+    pub range: ByteRange,
+    /// Its content.
+    pub hash: Hash,
+}
+
+/// A span of a file, and the part of a content that fills it.
+#[derive(Debug, Clone, Copy)]
+struct ContentSpan {
+    range: ByteRange,
+    hash: Hash,
+    /// First byte within the content.
+    start: u64,
+    /// Length of the whole content.
+    content_length: u64,
+    /// The tensor's number in the model; none for the file's other bytes.
+    tensor: Option<usize>,
+}
+
+/// A file as parts of stored contents.
+#[derive(Debug, Clone)]
+pub struct FileLayout {
+    length: u64,
+    spans: Vec<ContentSpan>,
+}
+
+impl FileLayout {
+    /// The layout of a file of a length, in which tensors stand in the order of their first bytes.
+    pub fn new(length: u64, blob: Hash, tensors: &[PlacedTensor]) -> Self {
+        let ranges: Vec<ByteRange> = tensors.iter().map(|tensor| tensor.range).collect();
+        let blob_length = gaps(length, &ranges).iter().map(|gap| gap.len).sum();
+        let with_content = |FileSpan { range, filling }| match filling {
+            Filling::Tensor(index, start) => {
+                let PlacedTensor { index, range: whole, hash } = tensors[index];
+                ContentSpan { range, hash, start, content_length: whole.len, tensor: Some(index) }
+            }
+            Filling::Blob(start) => {
+                ContentSpan { range, hash: blob, start, content_length: blob_length, tensor: None }
+            }
+        };
+        Self { length, spans: spans(length, &ranges).into_iter().map(with_content).collect() }
+    }
+
+    /// The file's bytes as slices of segments, in order.
+    pub fn slices(self) -> impl Iterator<Item = SegmentSlice> {
+        self.spans
+            .into_iter()
+            .flat_map(|span| slices(span.hash, ByteRange::new(span.start, span.range.len), span.tensor))
+    }
+}
+
+/// A segment of a content: hash, number, raw bytes.
+type ReadSegment = (Hash, u64, Vec<u8>);
+
+/// A stored file, read as if it were on disk. `R` reads a range of a content.
+pub struct StoredFile<R> {
+    layout: FileLayout,
+    read: R,
+    /// The segment that was read last: headers are read in small steps.
+    last: RefCell<Option<ReadSegment>>,
+}
+
+impl<R: Fn(&Hash, ByteRange) -> Vec<u8>> StoredFile<R> {
+    /// The file of a layout.
+    pub fn new(layout: FileLayout, read: R) -> Self {
+        Self { layout, read, last: RefCell::default() }
+    }
+}
+
+impl<R: Fn(&Hash, ByteRange) -> Vec<u8>> Source for StoredFile<R> {
+    fn len(&self) -> u64 {
+        self.layout.length
+    }
+
+    fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
+        check_range(offset, buf.len(), self.layout.length)?;
+        let spans = &self.layout.spans;
+        let mut index = spans.partition_point(|span| span.range.end() <= offset);
+        let mut last = self.last.borrow_mut();
+        while !buf.is_empty() {
+            let span = &spans[index];
+            let in_content = span.start + (offset - span.range.offset);
+            let slice = slices(span.hash, ByteRange::new(in_content, span.range.end() - offset), None)
+                .next()
+                .expect("the span goes on");
+            if last.as_ref().is_none_or(|(hash, no, _)| (*hash, *no) != (span.hash, slice.segment_no)) {
+                let range = segment_range(span.content_length, slice.segment_no);
+                *last = Some((span.hash, slice.segment_no, (self.read)(&span.hash, range)));
+            }
+            let available = last.as_ref().map_or(&[][..], |(_, _, segment)| slice.bytes(segment));
+            let n = available.len().min(buf.len());
+            if n == 0 {
+                let hash: String = span.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                return Err(SourceError::Other(format!("content {hash} is too short")));
+            }
+            let (now, rest) = buf.split_at_mut(n);
+            now.copy_from_slice(&available[..n]);
+            (buf, offset) = (rest, offset + n as u64);
+            index += usize::from(offset == span.range.end());
         }
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_are_what_tensors_leave() {
-        assert_eq!(gaps(100, &[(10, 20), (30, 10), (50, 50)]), [(0, 10), (40, 10)]);
-        assert_eq!(gaps(100, &[]), [(0, 100)]);
-        assert_eq!(gaps(0, &[]), []);
-        assert_eq!(gaps(40, &[(0, 30), (10, 5), (30, 0)]), [(30, 10)]);
-    }
-
-    #[test]
-    fn a_file_is_the_sum_of_its_parts() {
-        let file: Vec<u8> = (0..=255).collect();
-        let source = &file[..];
-        // Overlapping, empty and adjacent tensors.
-        let tensors = [(5, 40), (5, 40), (20, 60), (80, 0), (80, 100), (200, 3)];
-        let blob = Ranges::new(&source, gaps(256, &tensors));
-        let mut rebuilt = Vec::new();
-        for ((offset, length), part) in parts(256, &tensors) {
-            assert_eq!(offset, rebuilt.len() as u64);
-            let mut piece = vec![0; length as usize];
-            match part {
-                Part::Tensor(no, skip) => source.read_at(tensors[no].0 + skip, &mut piece).unwrap(),
-                Part::Blob(at) => blob.read_at(at, &mut piece).unwrap(),
-            }
-            rebuilt.extend(piece);
-        }
-        assert_eq!(rebuilt, file);
-    }
-
-    #[test]
-    fn ranges_read_across_their_borders() {
-        let file: Vec<u8> = (0..100).collect();
-        let source = &file[..];
-        let ranges = Ranges::new(&source, [(90, 5), (0, 3), (50, 10)]);
-        let mut all = vec![0; 18];
-        ranges.read_at(0, &mut all).unwrap();
-        let expected: Vec<u8> = (90..95).chain(0..3).chain(50..60).collect();
-        assert_eq!(all, expected);
-        for from in 0..18usize {
-            for to in from..18 {
-                let mut some = vec![0; to - from];
-                ranges.read_at(from as u64, &mut some).unwrap();
-                assert_eq!(some, expected[from..to]);
-            }
-        }
-        assert!(ranges.read_at(17, &mut [0; 2]).is_err());
-    }
-}
+mod tests;

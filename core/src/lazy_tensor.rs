@@ -20,6 +20,6 @@ pub trait LazyTensor: Debug + Send + Sync {
 /// Bytes of the file as they are, which another tensor holds already: tied weights.
 impl LazyTensor for ByteRange {
     fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
-        Ok(Box::new(Ranges::new(file, [(self.offset, self.len)])))
+        Ok(Box::new(Ranges::new(file, [*self])))
     }
 }

@@ -26,4 +26,5 @@ pub mod source;
 mod splitmix;
 pub mod svd;
 pub mod weight_counts;
+pub mod weight_stream;
 pub mod weights;

@@ -1,7 +1,8 @@
 //! What every parser produces: a model, its tensors, and where their bytes lie.
 
+use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
-use crate::file_layout::{Range, Ranges};
+use crate::file_layout::Ranges;
 use crate::lazy_tensor::LazyTensor;
 use crate::metadata::Metadata;
 use crate::source::{Source, SourceError};
@@ -81,8 +82,8 @@ pub struct Tensor {
 
 impl Tensor {
     /// Where the bytes stand in the tensor's file; none where they are computed.
-    pub fn range(&self) -> Option<Range> {
-        self.lazy.is_none().then_some((self.offset, self.byte_length))
+    pub fn range(&self) -> Option<ByteRange> {
+        self.lazy.is_none().then_some(ByteRange::new(self.offset, self.byte_length))
     }
 
     /// The tensor's bytes, as a source of their own.
@@ -92,7 +93,7 @@ impl Tensor {
     pub fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
         let source = match &self.lazy {
             Some(lazy) => lazy.open(file)?,
-            None => Box::new(Ranges::new(file, [(self.offset, self.byte_length)])),
+            None => Box::new(Ranges::new(file, [ByteRange::new(self.offset, self.byte_length)])),
         };
         if source.len() != self.byte_length {
             return Err(SourceError::Malformed(format!(

@@ -1,18 +1,20 @@
 //! One chunk: the next segments of the model's contents, encoded and stored where they are new.
 
 use super::{Job, Progress};
-use crate::access::{self, StoredModel, StoredTensor, field, hash};
+use crate::access::{self, StoredModel, field, hash};
 use crate::errors::{OrRaise, raise};
 use crate::owner;
 use crate::segment_rows;
 use crate::store::{self, BATCH_SEGMENTS};
-use atomizer_core::dtype::Dtype;
-use atomizer_core::file_layout::{Range, Ranges, gaps};
+use atomizer_core::file_layout::Ranges;
 use atomizer_core::formats::FileSet;
 use atomizer_core::hash::{Hash, Hasher};
+use atomizer_core::ingest::{
+    Checkpoint, Chunk, ChunkLimits, ChunkPlanner, FileContent, PlannedSegment, TensorContent, model_contents,
+};
 use atomizer_core::model::Model;
 use atomizer_core::parallel;
-use atomizer_core::segment::{self, SEGMENT_BYTES};
+use atomizer_core::segment;
 use atomizer_core::source::Source;
 use pgrx::prelude::*;
 use std::collections::BTreeMap;
@@ -20,120 +22,37 @@ use std::collections::BTreeMap;
 /// Most bytes of one chunk: what a kill throws away. Contents without weights have only this limit.
 const MAX_CHUNK_BYTES: u64 = 64 << 20;
 
-/// One content of the model: the bytes outside of tensors of one file, or a tensor.
-struct Content {
-    hash: Hash,
-    length: u64,
-    file_no: usize,
-    /// Where it lies in its file; nowhere for a tensor whose bytes are computed.
-    ranges: Vec<Range>,
-    /// A tensor's data type, and its number of weights; a blob has neither.
-    tensor: Option<(Dtype, u64)>,
-    /// The number of a tensor whose bytes are computed.
-    computed: Option<usize>,
-}
-
-impl Content {
-    /// Weights of which every byte lies below `end`.
-    fn weights_below(&self, end: u64) -> u64 {
-        self.tensor.map_or(0, |(dtype, count)| {
-            let row = dtype.info();
-            // The last byte of a type of less than a byte may be filled in part.
-            (end / u64::from(row.block_bytes) * u64::from(row.block_weights)).min(count)
+/// The chunks of a model.
+fn planner(job: &Job, model: &StoredModel) -> ChunkPlanner {
+    let files: Vec<FileContent> = model
+        .files
+        .iter()
+        .map(|file| FileContent { byte_length: file.byte_length as u64, blob: file.blob_hash })
+        .collect();
+    let tensors: Vec<TensorContent> = model
+        .tensors
+        .iter()
+        .map(|tensor| TensorContent {
+            dtype: tensor.dtype,
+            weight_count: tensor.weight_count as u64,
+            byte_length: tensor.byte_length as u64,
+            hash: tensor.content_hash,
+            file_no: tensor.file_no as usize,
+            range: tensor.range(),
         })
-    }
-
-    /// Bytes of one weight or block.
-    fn stride(&self) -> usize {
-        self.tensor.map_or(1, |(dtype, _)| dtype.info().block_bytes as usize)
-    }
-}
-
-/// One segment to do.
-struct Segment<'a> {
-    content: &'a Content,
-    segment_no: u64,
-}
-
-impl Segment<'_> {
-    fn range(&self) -> Range {
-        let start = self.segment_no * SEGMENT_BYTES as u64;
-        (start, (self.content.length - start).min(SEGMENT_BYTES as u64))
-    }
-}
-
-/// A chunk, and where the next one begins.
-struct Chunk<'a> {
-    segments: Vec<Segment<'a>>,
-    weights: u64,
-    bytes: u64,
-    content_no: usize,
-    segment_no: u64,
-}
-
-/// The model's contents in the order they are stored: blobs, then tensors.
-fn contents(model: &StoredModel) -> Vec<Content> {
-    let blobs = model.files.iter().enumerate().map(|(no, file)| {
-        let tensors = model.tensors.iter().filter(|tensor| tensor.file_no as usize == no);
-        let tensors: Vec<Range> = tensors.filter_map(StoredTensor::range).collect();
-        let ranges = gaps(file.byte_length as u64, &tensors);
-        Content {
-            hash: file.blob_hash,
-            length: ranges.iter().map(|(_, length)| length).sum(),
-            file_no: no,
-            ranges,
-            tensor: None,
-            computed: None,
-        }
-    });
-    let tensors = model.tensors.iter().enumerate().map(|(no, tensor)| Content {
-        hash: tensor.content_hash,
-        length: tensor.byte_length as u64,
-        file_no: tensor.file_no as usize,
-        ranges: tensor.range().into_iter().collect(),
-        tensor: Some((tensor.dtype, tensor.weight_count as u64)),
-        computed: tensor.range().is_none().then_some(no),
-    });
-    blobs.chain(tensors).collect()
-}
-
-/// Takes segments from the checkpoint on until the chunk is full. One segment is always taken.
-fn next_chunk<'a>(job: &Job, contents: &'a [Content]) -> Chunk<'a> {
-    let mut chunk = Chunk {
-        segments: Vec::new(),
-        weights: 0,
-        bytes: 0,
-        content_no: job.content_no as usize,
-        segment_no: job.segment_no as u64,
-    };
-    while let Some(content) = contents.get(chunk.content_no) {
-        if chunk.segment_no >= store::segment_count(content.length) {
-            (chunk.content_no, chunk.segment_no) = (chunk.content_no + 1, 0);
-            continue;
-        }
-        let segment = Segment { content, segment_no: chunk.segment_no };
-        let (start, length) = segment.range();
-        let weights = content.weights_below(start + length) - content.weights_below(start);
-        let full =
-            chunk.weights + weights > job.atom_chunk_size as u64 || chunk.bytes + length > MAX_CHUNK_BYTES;
-        if full && !chunk.segments.is_empty() {
-            break;
-        }
-        chunk.weights += weights;
-        chunk.bytes += length;
-        chunk.segments.push(segment);
-        chunk.segment_no += 1;
-    }
-    chunk
+        .collect();
+    let limits = ChunkLimits { weights: job.atom_chunk_size as u64, bytes: MAX_CHUNK_BYTES };
+    ChunkPlanner::new(model_contents(&files, &tensors), limits)
 }
 
 /// Stores the next chunk of the job and moves its checkpoint.
-pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
+pub fn store_next_chunk(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let model = access::load(job.model_id);
     let files = job.open(model_data);
     check_files(&model, &files);
-    let contents = contents(&model);
-    let chunk = next_chunk(job, &contents);
+    let planner = planner(job, &model);
+    let from = Checkpoint { content_no: job.content_no as usize, segment_no: job.segment_no as u64 };
+    let chunk = planner.next_chunk(from);
     let atoms = job.current_atom_offset + chunk.weights as i64;
     if let Some(quota) = job.atom_quota.filter(|quota| atoms > *quota) {
         raise(
@@ -147,23 +66,23 @@ pub fn store(job: &Job, model_data: Option<&[u8]>) -> Progress {
             "Raise the quota with set_atom_quota(), then call atomize_model_governed again to resume.",
         );
     }
-    let computes = |segment: &Segment| segment.content.computed.is_some();
+    let computes = |segment: &PlannedSegment| planner.content(*segment).computed.is_some();
     let parsed = chunk.segments.iter().any(computes).then(|| job.parse(&files));
-    let mut reader = Reader { files: &files, parsed: parsed.as_ref(), computed: None };
-    let damaged = store_segments(&mut reader, &chunk.segments);
-    if let Some(no) = contents.iter().position(|content| damaged.contains(&content.hash)) {
-        return go_back(job, &model, &mut reader, &contents, no);
+    let mut reader = Reader { planner: &planner, files: &files, parsed: parsed.as_ref(), computed: None };
+    let damaged = store_segments(&mut reader, &chunk);
+    if let Some(first) = planner.contents().iter().position(|content| damaged.contains(&content.hash)) {
+        return go_back(job, &model, &mut reader, first);
     }
     let progress = Progress {
         bytes_processed: job.bytes_processed + chunk.bytes as i64,
         atoms_processed: atoms,
         ..Progress::of(job, "stored")
     };
-    save_checkpoint(job, &progress, chunk.content_no, chunk.segment_no);
+    save_checkpoint(job, &progress, chunk.next);
     progress
 }
 
-fn save_checkpoint(job: &Job, progress: &Progress, content_no: usize, segment_no: u64) {
+fn save_checkpoint(job: &Job, progress: &Progress, next: Checkpoint) {
     owner::run(|client| {
         owner::execute(
             client,
@@ -174,8 +93,8 @@ fn save_checkpoint(job: &Job, progress: &Progress, content_no: usize, segment_no
                 job.ingestion_job_id.into(),
                 progress.atoms_processed.into(),
                 progress.bytes_processed.into(),
-                (content_no as i32).into(),
-                (segment_no as i32).into(),
+                (next.content_no as i32).into(),
+                (next.segment_no as i32).into(),
             ],
         );
     });
@@ -184,14 +103,13 @@ fn save_checkpoint(job: &Job, progress: &Progress, content_no: usize, segment_no
 /// Wrong bytes were stored for a content, and are stored no more, or everybody who has the real one
 /// would be given them. The job goes back to the content's start. It fails if the bytes were its own:
 /// the source changed since it was planned. Else another job's source did, and this one goes on.
-fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, contents: &[Content], no: usize) -> Progress {
-    let content = &contents[no];
-    let weights: u64 = contents[..no].iter().map(|content| content.weights_below(content.length)).sum();
-    let bytes: u64 = contents[..no].iter().map(|content| content.length).sum();
+fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, content_no: usize) -> Progress {
+    let content = &reader.planner.contents()[content_no];
+    let (weights, bytes) = reader.planner.done_before(content_no);
     let (mut hasher, mut raw) = (Hasher::default(), Vec::new());
-    for segment_no in 0..store::segment_count(content.length) {
+    for segment_no in 0..content.segment_count() {
         pgrx::check_for_interrupts!();
-        reader.read(&[&Segment { content, segment_no }], &mut raw);
+        reader.read(&[PlannedSegment { content_no, segment_no }], &mut raw);
         hasher.update(&raw[0].0);
     }
     let changed = hasher.finish() != content.hash;
@@ -202,7 +120,7 @@ fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, contents: &[Cont
         problem: changed.then(|| format!("file \"{file}\" changed during the ingestion")),
         ..Progress::of(job, "stored")
     };
-    save_checkpoint(job, &progress, no, 0);
+    save_checkpoint(job, &progress, Checkpoint { content_no, segment_no: 0 });
     progress
 }
 
@@ -217,7 +135,7 @@ fn check_files(model: &StoredModel, files: &FileSet) {
                     "file \"{}\" has {length} bytes, but had {} when the ingestion began",
                     planned.file_name, planned.byte_length
                 ),
-                "Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().",
+                "Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().",
             );
         }
     }
@@ -225,8 +143,8 @@ fn check_files(model: &StoredModel, files: &FileSet) {
 
 /// Segments stored so far of each content, under locks that keep other ingestions of the same
 /// contents out until this chunk is committed. Keys are sorted: no two chunks can deadlock.
-fn lock_contents(segments: &[Segment]) -> BTreeMap<Hash, u64> {
-    let mut hashes: Vec<Hash> = segments.iter().map(|segment| segment.content.hash).collect();
+fn lock_contents(planner: &ChunkPlanner, chunk: &Chunk) -> BTreeMap<Hash, u64> {
+    let mut hashes: Vec<Hash> = chunk.segments.iter().map(|segment| planner.content(*segment).hash).collect();
     hashes.sort_unstable();
     hashes.dedup();
     let hashes: Vec<&[u8]> = hashes.iter().map(|hash| &hash[..]).collect();
@@ -249,41 +167,30 @@ fn lock_contents(segments: &[Segment]) -> BTreeMap<Hash, u64> {
 /// Encodes and writes the segments that are not stored yet. Workers encode and hash one batch while
 /// the main thread writes the one before and reads the next. A content is only complete when its SHA-256
 /// is right: gives those whose stored bytes were others, and are stored no more.
-fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Vec<Hash> {
-    let mut stored = lock_contents(segments);
-    let (mut new, mut hashers, mut completed) = (Vec::new(), BTreeMap::new(), Vec::new());
-    for segment in segments {
-        let content = segment.content;
-        let count = stored.get_mut(&content.hash).expect("a planned content has its atom");
-        if segment.segment_no >= *count {
-            if segment.segment_no == 0 {
-                hashers.insert(content.hash, Hasher::default());
-            }
-            new.push(segment);
-            *count = segment.segment_no + 1;
-            if *count == store::segment_count(content.length) {
-                completed.push(content);
-            }
-        }
-    }
-    let mut batches = new.chunks(BATCH_SEGMENTS);
+fn store_segments(reader: &mut Reader, chunk: &Chunk) -> Vec<Hash> {
+    let planner = reader.planner;
+    let mut stored = lock_contents(planner, chunk);
+    let missing = planner.missing(chunk, &mut stored);
+    let mut hashers: BTreeMap<Hash, Hasher> =
+        missing.begun.iter().map(|hash| (*hash, Hasher::default())).collect();
+    let mut batches = missing.segments.chunks(BATCH_SEGMENTS);
     let (mut raw, mut next_raw) = (Vec::new(), Vec::new());
     let (mut encoded, mut pending_encoded) = (Vec::new(), Vec::new());
-    let mut pending: &[&Segment] = &[];
+    let mut pending: &[PlannedSegment] = &[];
     let mut batch = batches.next().unwrap_or_default();
     reader.read(batch, &mut raw);
     while !batch.is_empty() {
         pgrx::check_for_interrupts!();
         let next = batches.next().unwrap_or_default();
-        let hash = |no: usize, raw: &[u8]| {
-            if let Some(hasher) = hashers.get_mut(&batch[no].content.hash) {
+        let hash = |index: usize, raw: &[u8]| {
+            if let Some(hasher) = hashers.get_mut(&planner.content(batch[index]).hash) {
                 hasher.update(raw);
             }
         };
         parallel::run_on_pool_while(
             || segment::encode_all(&raw, &mut encoded, hash),
             || {
-                write(pending, &pending_encoded);
+                write(planner, pending, &pending_encoded);
                 reader.read(next, &mut next_raw);
             },
         );
@@ -291,9 +198,10 @@ fn store_segments(reader: &mut Reader, segments: &[Segment]) -> Vec<Hash> {
         std::mem::swap(&mut encoded, &mut pending_encoded);
         std::mem::swap(&mut raw, &mut next_raw);
     }
-    write(pending, &pending_encoded);
+    write(planner, pending, &pending_encoded);
     let mut damaged = Vec::new();
-    for content in completed {
+    for content_no in missing.completed {
+        let content = &planner.contents()[content_no];
         // What earlier chunks stored is read back; what this one stored was hashed on its way.
         let found = match hashers.remove(&content.hash) {
             Some(hasher) => Some(hasher.finish()),
@@ -329,15 +237,16 @@ fn count_segments(stored: &BTreeMap<Hash, u64>, damaged: &[Hash]) {
 }
 
 /// Writes encoded segments.
-fn write(segments: &[&Segment], encoded: &[Vec<u8>]) {
+fn write(planner: &ChunkPlanner, segments: &[PlannedSegment], encoded: &[Vec<u8>]) {
     let parts = segments.iter().zip(encoded);
     segment_rows::insert(
-        parts.map(|(segment, bytes)| (&segment.content.hash, segment.segment_no, &bytes[..])),
+        parts.map(|(segment, bytes)| (&planner.content(*segment).hash, segment.segment_no, &bytes[..])),
     );
 }
 
 /// Reads contents from the model's files.
 struct Reader<'a> {
+    planner: &'a ChunkPlanner,
     files: &'a FileSet<'a>,
     /// The parsed headers, which say how to compute the tensors that do not stand in a file as they are.
     parsed: Option<&'a Model>,
@@ -347,19 +256,18 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads segments' raw bytes, with their strides, in place of what `raw` held.
-    fn read(&mut self, segments: &[&Segment], raw: &mut Vec<(Vec<u8>, usize)>) {
+    fn read(&mut self, segments: &[PlannedSegment], raw: &mut Vec<(Vec<u8>, usize)>) {
         raw.resize_with(segments.len(), Default::default);
         for (segment, (bytes, stride)) in segments.iter().zip(raw) {
-            let content = segment.content;
-            let (start, length) = segment.range();
-            bytes.resize(length as usize, 0);
+            let (content, range) = (self.planner.content(*segment), self.planner.range(*segment));
+            bytes.resize(range.len as usize, 0);
             *stride = content.stride();
             match content.computed {
-                Some(tensor_no) => self.compute(tensor_no, start, bytes),
+                Some(tensor_no) => self.compute(tensor_no, range.offset, bytes),
                 None => {
                     let source =
                         Ranges::new(self.files.source(content.file_no), content.ranges.iter().copied());
-                    source.read_at(start, bytes).or_raise();
+                    source.read_at(range.offset, bytes).or_raise();
                 }
             }
         }
@@ -373,7 +281,7 @@ impl Reader<'_> {
                 raise(
                     PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                     format!("the source has no tensor {tensor_no} any more"),
-                    "Restore the file and call atomize_model_governed again, or begin anew with reset_ingestion_job().",
+                    "Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().",
                 )
             });
             self.computed = Some((tensor_no, self.files.open_tensor(tensor).or_raise()));

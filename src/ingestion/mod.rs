@@ -1,8 +1,8 @@
 //! One step of a governed ingestion. The procedure `atomize_model_governed` calls it in a loop and
-//! commits after each: first the plan, then chunk by chunk, then the fold.
+//! commits after each: first the plan, then chunk by chunk, then the verification.
 
 mod chunk;
-pub mod fold;
+pub mod finalize;
 mod plan;
 
 use crate::access::field;
@@ -13,7 +13,7 @@ use atomizer_core::formats::{Detail, FileSet};
 use atomizer_core::model::Model;
 use pgrx::prelude::*;
 
-pub use fold::weight_counts;
+pub use finalize::weight_counts;
 
 /// What a step needs to know of its job.
 pub struct Job {
@@ -132,9 +132,9 @@ fn _ingestion_step(
     } else if job.total_atoms.is_none() {
         plan::plan(&job, model_data)
     } else if job.bytes_processed < job.total_bytes.unwrap_or(0) {
-        chunk::store(&job, model_data)
+        chunk::store_next_chunk(&job, model_data)
     } else {
-        fold::fold(&job);
+        finalize::finalize(&job);
         Progress::of(&job, "complete")
     };
     TableIterator::once((

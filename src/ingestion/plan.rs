@@ -5,17 +5,14 @@ use super::{Job, Progress};
 use crate::access::field;
 use crate::errors::{OrRaise, raise};
 use crate::owner;
-use atomizer_core::file_layout::{Range, gaps};
 use atomizer_core::formats::{self, FileSet, ParseError};
-use atomizer_core::hash::Hash;
-use atomizer_core::ingest::{FileDigests, content_digest, file_digests};
+use atomizer_core::ingest::{ModelDigests, content_references, model_digests};
 use atomizer_core::layers;
 use atomizer_core::metadata;
-use atomizer_core::model::{Model, Tensor};
-use atomizer_core::source::SourceError;
+use atomizer_core::model::Model;
+use atomizer_core::source::{Source, SourceError};
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Reads the job's files and writes down what they hold.
@@ -85,29 +82,8 @@ fn check_granularity(job: &Job, model: &Model) {
     }
 }
 
-/// The SHA-256 of every content of a model.
-struct Digests {
-    /// Of each file, as a whole and outside of tensors.
-    files: Vec<FileDigests>,
-    /// Of each tensor, in the order of the model's.
-    tensors: Vec<Hash>,
-}
-
-/// Where the tensors of one file stand in it, in order.
-fn ranges(model: &Model, file_no: usize) -> Vec<Range> {
-    model.tensors.iter().filter(|tensor| tensor.file_no == file_no).filter_map(Tensor::range).collect()
-}
-
-fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
-    let (mut before, mut noticed) = (0, Instant::now());
-    let mut progress = |done: u64| {
-        pgrx::check_for_interrupts!();
-        if noticed.elapsed() > Duration::from_secs(2) {
-            noticed = Instant::now();
-            notice!("reading: {} of {} MB", done / 1_000_000, total_bytes / 1_000_000);
-        }
-        Ok(())
-    };
+/// Reads the files once, and says how far it is.
+fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> ModelDigests {
     for checksum in formats::checksums(files).or_raise() {
         let checked = checksum.verify::<ParseError>(files, |_| {
             pgrx::check_for_interrupts!();
@@ -115,30 +91,25 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> Digests {
         });
         checked.or_raise();
     }
-    let mut of_files = Vec::new();
-    for no in 0..files.len() {
-        let source = files.source(no);
-        let found = file_digests::<SourceError>(source, &ranges(model, no), |done| progress(before + done));
-        of_files.push(found.or_raise());
-        before += source.len();
-    }
-    // Tensors that stand in their files come in the order of files and bytes, as they were given above.
-    let mut found: Vec<_> = of_files.iter().map(|digests| digests.tensors.iter()).collect();
-    let mut of_tensors = Vec::new();
-    for tensor in &model.tensors {
-        of_tensors.push(if tensor.lazy.is_none() {
-            *found[tensor.file_no].next().expect("every tensor has its digest")
-        } else {
-            let source = files.open_tensor(tensor).or_raise();
-            let found = content_digest::<SourceError>(&*source, |done| progress(before + done));
-            before += tensor.byte_length;
-            found.or_raise()
-        });
-    }
-    Digests { files: of_files, tensors: of_tensors }
+    let mut noticed = Instant::now();
+    let sources: Vec<&dyn Source> = (0..files.len()).map(|file_no| files.source(file_no)).collect();
+    let found = model_digests::<SourceError>(
+        &sources,
+        &model.tensors,
+        |tensor| files.open_tensor(tensor),
+        |done| {
+            pgrx::check_for_interrupts!();
+            if noticed.elapsed() > Duration::from_secs(2) {
+                noticed = Instant::now();
+                notice!("reading: {} of {} MB", done / 1_000_000, total_bytes / 1_000_000);
+            }
+            Ok(())
+        },
+    );
+    found.or_raise()
 }
 
-fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &Digests) {
+fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &ModelDigests) {
     for (no, of_file) in digests.files.iter().enumerate() {
         owner::execute(
             client,
@@ -156,7 +127,7 @@ fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &Dig
     }
 }
 
-fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &Digests) {
+fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &ModelDigests) {
     let rows: Vec<serde_json::Value> = model
         .tensors
         .iter()
@@ -177,7 +148,7 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &Dig
                 "byte_length": tensor.byte_length,
                 "content_hash": crate::store::hex(hash),
                 "file_no": tensor.file_no,
-                "file_offset": tensor.range().map(|(offset, _)| offset),
+                "file_offset": tensor.range().map(|range| range.offset),
             })
         })
         .collect();
@@ -208,23 +179,16 @@ fn count_references(
     job: &Job,
     files: &FileSet,
     model: &Model,
-    digests: &Digests,
+    digests: &ModelDigests,
 ) -> i64 {
-    let mut references: BTreeMap<([u8; 32], &str), (u64, i64)> = BTreeMap::new();
-    for (tensor, hash) in model.tensors.iter().zip(&digests.tensors) {
-        references.entry((*hash, "tensor")).or_insert((tensor.byte_length, 0)).1 += 1;
-    }
-    for (no, of_file) in digests.files.iter().enumerate() {
-        let gaps = gaps(files.source(no).len(), &ranges(model, no));
-        let length = gaps.iter().map(|(_, length)| length).sum();
-        references.entry((of_file.blob, "blob")).or_insert((length, 0)).1 += 1;
-    }
+    let lengths: Vec<u64> = (0..files.len()).map(|file_no| files.source(file_no).len()).collect();
+    let references = content_references(&lengths, &model.tensors, digests);
     let (mut hashes, mut kinds, mut lengths, mut counts) = (vec![], vec![], vec![], vec![]);
-    for ((hash, kind), (length, count)) in &references {
-        hashes.push(&hash[..]);
-        kinds.push(*kind);
-        lengths.push(*length as i64);
-        counts.push(*count);
+    for reference in &references {
+        hashes.push(&reference.hash[..]);
+        kinds.push(reference.kind.name());
+        lengths.push(reference.byte_length as i64);
+        counts.push(reference.count as i64);
     }
     owner::execute(
         client,

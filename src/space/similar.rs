@@ -9,7 +9,7 @@ use atomizer_core::analytics::{DimensionError, Metric, Nearest, Query, dot};
 use atomizer_core::dtype::{Class, Dtype};
 use atomizer_core::hash::Hash;
 use atomizer_core::projection::MAX_DIMENSION;
-use atomizer_core::segment::SEGMENT_BYTES;
+use atomizer_core::segment::whole_segments;
 use atomizer_core::weights;
 use pgrx::prelude::*;
 
@@ -137,25 +137,21 @@ struct RowReader {
 }
 
 impl RowReader {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
     fn read(&mut self, candidate: &Candidate, width: u64) -> Vec<f32> {
-        let row = candidate.dtype.info();
-        let (block_weights, block_bytes) = (u64::from(row.block_weights), u64::from(row.block_bytes));
-        let first = candidate.row_no as u64 * width;
-        let from = first / block_weights * block_bytes;
-        let to = (first + width).div_ceil(block_weights) * block_bytes;
-        let end = self.start + self.bytes.len() as u64;
-        if self.hash != candidate.content_hash || from < self.start || to > end {
+        let (range, skip) = candidate.dtype.blocks_holding(candidate.row_no as u64 * width, width);
+        if self.hash != candidate.content_hash || range.offset < self.start || range.end() > self.end() {
             pgrx::check_for_interrupts!();
-            let segment = SEGMENT_BYTES as u64;
-            let length = candidate.byte_length as u64;
-            self.start = from / segment * segment;
-            let end = to.next_multiple_of(segment).min(length);
-            self.bytes = store::read_range(&candidate.content_hash, self.start, end);
-            self.hash = candidate.content_hash;
+            let whole = whole_segments(candidate.byte_length as u64, range);
+            self.bytes = store::read_range(&candidate.content_hash, whole);
+            (self.start, self.hash) = (whole.offset, candidate.content_hash);
         }
-        let bytes = &self.bytes[(from - self.start) as usize..(to - self.start) as usize];
+        let bytes = &self.bytes[(range.offset - self.start) as usize..(range.end() - self.start) as usize];
         let mut weights = weights::decode(candidate.dtype, bytes).or_raise();
-        weights.slice((first % block_weights) as usize, width as usize);
+        weights.slice(skip, width as usize);
         weights.into_f32()
     }
 }

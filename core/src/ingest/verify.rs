@@ -4,30 +4,8 @@
 use crate::dtype::Dtype;
 use crate::hash::{Hash, Hasher};
 use crate::parallel;
-use crate::segment::{self, SegmentError};
+use crate::segment::{self, SegmentError, SegmentSlice};
 use crate::weight_counts::{BlockCarry, DistinctWeightCounter, WeightAtomPolicy, WeightCounts};
-
-/// The bytes of one segment that belong to one place of a file.
-#[derive(Debug, Clone, Copy)]
-pub struct SegmentSlice {
-    /// The content.
-    pub hash: Hash,
-    /// The segment of the content.
-    pub segment_no: u64,
-    /// First byte of the decoded segment.
-    pub skip: usize,
-    /// Number of bytes.
-    pub length: usize,
-    /// The tensor they belong to, by its number in the model; none for other bytes of the file.
-    pub tensor: Option<usize>,
-}
-
-impl SegmentSlice {
-    /// The piece's bytes of its decoded segment; none where the segment is too short.
-    pub fn of<'a>(&self, segment: &'a [u8]) -> &'a [u8] {
-        segment.get(self.skip..self.skip + self.length).unwrap_or_default()
-    }
-}
 
 /// Verifies the stored bytes of a model, and counts its weights on the way.
 pub struct VerifyPass {
@@ -51,20 +29,20 @@ impl VerifyPass {
         }
     }
 
-    /// Takes the next pieces of the file, with their encoded segments. Call it within
+    /// Takes the next slices of the file, with their encoded segments. Call it within
     /// [`parallel::run_on_pool_while`]. Returns counts that are to be flushed because memory is full.
     ///
     /// # Errors
     /// The number of a damaged segment among `encoded`, and what is wrong with it.
     pub fn add(
         &mut self,
-        pieces: &[SegmentSlice],
+        slices: &[SegmentSlice],
         encoded: &[Vec<u8>],
     ) -> Result<WeightCounts, (usize, SegmentError)> {
         let Self { counter, dtypes, carries, file, segments } = self;
         segment::decode_all(encoded, segments)?;
         let bytes =
-            || pieces.iter().zip(&*segments).map(|(piece, segment)| (piece.tensor, piece.of(segment)));
+            || slices.iter().zip(&*segments).map(|(slice, segment)| (slice.tensor, slice.bytes(segment)));
         let ((), counts) = rayon::join(
             || bytes().for_each(|(_, bytes)| file.update(bytes)),
             || {
@@ -81,7 +59,7 @@ impl VerifyPass {
         Ok(counts)
     }
 
-    /// The SHA-256 of all pieces since the last call.
+    /// The SHA-256 of all slices since the last call.
     pub fn finish_file(&mut self) -> Hash {
         std::mem::take(&mut self.file).finish()
     }

@@ -1,24 +1,21 @@
-//! Lossless encoding of segments: the pieces in which a tensor's bytes are stored.
+//! Lossless encoding of segments. `docs/segment-format.md` describes it byte by byte.
 //!
-//! Every content is cut into segments of [`SEGMENT_BYTES`]. In a segment the bytes of one place in
+//! In a segment the bytes of one place in
 //! each weight (or block) are brought together into a plane: exponents beside exponents compress,
 //! mantissas beside mantissas do not, and are then left alone. The idea is that of HDF5's shuffle
 //! filter and of ZipNN (arXiv 2411.05239).
 
 use super::planes;
+use super::slicing::SEGMENT_BYTES;
 use zstd::bulk::{Compressor, Decompressor};
-
-/// Raw bytes of every segment but a content's last. It depends on nothing, so equal contents are cut
-/// alike whoever ingests them; small enough that reading one weight is cheap, large enough that
-/// planes compress as well as in larger ones.
-pub const SEGMENT_BYTES: usize = 256 << 10;
 
 /// zstd's level. 1 and 3 differ by less than 0.5 % on byte planes, in which there is little to match.
 const LEVEL: i32 = 1;
 
-/// The header of an encoded segment: version of this layout (8 bits), stride (16), raw length (32).
+/// The number of the layout that is written. Every number that was ever written is decoded for ever.
+pub const LAYOUT: u8 = 1;
+/// The header of an encoded segment: number of the layout (8 bits), stride (16), raw length (32).
 const HEADER_BYTES: usize = 7;
-const LAYOUT: u8 = 1;
 /// The header of an encoded plane: encoded length (32 bits); the top bit says that zstd was used.
 const PLANE_HEADER_BYTES: usize = 4;
 const COMPRESSED: u32 = 1 << 31;

@@ -1,5 +1,5 @@
-//! The fold: rebuilds every file from the store and compares its SHA-256, counts the weights on the
-//! way, and publishes the model and its weight atoms in one transaction.
+//! The last step of an ingestion: rebuilds every file from the store and compares its SHA-256, counts
+//! the weights on the way, and publishes the model and its weight atoms in one transaction.
 
 use super::Job;
 use crate::access::{self, StoredModel};
@@ -9,9 +9,9 @@ use crate::owner;
 use crate::store;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
-use atomizer_core::ingest::{SegmentSlice, VerifyPass};
-use atomizer_core::weight_counts::{WeightAtomPolicy, WeightCounts};
-use atomizer_core::weights::AtomicValue;
+use atomizer_core::ingest::VerifyPass;
+use atomizer_core::segment::SegmentSlice;
+use atomizer_core::weight_counts::{WeightAtomPolicy, WeightCounts, WeightReference, weight_references};
 use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::prelude::*;
 use std::collections::HashSet;
@@ -20,76 +20,69 @@ use std::collections::HashSet;
 const UPSERT_ROWS: usize = 100_000;
 
 /// Verifies the job's model, publishes it, and marks the job complete.
-pub fn fold(job: &Job) {
+pub fn finalize(job: &Job) {
     let model = access::load(job.model_id);
-    let choice = match job.granularity.as_str() {
+    let policy = match job.granularity.as_str() {
         "weight" => WeightAtomPolicy::All,
         "tensor" => WeightAtomPolicy::None,
         _ => WeightAtomPolicy::Auto,
     };
-    let mut scan = VerifyPass::new(choice, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
-    let go_through = |scan: &mut VerifyPass, pieces: &mut dyn Iterator<Item = SegmentSlice>| {
+    let mut pass = VerifyPass::new(policy, model.tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
+    let go_through = |pass: &mut VerifyPass, slices: &mut dyn Iterator<Item = SegmentSlice>| {
         store::for_each_batch(
-            pieces,
-            |pieces, encoded| scan.add(pieces, encoded),
+            slices,
+            |slices, encoded| pass.add(slices, encoded),
             |_, counts| add_references(&counts, 1),
         );
     };
     for (no, file) in model.files.iter().enumerate() {
-        go_through(&mut scan, &mut store::file_pieces(&model, no as i32));
-        if scan.finish_file() != file.sha256 {
+        go_through(&mut pass, &mut store::file_slices(&model, no));
+        if pass.finish_file() != file.sha256 {
             raise(
                 PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
                 format!(
                     "file \"{}\" of model \"{}\" does not rebuild to its SHA-256",
                     file.file_name, model.model_name
                 ),
-                "The source changed during the ingestion, or the store is damaged: run check_integrity(), and begin anew with reset_ingestion_job().",
+                "The source changed during the ingestion, or the store is damaged: run check_integrity(), and start over with reset_ingestion_job().",
             );
         }
     }
     // Tensors that are computed from their files are stored beside them.
     for (no, tensor) in model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.range().is_none()) {
-        go_through(&mut scan, &mut store::tensor_pieces(tensor, no));
-        if scan.finish_file() != tensor.content_hash {
+        go_through(&mut pass, &mut store::tensor_slices(tensor, no));
+        if pass.finish_file() != tensor.content_hash {
             raise(
                 PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
                 format!(
                     "tensor \"{}\" of model \"{}\" does not have its SHA-256",
                     tensor.layer_name, model.model_name
                 ),
-                "The store is damaged: run check_integrity(), and begin anew with reset_ingestion_job().",
+                "The store is damaged: run check_integrity(), and start over with reset_ingestion_job().",
             );
         }
     }
-    let (chosen, counts, zeros) = scan.finish();
+    let (chosen, counts, zeros) = pass.finish();
     add_references(&counts, 1);
     publish(job, &model, &chosen, &zeros);
 }
 
 /// Adds occurrences to weight atoms, `sign` times: 1 when a model comes, −1 when it goes.
 /// Only one transaction at a time does so: popular weights are everybody's, and without a lock two
-/// folds that hand over their counts piece by piece could wait for each other in a circle.
+/// such steps that flush their counts part by part could wait for each other in a circle.
 fn add_references(counts: &WeightCounts, sign: i64) {
     if counts.is_empty() {
         return;
     }
-    let mut rows: Vec<_> = counts
-        .iter()
-        .map(|(width, bits, count)| {
-            let value = AtomicValue::from_bits(*width, *bits);
-            (value.hash(), value, *count as i64 * sign)
-        })
-        .collect();
-    rows.sort_unstable_by_key(|(hash, _, _)| *hash);
+    let references = weight_references(counts);
     owner::run(|client| {
         owner::execute(client, "SELECT pg_advisory_xact_lock(hashtextextended('atomizer.fold', 0))", &[]);
-        for slice in rows.chunks(UPSERT_ROWS) {
+        for slice in references.chunks(UPSERT_ROWS) {
             pgrx::check_for_interrupts!();
-            let hashes: Vec<&[u8]> = slice.iter().map(|(hash, _, _)| &hash[..]).collect();
-            let counts: Vec<i64> = slice.iter().map(|(_, _, count)| *count).collect();
+            let hashes: Vec<&[u8]> = slice.iter().map(|weight| &weight.hash[..]).collect();
+            let counts: Vec<i64> = slice.iter().map(|weight| weight.count as i64 * sign).collect();
             // Nobody else adds weight atoms under the lock. An atom that is being collected as garbage
-            // is waited for, and made anew.
+            // is waited for, and made again.
             let known: HashSet<Hash> = owner::execute(
                 client,
                 "UPDATE atomizer.atom a SET reference_count = a.reference_count + u.n \
@@ -100,26 +93,26 @@ fn add_references(counts: &WeightCounts, sign: i64) {
             .map(|row| access::hash(&row, 1))
             .collect();
             if sign > 0 {
-                insert_weights(slice.iter().filter(|(hash, _, _)| !known.contains(hash)));
+                insert_weights(slice.iter().filter(|weight| !known.contains(&weight.hash)));
             }
         }
     });
 }
 
-/// Inserts new weight atoms, in the order of their keys: hash, value, count.
-fn insert_weights<'a>(mut rows: impl Iterator<Item = &'a (Hash, AtomicValue, i64)>) {
+/// Inserts new weight atoms, in the order of their keys.
+fn insert_weights<'a>(mut weights: impl Iterator<Item = &'a WeightReference>) {
     let table = Table::open(c"atom", pg_sys::RowExclusiveLock);
     let kind = lookup_enum_by_label("atomizer.atom_kind", "weight");
     // SAFETY: a plain call within a transaction.
     let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
     table.insert(|| {
-        let (hash, value, count) = rows.next()?;
-        let value = value.as_bytes();
+        let weight = weights.next()?;
+        let value = weight.value.as_bytes();
         Some([
-            bytea(hash),
+            bytea(&weight.hash),
             kind,
             (value.len() as i64).into(),
-            (*count).into(),
+            (weight.count as i64).into(),
             0.into(),
             bytea(value),
             "model".into_datum().expect("text is not null"),
@@ -167,20 +160,20 @@ fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
 /// more than once, with a part of its count each time.
 pub fn weight_counts(model: &StoredModel) -> WeightCounts {
     let tensors: Vec<_> = model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).collect();
-    let pieces = tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_pieces(tensor, no));
-    let mut scan =
+    let slices = tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_slices(tensor, no));
+    let mut pass =
         VerifyPass::new(WeightAtomPolicy::All, tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     let mut all = WeightCounts::new();
     store::for_each_batch(
-        pieces,
-        |pieces, encoded| scan.add(pieces, encoded),
+        slices,
+        |slices, encoded| pass.add(slices, encoded),
         |_, counts| all.extend(counts),
     );
-    all.extend(scan.finish().1);
+    all.extend(pass.finish().1);
     all
 }
 
-/// Takes a model's weights out of the weight atoms' counts: the reverse of a fold.
+/// Takes a model's weights out of the weight atoms' counts: the reverse of [`finalize`].
 #[pg_extern(volatile, parallel_unsafe)]
 pub fn _release_weight_refs(model_id: i64) {
     crate::threads::start();
