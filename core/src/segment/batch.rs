@@ -23,7 +23,7 @@ pub fn encode_all(
                 ENCODER.with_borrow_mut(|encoder| encoder.encode(raw, *stride, encoded));
             });
         },
-        || raw.iter().enumerate().for_each(|(no, (raw, _))| each(no, raw)),
+        || raw.iter().enumerate().for_each(|(index, (raw, _))| each(index, raw)),
     );
 }
 
@@ -34,7 +34,7 @@ pub fn encode_all(
 /// The number of a damaged segment, and what is wrong with it.
 pub fn decode_all(encoded: &[Vec<u8>], raw: &mut Vec<Vec<u8>>) -> Result<(), (usize, SegmentError)> {
     raw.resize_with(encoded.len(), Vec::new);
-    encoded.par_iter().zip(raw).enumerate().try_for_each(|(no, (encoded, raw))| {
-        DECODER.with_borrow_mut(|decoder| decoder.decode(encoded, raw)).map_err(|error| (no, error))
+    encoded.par_iter().zip(raw).enumerate().try_for_each(|(index, (encoded, raw))| {
+        DECODER.with_borrow_mut(|decoder| decoder.decode(encoded, raw)).map_err(|error| (index, error))
     })
 }

@@ -50,8 +50,8 @@ impl Encoder {
         out.push(LAYOUT);
         out.extend((stride as u16).to_le_bytes());
         out.extend((raw.len() as u32).to_le_bytes());
-        for no in 0..stride {
-            planes::gather(raw, stride, no, &mut self.plane);
+        for index in 0..stride {
+            planes::gather(raw, stride, index, &mut self.plane);
             self.push_plane(out);
         }
     }
@@ -100,14 +100,14 @@ impl Decoder {
         }
         // Old bytes may stay: the planes cover every byte.
         raw.resize(length, 0);
-        for no in 0..stride {
+        for index in 0..stride {
             let (head, body) = rest.split_first_chunk().ok_or(SegmentError("a plane is missing"))?;
             let head = u32::from_le_bytes(*head);
             let (body, behind) = body
                 .split_at_checked((head & !COMPRESSED) as usize)
                 .ok_or(SegmentError("a plane is cut short"))?;
             rest = behind;
-            let wanted = planes::length(length, stride, no);
+            let wanted = planes::length(length, stride, index);
             let plane = if head & COMPRESSED == 0 {
                 body
             } else {
@@ -121,7 +121,7 @@ impl Decoder {
             if plane.len() != wanted {
                 return Err(SegmentError("a plane has the wrong length"));
             }
-            planes::scatter(plane, stride, no, raw);
+            planes::scatter(plane, stride, index, raw);
         }
         if !rest.is_empty() {
             return Err(SegmentError("trailing bytes after the last plane"));
@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_docs() {
+        let example =
+            [&[1, 2, 0, 5, 0, 0, 0][..], &[3, 0, 0, 0, 0xa0, 0xa1, 0xa2], &[2, 0, 0, 0, 0xb0, 0xb1]];
+        assert_eq!(encoded(&[0xa0, 0xb0, 0xa1, 0xb1, 0xa2], 2), example.concat());
+    }
+
+    #[test]
     fn noise_grows_by_its_headers_only() {
         let raw = noise(SEGMENT_BYTES);
         assert_eq!(encoded(&raw, 4).len(), raw.len() + HEADER_BYTES + 4 * PLANE_HEADER_BYTES);
@@ -202,10 +209,10 @@ mod tests {
         for cut in 0..encoded.len() {
             assert!(decoder.decode(&encoded[..cut], &mut other).is_err());
         }
-        for at in 0..encoded.len() {
+        for position in 0..encoded.len() {
             for bit in 0..8 {
                 let mut damaged = encoded.clone();
-                damaged[at] ^= 1 << bit;
+                damaged[position] ^= 1 << bit;
                 // It may decode to something else (the content's hash tells), but to nothing larger.
                 if decoder.decode(&damaged, &mut other).is_ok() {
                     assert!(other.len() <= SEGMENT_BYTES);

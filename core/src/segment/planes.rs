@@ -1,50 +1,50 @@
-//! Byte planes: plane `no` of a segment holds its bytes `no`, `no + stride`, `no + 2 · stride`, …
+//! Byte planes: plane `index` of a segment holds its bytes `index`, `index + stride`, `index + 2 · stride`, …
 
-/// Bytes in plane `no`.
-pub fn length(raw: usize, stride: usize, no: usize) -> usize {
-    raw.saturating_sub(no).div_ceil(stride)
+/// Bytes in plane `index`.
+pub fn length(raw: usize, stride: usize, index: usize) -> usize {
+    raw.saturating_sub(index).div_ceil(stride)
 }
 
-/// Copies plane `no` out of a segment.
-pub fn gather(raw: &[u8], stride: usize, no: usize, plane: &mut Vec<u8>) {
+/// Copies plane `index` out of a segment.
+pub fn gather(raw: &[u8], stride: usize, index: usize, plane: &mut Vec<u8>) {
     plane.clear();
     match stride {
         1 => plane.extend_from_slice(raw),
-        2 => gather_fixed::<2>(raw, no, plane),
-        4 => gather_fixed::<4>(raw, no, plane),
-        8 => gather_fixed::<8>(raw, no, plane),
-        18 => gather_fixed::<18>(raw, no, plane),
-        20 => gather_fixed::<20>(raw, no, plane),
-        34 => gather_fixed::<34>(raw, no, plane),
-        _ => plane.extend(raw.iter().skip(no).step_by(stride)),
+        2 => gather_fixed::<2>(raw, index, plane),
+        4 => gather_fixed::<4>(raw, index, plane),
+        8 => gather_fixed::<8>(raw, index, plane),
+        18 => gather_fixed::<18>(raw, index, plane),
+        20 => gather_fixed::<20>(raw, index, plane),
+        34 => gather_fixed::<34>(raw, index, plane),
+        _ => plane.extend(raw.iter().skip(index).step_by(stride)),
     }
 }
 
 /// The common strides, with a length the compiler knows: it then moves many bytes at once.
-fn gather_fixed<const STRIDE: usize>(raw: &[u8], no: usize, plane: &mut Vec<u8>) {
+fn gather_fixed<const STRIDE: usize>(raw: &[u8], index: usize, plane: &mut Vec<u8>) {
     let (words, rest) = raw.as_chunks::<STRIDE>();
-    plane.extend(words.iter().map(|word| word[no]));
-    plane.extend(rest.get(no));
+    plane.extend(words.iter().map(|word| word[index]));
+    plane.extend(rest.get(index));
 }
 
-/// Copies plane `no` to its places in a segment.
-pub fn scatter(plane: &[u8], stride: usize, no: usize, raw: &mut [u8]) {
+/// Copies plane `index` to its places in a segment.
+pub fn scatter(plane: &[u8], stride: usize, index: usize, raw: &mut [u8]) {
     match stride {
         1 => raw.copy_from_slice(plane),
-        2 => scatter_fixed::<2>(plane, no, raw),
-        4 => scatter_fixed::<4>(plane, no, raw),
-        8 => scatter_fixed::<8>(plane, no, raw),
-        18 => scatter_fixed::<18>(plane, no, raw),
-        20 => scatter_fixed::<20>(plane, no, raw),
-        34 => scatter_fixed::<34>(plane, no, raw),
-        _ => raw.iter_mut().skip(no).step_by(stride).zip(plane).for_each(|(to, from)| *to = *from),
+        2 => scatter_fixed::<2>(plane, index, raw),
+        4 => scatter_fixed::<4>(plane, index, raw),
+        8 => scatter_fixed::<8>(plane, index, raw),
+        18 => scatter_fixed::<18>(plane, index, raw),
+        20 => scatter_fixed::<20>(plane, index, raw),
+        34 => scatter_fixed::<34>(plane, index, raw),
+        _ => raw.iter_mut().skip(index).step_by(stride).zip(plane).for_each(|(to, from)| *to = *from),
     }
 }
 
-fn scatter_fixed<const STRIDE: usize>(plane: &[u8], no: usize, raw: &mut [u8]) {
+fn scatter_fixed<const STRIDE: usize>(plane: &[u8], index: usize, raw: &mut [u8]) {
     let (words, rest) = raw.as_chunks_mut::<STRIDE>();
-    words.iter_mut().zip(plane).for_each(|(word, from)| word[no] = *from);
-    if let Some(to) = rest.get_mut(no) {
+    words.iter_mut().zip(plane).for_each(|(word, from)| word[index] = *from);
+    if let Some(to) = rest.get_mut(index) {
         *to = plane[plane.len() - 1];
     }
 }

@@ -72,7 +72,7 @@ mod tests {
     fn a_content_is_its_segments() {
         for length in [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 10 * SEGMENT, 10 * SEGMENT + 7] {
             let count = segment_count(length);
-            let ranges: Vec<ByteRange> = (0..count).map(|no| segment_range(length, no)).collect();
+            let ranges: Vec<ByteRange> = (0..count).map(|index| segment_range(length, index)).collect();
             let mut end = 0;
             for range in &ranges {
                 assert_eq!(range.offset, end, "no gap and no overlap");
@@ -92,14 +92,14 @@ mod tests {
         #[test]
         fn slices_cover_their_range_once(offset in 0..5 * SEGMENT, len in 0..4 * SEGMENT) {
             let range = ByteRange::new(offset, len);
-            let mut at = offset;
+            let mut position = offset;
             for slice in slices([7; 32], range, Some(3)) {
                 prop_assert_eq!((slice.hash, slice.tensor), ([7; 32], Some(3)));
                 prop_assert!(slice.length > 0 && slice.skip + slice.length <= SEGMENT_BYTES);
-                prop_assert_eq!(slice.segment_no * SEGMENT + slice.skip as u64, at);
-                at += slice.length as u64;
+                prop_assert_eq!(slice.segment_no * SEGMENT + slice.skip as u64, position);
+                position += slice.length as u64;
             }
-            prop_assert_eq!(at, range.end());
+            prop_assert_eq!(position, range.end());
         }
 
         #[test]
