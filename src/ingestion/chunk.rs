@@ -158,7 +158,7 @@ fn lock_contents(planner: &ChunkPlanner, chunk: &Chunk) -> BTreeMap<Hash, u64> {
         // A second statement, whose snapshot comes after the locks. The segments themselves tell: a
         // blob and a tensor of the same bytes are two atoms, and one may be new beside the other.
         let statement = "SELECT h, (SELECT coalesce(max(s.segment_no) + 1, 0) FROM atomizer.tensor_segment s \
-                         WHERE s.content_hash = h) FROM unnest($1::bytea[]) AS u(h)";
+                         WHERE s.content_hash = h)::int FROM unnest($1::bytea[]) AS u(h)";
         let counted = owner::execute(client, statement, &[hashes.into()]);
         counted.map(|row| (hash(&row, 1), field::<i32>(&row, 2) as u64)).collect()
     })

@@ -4,7 +4,7 @@
 use super::Job;
 use crate::access::{self, StoredModel};
 use crate::errors::raise;
-use crate::heap::{Table, bytea};
+use crate::heap::{ColumnType, Table, bytea};
 use crate::owner;
 use crate::store;
 use atomizer_core::dtype::Dtype;
@@ -35,8 +35,8 @@ pub fn finalize(job: &Job) {
             |_, counts| add_references(&counts, 1),
         );
     };
-    for (no, file) in model.files.iter().enumerate() {
-        go_through(&mut pass, &mut store::file_slices(&model, no));
+    for (index, file) in model.files.iter().enumerate() {
+        go_through(&mut pass, &mut store::file_slices(&model, index));
         if pass.finish_file() != file.sha256 {
             raise(
                 PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
@@ -49,8 +49,8 @@ pub fn finalize(job: &Job) {
         }
     }
     // Tensors that are computed from their files are stored beside them.
-    for (no, tensor) in model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.range().is_none()) {
-        go_through(&mut pass, &mut store::tensor_slices(tensor, no));
+    for (index, tensor) in model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.range().is_none()) {
+        go_through(&mut pass, &mut store::tensor_slices(tensor, index));
         if pass.finish_file() != tensor.content_hash {
             raise(
                 PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
@@ -101,7 +101,17 @@ fn add_references(counts: &WeightCounts, sign: i64) {
 
 /// Inserts new weight atoms, in the order of their keys.
 fn insert_weights<'a>(mut weights: impl Iterator<Item = &'a WeightReference>) {
-    let table = Table::open(c"atom", pg_sys::RowExclusiveLock);
+    let columns = [
+        ("content_hash", ColumnType::Bytea),
+        ("kind", ColumnType::Enum("atom_kind")),
+        ("byte_length", ColumnType::Bigint),
+        ("reference_count", ColumnType::Bigint),
+        ("segment_count", ColumnType::Integer),
+        ("atomic_value", ColumnType::Bytea),
+        ("modality", ColumnType::Text),
+        ("created_at", ColumnType::Timestamptz),
+    ];
+    let table = Table::open(c"atom", pg_sys::RowExclusiveLock, &columns);
     let kind = lookup_enum_by_label("atomizer.atom_kind", "weight");
     // SAFETY: a plain call within a transaction.
     let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
@@ -160,7 +170,7 @@ fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
 /// more than once, with a part of its count each time.
 pub fn weight_counts(model: &StoredModel) -> WeightCounts {
     let tensors: Vec<_> = model.tensors.iter().filter(|tensor| tensor.has_weight_atoms).collect();
-    let slices = tensors.iter().enumerate().flat_map(|(no, tensor)| store::tensor_slices(tensor, no));
+    let slices = tensors.iter().enumerate().flat_map(|(index, tensor)| store::tensor_slices(tensor, index));
     let mut pass =
         VerifyPass::new(WeightAtomPolicy::All, tensors.iter().map(|t| (t.dtype, t.weight_count as u64)));
     let mut all = WeightCounts::new();

@@ -80,15 +80,15 @@ fn read(bytes: &[u8]) -> Result<Option<[f64; 3]>, GeometryError> {
     let flags = *bytes.get(3).ok_or_else(malformed)?;
     let has = |flag: u8| flags & flag != 0;
     let dimensions = 2 + usize::from(has(HAS_Z)) + usize::from(has(HAS_M));
-    let mut at = 4;
+    let mut position = 4;
     if has(IS_VERSION_2) && has(IS_EXTENDED) {
-        at += 8;
+        position += 8;
     }
     if has(HAS_BOX) {
-        at += 8 * if has(IS_GEODETIC) { 3 } else { dimensions };
+        position += 8 * if has(IS_GEODETIC) { 3 } else { dimensions };
     }
     let (head, coordinates) =
-        bytes.get(at..).and_then(|rest| rest.split_at_checked(8)).ok_or_else(malformed)?;
+        bytes.get(position..).and_then(|rest| rest.split_at_checked(8)).ok_or_else(malformed)?;
     let word = |from: usize| u32::from_ne_bytes(std::array::from_fn(|i| head[from + i]));
     match (word(0), word(4)) {
         (POINT, 0) => return Ok(None),
@@ -153,8 +153,11 @@ impl IntoDatum for PointZ {
 
     /// The type of a column of ours: its name may not be in the search path.
     fn type_oid() -> pg_sys::Oid {
-        // SAFETY: a plain call on the main thread.
-        unsafe { pg_sys::get_atttype(heap::relation(c"atom_embedding"), 5) }
+        // SAFETY: plain calls on the main thread.
+        unsafe {
+            let table = heap::relation(c"atom_embedding");
+            pg_sys::get_atttype(table, pg_sys::get_attnum(table, c"spatial_key".as_ptr()))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::geometry::PointZ;
 use super::similar::RowLayout;
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, raise};
-use crate::heap::{Table, bytea};
+use crate::heap::{ColumnType, Table, bytea};
 use crate::{owner, tensors};
 use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
@@ -33,7 +33,7 @@ pub enum Granularity {
 
 impl Granularity {
     /// By its name in SQL.
-    pub fn of_name(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         match name {
             "tensor" => Self::Tensor,
             "row" => Self::Row,
@@ -70,7 +70,7 @@ fn _spatialize_step(
         name!(notices, Vec<String>),
     ),
 > {
-    let granularity = Granularity::of_name(granularity);
+    let granularity = Granularity::from_name(granularity);
     crate::threads::start();
     let model = access::complete_model(model_id);
     let (begun, mut step) = (Instant::now(), Step::default());
@@ -100,7 +100,7 @@ impl Step {
     /// Places a tensor, or its rows, unless another tensor of the same content was placed before.
     /// False when there is more to do, in the next step.
     fn place(&mut self, tensor: &StoredTensor, granularity: Granularity, until: Instant) -> bool {
-        let layout = RowLayout::of(tensor);
+        let layout = RowLayout::for_tensor(tensor);
         let end = match (granularity, &layout) {
             (Granularity::Tensor, _) => 0,
             (Granularity::Row, Some(layout)) => layout.rows as i64,
@@ -173,7 +173,18 @@ impl Step {
     fn insert(&mut self, tensor: &StoredTensor, rows: &mut dyn Iterator<Item = (i64, [f64; 3])>) {
         let grid = default_grid();
         let data_type = lookup_enum_by_label("atomizer.tensor_dtype", tensor.dtype.name());
-        let table = Table::open(c"atom_embedding", pg_sys::RowExclusiveLock);
+        let columns = [
+            ("content_hash", ColumnType::Bytea),
+            ("data_type", ColumnType::Enum("tensor_dtype")),
+            ("row_width", ColumnType::Bigint),
+            ("row_no", ColumnType::Bigint),
+            ("spatial_key", ColumnType::Geometry),
+            ("hilbert_value", ColumnType::Bigint),
+            ("spatial_bucket_x", ColumnType::Integer),
+            ("spatial_bucket_y", ColumnType::Integer),
+            ("spatial_bucket_z", ColumnType::Integer),
+        ];
+        let table = Table::open(c"atom_embedding", pg_sys::RowExclusiveLock, &columns);
         table.insert(|| {
             let (row_no, point) = rows.next()?;
             let hilbert_value = grid.index(Curve::Hilbert, point).or_raise() as i64;
