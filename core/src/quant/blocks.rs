@@ -1,6 +1,7 @@
 //! Decoding whole blocks of every type that becomes f32.
 
-use super::{half_float, iq, k, legacy, mx, small_float, ternary};
+use super::half_float::{bf16, bf16_to_f32, f16, f16_to_f32};
+use super::{iq, k, legacy, mx, small_float, ternary};
 use crate::dtype::Dtype;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::level::Avx2;
@@ -19,8 +20,8 @@ pub(crate) fn decode(dtype: Dtype, bytes: &[u8], out: &mut [f32]) -> bool {
 fn decode_at<L: Level>(level: L, dtype: Dtype, bytes: &[u8], out: &mut [f32]) -> bool {
     match dtype {
         Dtype::F32 => words::<L, 4>(level, bytes, out, f32::from_le_bytes),
-        Dtype::F16 => words::<L, 2>(level, bytes, out, |word| half_float::f16(u16::from_le_bytes(word))),
-        Dtype::BF16 => words::<L, 2>(level, bytes, out, |word| half_float::bf16(u16::from_le_bytes(word))),
+        Dtype::F16 => words::<L, 2>(level, bytes, out, |word| f16_to_f32(f16::from_le_bytes(word))),
+        Dtype::BF16 => words::<L, 2>(level, bytes, out, |word| bf16_to_f32(bf16::from_le_bytes(word))),
         Dtype::F8_E4M3 => look_up(level, bytes, out, &small_float::e4m3()),
         Dtype::F8_E5M2 => look_up(level, bytes, out, &small_float::e5m2()),
         Dtype::F8_E4M3FNUZ => look_up(level, bytes, out, &small_float::e4m3fnuz()),

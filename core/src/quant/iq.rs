@@ -77,7 +77,7 @@ fn number(low: u8, high: u8) -> usize {
 /// IQ1_S: for 32 weights a 3-bit scale, a side to shift to, and four points of 11 bits.
 #[inline(always)]
 pub fn iq1_s<L: Level>(level: L, block: &[u8; 50], out: &mut [f32; SUPER]) {
-    let Iq1S { d, qs, qh } = Iq1S::of(block);
+    let Iq1S { d, qs, qh } = Iq1S::from_block(block);
     // An eighth of it: an f16 has no digits so low that f32 would lose them.
     let d = half(d) / 8.0;
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
@@ -95,7 +95,7 @@ pub fn iq1_s<L: Level>(level: L, block: &[u8; 50], out: &mut [f32; SUPER]) {
 /// scale of all lies in the highest nibbles of the four words of scales.
 #[inline(always)]
 pub fn iq1_m<L: Level>(level: L, block: &[u8; 56], out: &mut [f32; SUPER]) {
-    let Iq1M { qs, qh, scales } = Iq1M::of(block);
+    let Iq1M { qs, qh, scales } = Iq1M::from_block(block);
     let scales = [word(scales, 0), word(scales, 1), word(scales, 2), word(scales, 3)];
     let d = scales[0] >> 12 | scales[1] >> 8 & 0xf0 | scales[2] >> 4 & 0xf00 | scales[3] & 0xf000;
     let d = half(&d.to_le_bytes()) / 8.0;
@@ -114,7 +114,7 @@ pub fn iq1_m<L: Level>(level: L, block: &[u8; 56], out: &mut [f32; SUPER]) {
 /// IQ2_XXS: for 32 weights four points of 8 bits, then a word of a 4-bit scale and 4 × 7 signs.
 #[inline(always)]
 pub fn iq2_xxs<L: Level>(level: L, block: &[u8; 66], out: &mut [f32; SUPER]) {
-    let Iq2Xxs { d, qs } = Iq2Xxs::of(block);
+    let Iq2Xxs { d, qs } = Iq2Xxs::from_block(block);
     let d = half(d);
     for (qs, out) in qs.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<32>().0) {
         let signs = u32::from_le_bytes([qs[4], qs[5], qs[6], qs[7]]);
@@ -129,7 +129,7 @@ pub fn iq2_xxs<L: Level>(level: L, block: &[u8; 66], out: &mut [f32; SUPER]) {
 /// IQ2_XS: for 8 weights a word of a 9-bit point and 7 signs; for 16 a 4-bit scale.
 #[inline(always)]
 pub fn iq2_xs<L: Level>(level: L, block: &[u8; 74], out: &mut [f32; SUPER]) {
-    let Iq2Xs { d, qs, scales } = Iq2Xs::of(block);
+    let Iq2Xs { d, qs, scales } = Iq2Xs::from_block(block);
     let d = half(d);
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let mut codes = [0; 16];
@@ -145,14 +145,14 @@ pub fn iq2_xs<L: Level>(level: L, block: &[u8; 74], out: &mut [f32; SUPER]) {
 /// IQ2_S: for 8 weights a 10-bit point, its highest two bits apart, and 8 signs; for 16 a 4-bit scale.
 #[inline(always)]
 pub fn iq2_s<L: Level>(level: L, block: &[u8; 82], out: &mut [f32; SUPER]) {
-    let Iq2S { d, qs, signs, qh, scales } = Iq2S::of(block);
+    let Iq2S { d, qs, signs, qh, scales } = Iq2S::from_block(block);
     let d = half(d);
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let mut codes = [0; 16];
         for (k, codes) in codes.as_chunks_mut().0.iter_mut().enumerate() {
-            let at = 2 * i + k;
-            let point = grids::IQ2_S[number(qs[at], qh[at / 4] >> (at % 4 * 2) & 3)];
-            *codes = with_signs(point, signs[at]).to_le_bytes();
+            let position = 2 * i + k;
+            let point = grids::IQ2_S[number(qs[position], qh[position / 4] >> (position % 4 * 2) & 3)];
+            *codes = with_signs(point, signs[position]).to_le_bytes();
         }
         level.scale(&codes, d * (0.5 + f32::from(nibble(scales, i))) * 0.25, out);
     }
@@ -161,7 +161,7 @@ pub fn iq2_s<L: Level>(level: L, block: &[u8; 82], out: &mut [f32; SUPER]) {
 /// IQ3_XXS: for 4 weights a point of 8 bits; for 32 a word of a 4-bit scale and 4 × 7 signs.
 #[inline(always)]
 pub fn iq3_xxs<L: Level>(level: L, block: &[u8; 98], out: &mut [f32; SUPER]) {
-    let Iq3Xxs { d, qs, signs } = Iq3Xxs::of(block);
+    let Iq3Xxs { d, qs, signs } = Iq3Xxs::from_block(block);
     let d = half(d);
     let groups = qs.as_chunks::<8>().0.iter().zip(signs.as_chunks().0);
     for ((qs, signs), out) in groups.zip(out.as_chunks_mut::<32>().0) {
@@ -179,7 +179,7 @@ pub fn iq3_xxs<L: Level>(level: L, block: &[u8; 98], out: &mut [f32; SUPER]) {
 /// scale.
 #[inline(always)]
 pub fn iq3_s<L: Level>(level: L, block: &[u8; 110], out: &mut [f32; SUPER]) {
-    let Iq3S { d, qs, qh, signs, scales } = Iq3S::of(block);
+    let Iq3S { d, qs, qh, signs, scales } = Iq3S::from_block(block);
     let d = half(d);
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let point = |j: usize| grids::IQ3_S[number(qs[8 * i + j], qh[i] >> j & 1)];
@@ -194,14 +194,14 @@ pub fn iq3_s<L: Level>(level: L, block: &[u8; 110], out: &mut [f32; SUPER]) {
 /// IQ4_NL: 32 weights behind an f16 scale.
 #[inline(always)]
 pub fn iq4_nl<L: Level>(level: L, block: &[u8; 18], out: &mut [f32; 32]) {
-    let Iq4Nl { d, qs } = Iq4Nl::of(block);
+    let Iq4Nl { d, qs } = Iq4Nl::from_block(block);
     scale_values(level, &IQ4_VALUES, &halves(qs), half(d), out);
 }
 
 /// IQ4_XS: for 32 weights a 6-bit scale, its highest two bits apart.
 #[inline(always)]
 pub fn iq4_xs<L: Level>(level: L, block: &[u8; 136], out: &mut [f32; SUPER]) {
-    let Iq4Xs { d, scales_h, scales_l, qs } = Iq4Xs::of(block);
+    let Iq4Xs { d, scales_h, scales_l, qs } = Iq4Xs::from_block(block);
     let (d, scales_h) = (half(d), u16::from_le_bytes(*scales_h));
     let groups = qs.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<32>().0);
     for (i, (qs, out)) in groups.enumerate() {

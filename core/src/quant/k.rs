@@ -26,7 +26,7 @@ fn scale_sixteens<L: Level>(level: L, codes: &[u8; SUPER], d: &[f32; 16], out: &
 /// Q2_K: sub-blocks of 16, each with a 4-bit scale and a 4-bit minimum; `d·sc · q − dmin·m`.
 #[inline(always)]
 pub fn q2_k<L: Level>(level: L, block: &[u8; 84], out: &mut [f32; SUPER]) {
-    let Q2K { scales, qs, d, dmin } = Q2K::of(block);
+    let Q2K { scales, qs, d, dmin } = Q2K::from_block(block);
     let (mut scale, mut minimum) = ([0.0; 16], [0.0; 16]);
     level.scale(&map(scales, |scale| scale & 15), half(d), &mut scale);
     level.scale(&map(scales, |scale| scale >> 4), half(dmin), &mut minimum);
@@ -41,7 +41,7 @@ pub fn q2_k<L: Level>(level: L, block: &[u8; 84], out: &mut [f32; SUPER]) {
 /// taken away where it is clear. `d·(sc − 32) · q`.
 #[inline(always)]
 pub fn q3_k<L: Level>(level: L, block: &[u8; 110], out: &mut [f32; SUPER]) {
-    let Q3K { hmask, qs, scales, d } = Q3K::of(block);
+    let Q3K { hmask, qs, scales, d } = Q3K::from_block(block);
     // The low four bits of 16 scales in 8 bytes, their high two in 4.
     let mut unpacked = [0; 16];
     for (i, scale) in unpacked.iter_mut().enumerate() {
@@ -87,7 +87,7 @@ fn scale_and_minus<L: Level>(level: L, scales: &[u8; 12], d: f32, dmin: f32) -> 
 /// Q4_K: sub-blocks of 32, each with a 6-bit scale and a 6-bit minimum; `d·sc · q − dmin·m`.
 #[inline(always)]
 pub fn q4_k<L: Level>(level: L, block: &[u8; 144], out: &mut [f32; SUPER]) {
-    let Q4K { d, dmin, scales, qs } = Q4K::of(block);
+    let Q4K { d, dmin, scales, qs } = Q4K::from_block(block);
     let (d, m) = scale_and_minus(level, scales, half(d), half(dmin));
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let qs: &[u8; 32] = &qs.as_chunks().0[i / 2];
@@ -98,7 +98,7 @@ pub fn q4_k<L: Level>(level: L, block: &[u8; 144], out: &mut [f32; SUPER]) {
 /// Q5_K: as Q4_K, with the fifth bits of all codes apart.
 #[inline(always)]
 pub fn q5_k<L: Level>(level: L, block: &[u8; 176], out: &mut [f32; SUPER]) {
-    let Q5K { d, dmin, scales, qh, qs } = Q5K::of(block);
+    let Q5K { d, dmin, scales, qh, qs } = Q5K::from_block(block);
     let (d, m) = scale_and_minus(level, scales, half(d), half(dmin));
     for (i, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let qs: &[u8; 32] = &qs.as_chunks().0[i / 2];
@@ -114,7 +114,7 @@ pub fn q5_k<L: Level>(level: L, block: &[u8; 176], out: &mut [f32; SUPER]) {
 /// `d·sc · (q − 32)`.
 #[inline(always)]
 pub fn q6_k<L: Level>(level: L, block: &[u8; 210], out: &mut [f32; SUPER]) {
-    let Q6K { ql, qh, scales, d } = Q6K::of(block);
+    let Q6K { ql, qh, scales, d } = Q6K::from_block(block);
     let mut scale = [0.0; 16];
     level.scale(scales, half(d), &mut scale);
     let mut codes = two_bits(qh);
@@ -131,6 +131,6 @@ pub fn q6_k<L: Level>(level: L, block: &[u8; 210], out: &mut [f32; SUPER]) {
 /// Q8_K: an f32 scale and 256 signed bytes; `d · q`. ggml makes such blocks of activations only.
 #[inline(always)]
 pub fn q8_k<L: Level>(level: L, block: &[u8; 292], out: &mut [f32; SUPER]) {
-    let Q8K { d, qs, .. } = Q8K::of(block);
+    let Q8K { d, qs, .. } = Q8K::from_block(block);
     level.scale(qs, f32::from_le_bytes(*d), out);
 }

@@ -1,6 +1,6 @@
 //! The layout of block types: what the decoders share.
 
-use super::half_float::f16;
+use super::half_float::{f16, f16_to_f32};
 use crate::simd::level::{Level, map};
 
 /// Weights in a block of the K, IQ and TQ types (`QK_K` in ggml).
@@ -18,7 +18,7 @@ macro_rules! layout {
 
         impl<'a> $name<'a> {
             #[inline(always)]
-            fn of(block: &'a [u8; 0 $(+ $length)*]) -> Self {
+            fn from_block(block: &'a [u8; 0 $(+ $length)*]) -> Self {
                 let rest: &[u8] = block;
                 $(let ($field, rest) = rest.split_first_chunk().expect("the lengths add up");)*
                 debug_assert!(rest.is_empty());
@@ -34,7 +34,7 @@ pub(super) use layout;
 /// An f16 of a block.
 #[inline(always)]
 pub(super) fn half(bytes: &[u8; 2]) -> f32 {
-    f16(u16::from_le_bytes(*bytes))
+    f16_to_f32(f16::from_le_bytes(*bytes))
 }
 
 /// One nibble of a row of them, low half first.

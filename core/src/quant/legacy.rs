@@ -31,21 +31,21 @@ fn five_bits(qs: &[u8; 16], qh: &[u8; 4], high: impl Fn(u8) -> u64) -> [u8; BLOC
 /// Q4_0: f16 scale, 16 bytes of nibbles; `(q − 8) · d`.
 #[inline(always)]
 pub fn q4_0<L: Level>(level: L, block: &[u8; 18], out: &mut [f32; BLOCK]) {
-    let Q4_0 { d, qs } = Q4_0::of(block);
+    let Q4_0 { d, qs } = Q4_0::from_block(block);
     level.scale(&map(&halves(qs), |q| q.wrapping_sub(8)), half(d), out);
 }
 
 /// Q4_1: f16 scale, f16 minimum, 16 bytes of nibbles; `q · d + m`.
 #[inline(always)]
 pub fn q4_1<L: Level>(level: L, block: &[u8; 20], out: &mut [f32; BLOCK]) {
-    let Q4_1 { d, m, qs } = Q4_1::of(block);
+    let Q4_1 { d, m, qs } = Q4_1::from_block(block);
     level.scale_add(&halves(qs), half(d), half(m), out);
 }
 
 /// Q5_0: f16 scale, 32 high bits, 16 bytes of nibbles; `(q − 16) · d`.
 #[inline(always)]
 pub fn q5_0<L: Level>(level: L, block: &[u8; 22], out: &mut [f32; BLOCK]) {
-    let Q5_0 { d, qh, qs } = Q5_0::of(block);
+    let Q5_0 { d, qh, qs } = Q5_0::from_block(block);
     // Where the fifth bit is clear, sixteen is taken away.
     level.scale(&five_bits(qs, qh, |high| masks(!high) & (0xf0 * ONES)), half(d), out);
 }
@@ -53,14 +53,14 @@ pub fn q5_0<L: Level>(level: L, block: &[u8; 22], out: &mut [f32; BLOCK]) {
 /// Q5_1: f16 scale, f16 minimum, 32 high bits, 16 bytes of nibbles; `q · d + m`.
 #[inline(always)]
 pub fn q5_1<L: Level>(level: L, block: &[u8; 24], out: &mut [f32; BLOCK]) {
-    let Q5_1 { d, m, qh, qs } = Q5_1::of(block);
+    let Q5_1 { d, m, qh, qs } = Q5_1::from_block(block);
     level.scale_add(&five_bits(qs, qh, |high| masks(high) & (16 * ONES)), half(d), half(m), out);
 }
 
 /// Q8_0: f16 scale, 32 signed bytes; `q · d`.
 #[inline(always)]
 pub fn q8_0<L: Level>(level: L, block: &[u8; 34], out: &mut [f32; BLOCK]) {
-    let Q8_0 { d, qs } = Q8_0::of(block);
+    let Q8_0 { d, qs } = Q8_0::from_block(block);
     level.scale(qs, half(d), out);
 }
 
@@ -68,6 +68,6 @@ pub fn q8_0<L: Level>(level: L, block: &[u8; 34], out: &mut [f32; BLOCK]) {
 /// activations only.
 #[inline(always)]
 pub fn q8_1<L: Level>(level: L, block: &[u8; 36], out: &mut [f32; BLOCK]) {
-    let Q8_1 { d, qs, .. } = Q8_1::of(block);
+    let Q8_1 { d, qs, .. } = Q8_1::from_block(block);
     level.scale(qs, half(d), out);
 }

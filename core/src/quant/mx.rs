@@ -42,14 +42,14 @@ static UE4M3_HALVED: [f32; 256] = {
 /// MXFP4: 32 weights behind an E8M0 scale.
 #[inline(always)]
 pub fn mxfp4<L: Level>(level: L, block: &[u8; 17], out: &mut [f32; 32]) {
-    let Mxfp4 { e: [e], qs } = Mxfp4::of(block);
+    let Mxfp4 { e: [e], qs } = Mxfp4::from_block(block);
     scale_values(level, &E2M1_DOUBLED, &halves(qs), e8m0_halved(*e), out);
 }
 
 /// NVFP4: four groups of 16 weights, each behind an E4M3 scale.
 #[inline(always)]
 pub fn nvfp4<L: Level>(level: L, block: &[u8; 36], out: &mut [f32; 64]) {
-    let Nvfp4 { d, qs } = Nvfp4::of(block);
+    let Nvfp4 { d, qs } = Nvfp4::from_block(block);
     for ((qs, &d), out) in qs.as_chunks::<8>().0.iter().zip(d).zip(out.as_chunks_mut::<16>().0) {
         let mut codes = [0; 16];
         codes[..8].copy_from_slice(&map(qs, |pair| pair & 15));

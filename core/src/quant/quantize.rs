@@ -2,7 +2,7 @@
 //! `gguf.quants.quantize` makes of finite weights, which for most types is ggml's reference
 //! (`quantize_row_*_ref` in `ggml-quants.c`). Simple rather than fast.
 
-use super::half_float::{to_bf16, to_f16};
+use super::half_float::{bf16, f32_to_f16, f32s_to_f16s};
 use super::layout::SUPER;
 use super::mx::{E2M1_DOUBLED, e8m0_halved};
 use crate::dtype::{Dtype, DtypeInfo};
@@ -64,8 +64,8 @@ pub fn quantize(dtype: Dtype, weights: &[f32]) -> Result<Vec<u8>, QuantizeError>
     }
     Ok(match dtype {
         Dtype::F32 => weights.iter().flat_map(|weight| weight.to_le_bytes()).collect(),
-        Dtype::F16 => weights.iter().flat_map(|weight| to_f16(*weight).to_le_bytes()).collect(),
-        Dtype::BF16 => weights.iter().flat_map(|weight| to_bf16(*weight).to_le_bytes()).collect(),
+        Dtype::F16 => f32s_to_f16s(weights).into_iter().flat_map(|half| half.to_le_bytes()).collect(),
+        Dtype::BF16 => weights.iter().flat_map(|weight| bf16::from_f32(*weight).to_le_bytes()).collect(),
         Dtype::Q4_0 => blocks(row, weights, q4_0),
         Dtype::Q4_1 => blocks(row, weights, q4_1),
         Dtype::Q5_0 => blocks(row, weights, q5_0),
@@ -130,7 +130,7 @@ fn bounds(weights: &[f32]) -> (f32, f32) {
 }
 
 fn put_half(out: &mut Vec<u8>, value: f32) {
-    out.extend(to_f16(value).to_le_bytes());
+    out.extend(f32_to_f16(value).to_le_bytes());
 }
 
 /// Two nibbles to a byte: the first 16 codes are the low ones.

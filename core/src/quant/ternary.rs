@@ -25,7 +25,7 @@ fn digits(qs: &[u8], codes: &mut [u8]) {
 /// TQ1_0: five weights in a byte of the first 48, four in one of the last 4; `d · (q − 1)`.
 #[inline(always)]
 pub fn tq1_0<L: Level>(level: L, block: &[u8; 54], out: &mut [f32; SUPER]) {
-    let Tq1_0 { qs, qh, d } = Tq1_0::of(block);
+    let Tq1_0 { qs, qh, d } = Tq1_0::from_block(block);
     let mut codes = [0; SUPER];
     let (first, rest) = codes.split_at_mut(160);
     let (second, last) = rest.split_at_mut(80);
@@ -38,14 +38,14 @@ pub fn tq1_0<L: Level>(level: L, block: &[u8; 54], out: &mut [f32; SUPER]) {
 /// TQ2_0: four weights in a byte; `d · (q − 1)`.
 #[inline(always)]
 pub fn tq2_0<L: Level>(level: L, block: &[u8; 66], out: &mut [f32; SUPER]) {
-    let Tq2_0 { qs, d } = Tq2_0::of(block);
+    let Tq2_0 { qs, d } = Tq2_0::from_block(block);
     level.scale(&map(&two_bits(qs), |q| q.wrapping_sub(1)), half(d), out);
 }
 
 /// Q1_0: a bit for each of 128 weights; `d` where it is set, else `−d`.
 #[inline(always)]
 pub fn q1_0<L: Level>(level: L, block: &[u8; 18], out: &mut [f32; 128]) {
-    let Q1_0 { d, qs } = Q1_0::of(block);
+    let Q1_0 { d, qs } = Q1_0::from_block(block);
     let mut codes = [0; 128];
     for (codes, &q) in codes.as_chunks_mut::<8>().0.iter_mut().zip(qs) {
         // −1 is all ones; the mask of a plus is nought.
