@@ -1,11 +1,12 @@
 //! Decompositions of a model's tensors in `svd_component`. The procedure `compress_model` calls the step
 //! here in a loop and commits after each.
 
-use super::{components, decompose, first_columns, from_bytes, layer_sides, rank_of, to_bytes, values_of};
+use super::{components, decompose, from_bytes, layer_sides, rank_of, to_bytes, values_of};
 use crate::access::{self, StoredTensor, field};
 use crate::errors::{Raise, raise, require_arg};
 use crate::reading::MAX_BYTEA;
 use crate::{owner, threads};
+use atomizer_core::svd::energy::{decompose_to_energy, is_least_rank};
 use atomizer_core::svd::{self, Svd, SvdError};
 use pgrx::prelude::*;
 
@@ -24,7 +25,7 @@ enum Target {
 }
 
 impl Target {
-    fn of(rank: Option<i32>, energy: Option<f64>) -> Self {
+    fn from_args(rank: Option<i32>, energy: Option<f64>) -> Self {
         match (rank, energy) {
             (None, None) => Self::Rank(DEFAULT_RANK),
             (Some(rank), None) => Self::Rank(rank_of(rank)),
@@ -67,11 +68,11 @@ fn _compress_step(
     let min_parameters = require_arg("min_parameters", min_parameters);
     let first_tensor = require_arg("first_tensor", first_tensor);
     threads::start();
-    let target = Target::of(rank, target_energy);
+    let target = Target::from_args(rank, target_energy);
     let tensors = access::complete_model(model_id).tensors;
     let (mut decomposed, mut skipped, mut small) = (0, 0, 0);
     let first = usize::try_from(first_tensor).unwrap_or(0);
-    for (no, tensor) in tensors.iter().enumerate().skip(first) {
+    for (index, tensor) in tensors.iter().enumerate().skip(first) {
         pgrx::check_for_interrupts!();
         if tensor.weight_count < min_parameters {
             small += 1;
@@ -79,7 +80,7 @@ fn _compress_step(
         }
         match compress(tensor, target) {
             Outcome::Stored => {
-                return TableIterator::once((Some(no as i32 + 1), decomposed + 1, skipped, small));
+                return TableIterator::once((Some(index as i32 + 1), decomposed + 1, skipped, small));
             }
             Outcome::There => decomposed += 1,
             Outcome::Skipped(why) => {
@@ -97,14 +98,14 @@ fn compress(tensor: &StoredTensor, target: Target) -> Outcome {
         Ok(sides) => sides,
         Err(why) => return Outcome::Skipped(why),
     };
-    let most = rows.min(columns);
+    let max_rank = rows.min(columns);
     let too_large = |rank| why_not_smaller(tensor, rows, columns, rank);
     if let Target::Rank(rank) = target
-        && let Some(why) = too_large(rank.min(most))
+        && let Some(why) = too_large(rank.min(max_rank))
     {
         return Outcome::Skipped(why);
     }
-    if let Some((rank, ratio, explained)) = stored(tensor, target, most) {
+    if let Some((rank, ratio, explained)) = stored(tensor, target, max_rank) {
         tell(tensor, rows, columns, rank, ratio, explained);
         return Outcome::There;
     }
@@ -115,7 +116,9 @@ fn compress(tensor: &StoredTensor, target: Target) -> Outcome {
         Target::Energy(energy) => match spectrum().map(|s| svd::rank_for_energy(&s, energy)) {
             Ok(rank) => match too_large(rank) {
                 Some(why) => return Outcome::Skipped(why),
-                None => to_energy(&values, rows, columns, rank, energy),
+                None => decompose_to_energy(energy, rank, max_rank, |rank| {
+                    decompose(&values, rows, columns, rank)
+                }),
             },
             Err(error) => Err(error),
         },
@@ -145,42 +148,6 @@ fn tell(tensor: &StoredTensor, rows: usize, columns: usize, rank: usize, ratio: 
     );
 }
 
-/// Decomposes to an energy, from the least rank that the singular values allow on: a truncated
-/// decomposition is a little off the best one, which may be just what is missing. What is then too much
-/// is cut off again.
-fn to_energy(
-    values: &[f32],
-    rows: usize,
-    columns: usize,
-    least: usize,
-    energy: f64,
-) -> Result<Svd, SvdError> {
-    let (mut rank, most) = (least, rows.min(columns));
-    loop {
-        let mut svd = decompose(values, rows, columns, rank)?;
-        if svd.explained_variance < energy && rank < most {
-            rank = (rank + rank / 8 + 1).min(most);
-            continue;
-        }
-        let shares = energies(svd.explained_variance, &svd.s);
-        if let Some(at) = shares.iter().position(|share| *share >= energy).filter(|at| at + 1 < svd.rank) {
-            svd.u = first_columns(&svd.u, svd.rank, at + 1);
-            svd.s.truncate(at + 1);
-            svd.vt.truncate((at + 1) * columns);
-            (svd.rank, svd.explained_variance) = (at + 1, shares[at]);
-            svd.relative_error = (1.0 - shares[at]).max(0.0).sqrt();
-        }
-        return Ok(svd);
-    }
-}
-
-/// Share of the matrix' sum of squares that the singular values up to each one have, where all of them
-/// together have `explained`.
-fn energies(explained: f64, s: &[f32]) -> Vec<f64> {
-    let s: Vec<f64> = s.iter().map(|s| f64::from(*s)).collect();
-    svd::cumulative_energy(&s).into_iter().map(|share| explained * share).collect()
-}
-
 /// Bytes of the components against those of the tensor, or of what a column can hold.
 fn why_not_smaller(tensor: &StoredTensor, rows: usize, columns: usize, rank: usize) -> Option<String> {
     let (bytes, whole) = (components(rows, columns, rank).saturating_mul(4), tensor.byte_length as u64);
@@ -193,7 +160,7 @@ fn why_not_smaller(tensor: &StoredTensor, rows: usize, columns: usize, rank: usi
 }
 
 /// What is asked for, where the table has it: rank, how many times smaller, explained variance.
-fn stored(tensor: &StoredTensor, target: Target, most: usize) -> Option<(usize, f64, f64)> {
+fn stored(tensor: &StoredTensor, target: Target, max_rank: usize) -> Option<(usize, f64, f64)> {
     let statement = "SELECT c.rank, c.compression_ratio, c.explained_variance, c.s_vector \
          FROM atomizer.svd_component c WHERE c.content_hash = $1 \
            AND c.data_type = $5::text::atomizer.tensor_dtype AND c.row_count = $6 \
@@ -208,13 +175,15 @@ fn stored(tensor: &StoredTensor, target: Target, most: usize) -> Option<(usize, 
             tensor.content_hash.as_slice().into(),
             rank.into(),
             energy.into(),
-            (most as i32).into(),
+            (max_rank as i32).into(),
             tensor.dtype.name().into(),
             row_count(tensor).into(),
         ];
         let row = owner::execute(client, statement, &args).next()?;
         let explained = field(&row, 3);
-        let wanted = energy.is_none_or(|energy| is_least(explained, &field::<Vec<u8>>(&row, 4), energy));
+        let wanted = energy.is_none_or(|energy| {
+            is_least_rank(explained, &from_bytes(&field::<Vec<u8>>(&row, 4), "s_vector"), energy)
+        });
         wanted.then(|| (field::<i32>(&row, 1) as usize, field(&row, 2), explained))
     })
 }
@@ -222,12 +191,6 @@ fn stored(tensor: &StoredTensor, target: Target, most: usize) -> Option<(usize, 
 /// The column of this name in `tensor_atom`.
 pub fn row_count(tensor: &StoredTensor) -> i64 {
     tensor.shape.first().map_or(1, |rows| *rows as i64)
-}
-
-/// True unless fewer singular values would do: a decomposition of a rank, or for a higher energy.
-fn is_least(explained: f64, s_vector: &[u8], energy: f64) -> bool {
-    let shares = energies(explained, &from_bytes(s_vector, "s_vector"));
-    shares.len() < 2 || shares[shares.len() - 2] < energy
 }
 
 /// Stores components; returns how many times smaller they are.

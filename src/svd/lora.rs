@@ -126,9 +126,9 @@ fn extract_lora_model(
     tell_others(&others);
 
     let (mut modules, mut left_out, mut progress) = (Vec::new(), 0, Progress::new());
-    for (no, (base, tuned, module)) in pairs.iter().enumerate() {
+    for (index, (base, tuned, module)) in pairs.iter().enumerate() {
         pgrx::check_for_interrupts!();
-        progress.tell(|| format!("{no} of {} tensors that differ decomposed", pairs.len()));
+        progress.tell(|| format!("{index} of {} tensors that differ decomposed", pairs.len()));
         let tuned_values = matrix_of(tuned);
         let made =
             factor(&values_of(base), &tuned_values.values, tuned_values.rows, tuned_values.columns, rank);
@@ -166,10 +166,10 @@ fn extract_lora_model(
     }
     let count = modules.len();
     // The file, and what it is composed of, filled up to one rank.
-    let most = modules.iter().map(|module| module.lora.rank).max().unwrap_or(0);
+    let max = modules.iter().map(|module| module.lora.rank).max().unwrap_or(0);
     let values = modules.iter().map(|module| {
         let Lora { a, b, rank, .. } = &module.lora;
-        (a.len() + b.len()) / rank * most
+        (a.len() + b.len()) / rank * max
     });
     check_memory(12 * values.sum::<usize>() as u64);
     let adapter = lora::write_adapter(modules, Some(&base.model_name)).or_raise();

@@ -2,8 +2,7 @@
 
 use super::compress::row_count;
 use super::{
-    components, decomposed, first_columns, from_bytes, matrix_from_bytes, matrix_of, rank_of, sides,
-    to_bytes, words,
+    components, decomposed, from_bytes, matrix_from_bytes, matrix_of, rank_of, sides, to_bytes, words,
 };
 use crate::access::{self, field};
 use crate::errors::{OrRaise, check_memory, raise, require_arg};
@@ -30,24 +29,24 @@ fn side(count: i32, what: &str) -> usize {
 }
 
 /// Refuses a result that would not fit in one value, before it is computed.
-fn check_fits(rows: usize, columns: usize, most: u64) {
-    if (rows as u64).saturating_mul(columns as u64) > most {
+fn check_fits(rows: usize, columns: usize, max: u64) {
+    if (rows as u64).saturating_mul(columns as u64) > max {
         raise(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!("a matrix of {rows} by {columns} does not fit in one value of at most {most} numbers"),
+            format!("a matrix of {rows} by {columns} does not fit in one value of at most {max} numbers"),
             "",
         );
     }
 }
 
 /// Refuses a matrix that isn't of its shape, and a decomposition that would not fit in its columns.
-fn check_decomposition_fits(length: usize, rows: usize, columns: usize, rank: i32, most: u64) {
+fn check_decomposition_fits(length: usize, rows: usize, columns: usize, rank: i32, max: u64) {
     if rows.checked_mul(columns) != Some(length) {
         Err(SvdError::Shape { rows, columns, length }).or_raise()
     }
     let rank = rank_of(rank).min(rows).min(columns);
-    check_fits(rows, rank, most);
-    check_fits(rank, columns, most);
+    check_fits(rows, rank, max);
+    check_fits(rank, columns, max);
 }
 
 #[allow(clippy::type_complexity)]
@@ -181,7 +180,7 @@ fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "
         )
     };
     if let Some(rank) = wanted.filter(|rank| *rank < stored) {
-        u = first_columns(&u, stored, rank);
+        u = svd::energy::first_columns(&u, stored, rank).or_raise();
         s.truncate(rank);
         vt.truncate(rank * columns);
     }

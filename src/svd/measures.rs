@@ -99,8 +99,8 @@ fn model_spectral_measures(
     let mut tensors = access::complete_model(model_id).tensors;
     tensors.retain(|tensor| tensor.weight_count >= min_parameters && layer_sides(tensor).is_ok());
     let (mut progress, total) = (Progress::new(), tensors.len());
-    TableIterator::new(tensors.into_iter().enumerate().filter_map(move |(no, tensor)| {
-        progress.tell(|| format!("{no} of {total} matrices measured"));
+    TableIterator::new(tensors.into_iter().enumerate().filter_map(move |(index, tensor)| {
+        progress.tell(|| format!("{index} of {total} matrices measured"));
         let (rows, cols, norm, frobenius, stable, effective, alpha, sigma, xmin, distance, tail) =
             measure_or_tell(&tensor)?;
         let StoredTensor { tensor_atom_id, layer_name, .. } = tensor;

@@ -48,11 +48,11 @@ fn layer_sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
 /// Reads all weights of a tensor.
 fn values_of(tensor: &StoredTensor) -> MatrixMemory {
     let mut values = matrix_memory(tensor.weight_count as usize);
-    let mut at = 0;
+    let mut position = 0;
     for_each_weights(tensor, 1, |weights| {
         let weights = weights.into_f32();
-        values[at..][..weights.len()].copy_from_slice(&weights);
-        at += weights.len();
+        values[position..][..weights.len()].copy_from_slice(&weights);
+        position += weights.len();
     });
     values
 }
@@ -60,7 +60,7 @@ fn values_of(tensor: &StoredTensor) -> MatrixMemory {
 /// Memory for so many numbers of a matrix, or an error raised.
 fn matrix_memory(count: usize) -> MatrixMemory {
     MatrixMemory::new(count).unwrap_or_else(|error| {
-        let message = format!("memory for {count} numbers can't be had: {error}");
+        let message = format!("out of memory: cannot allocate {} bytes: {error}", 4 * count);
         raise(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, message, "")
     })
 }
@@ -133,12 +133,6 @@ fn words<'a>(bytes: &'a [u8], what: &str) -> &'a [[u8; 4]] {
         );
     }
     words
-}
-
-/// The first columns of U.
-fn first_columns(u: &[f32], columns: usize, count: usize) -> Vec<f32> {
-    check_memory(4 * (u.len() / columns * count) as u64);
-    u.chunks_exact(columns).flat_map(|row| &row[..count]).copied().collect()
 }
 
 /// Says how far long work is, at most once a second.

@@ -92,8 +92,11 @@ impl Basis {
             (Some(known), Some(block)) => {
                 let factor = Factor { values: &known, width, scale: -1.0 };
                 plain(&block.values, block.width, factor, Onto::Sum, &mut y, cancel)?;
-                let at = (self.width - block.width) * width;
-                coefficients[at..].iter_mut().zip(&known).for_each(|(to, value)| *to = f64::from(*value));
+                let position = (self.width - block.width) * width;
+                coefficients[position..]
+                    .iter_mut()
+                    .zip(&known)
+                    .for_each(|(to, value)| *to = f64::from(*value));
             }
             _ => self.project(&mut y, width, |i, value| coefficients[i] += f64::from(value), cancel)?,
         }
@@ -231,27 +234,27 @@ fn longest(gram: &[f64], taken: &[f64], width: usize) -> f64 {
     for row in taken.chunks_exact(width) {
         squares.iter_mut().zip(row).for_each(|(sum, value)| *sum += value * value);
     }
-    squares.iter().fold(0.0f64, |most, square| most.max(*square)).sqrt()
+    squares.iter().fold(0.0f64, |max, square| max.max(*square)).sqrt()
 }
 
 /// Factors a Gram matrix; columns shorter than `floor` are left out.
 fn factorize(gram: Vec<f64>, width: usize, floor: f64, cancel: &AtomicBool) -> Result<Factored, SvdError> {
     if let Some(cholesky) = DMatrix::from_row_slice(width, width, &gram).cholesky() {
         let lower = cholesky.unpack();
-        let (least, most) = (lower.diagonal().min(), lower.diagonal().max());
-        if least > floor && least > 1e-2 * STEEP * most {
+        let (min, max) = (lower.diagonal().min(), lower.diagonal().max());
+        if min > floor && min > 1e-2 * STEEP * max {
             let mut inverse = DMatrix::identity(width, width);
             if lower.solve_lower_triangular_mut(&mut inverse) {
                 // Column by column the lower factor is, row by row, the upper one; likewise its inverse.
                 let (factor, inverse) = (lower.as_slice().to_vec(), inverse.as_slice().to_vec());
-                return Ok(Factored { rank: width, factor, inverse, is_steep: least < STEEP * most });
+                return Ok(Factored { rank: width, factor, inverse, is_steep: min < STEEP * max });
             }
         }
     }
     let eigen = symmetric::largest(gram, width, width, cancel)?;
-    let most = eigen.values.first().copied().unwrap_or(0.0);
-    let least = (floor * floor).max(most * width as f64 * f64::EPSILON);
-    let rank = eigen.values.partition_point(|&value| value > least);
+    let max = eigen.values.first().copied().unwrap_or(0.0);
+    let min = (floor * floor).max(max * width as f64 * f64::EPSILON);
+    let rank = eigen.values.partition_point(|&value| value > min);
     let (mut factor, mut inverse) = (zeros(rank * width)?, zeros(width * rank)?);
     for (i, value) in eigen.values[..rank].iter().enumerate() {
         let length = value.sqrt();

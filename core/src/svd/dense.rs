@@ -89,9 +89,9 @@ pub(super) fn multiply_all(
     stride: usize,
     cancel: &AtomicBool,
 ) -> Result<(), SvdError> {
-    out.par_chunks_mut(TASK_ROWS * stride).enumerate().try_for_each(|(no, out)| {
+    out.par_chunks_mut(TASK_ROWS * stride).enumerate().try_for_each(|(index, out)| {
         stop_if(cancel)?;
-        let from = no * TASK_ROWS;
+        let from = index * TASK_ROWS;
         let count = TASK_ROWS.min(a.rows.saturating_sub(from));
         multiply(alpha, a.rows(from.min(a.rows), count), b, beta, out, stride);
         Ok(())

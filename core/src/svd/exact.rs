@@ -3,7 +3,7 @@
 //! A Gram matrix has the squares of the singular values, so an error of 2⁻⁵³ of the largest square
 //! is what small ones are lost in: those of 10⁻⁷ of the largest are known to a digit or two, those
 //! of 10⁻⁴ to seven. That is what an `f32` decomposition by bidiagonalization loses too. Singular
-//! vectors of less than 10⁻⁴ of the largest are found anew, from the product with the matrix, whose
+//! vectors of less than 10⁻⁴ of the largest are found again, from the product with the matrix, whose
 //! Gram matrix is on their own scale.
 
 use super::basis::Basis;
@@ -70,11 +70,12 @@ impl Matrix<'_> {
         for from in (0..length).step_by(SLICE) {
             self.slice(from, SLICE.min(length - from), &mut slice);
             let x = Grid::new(&slice, n);
-            out.par_chunks_mut(ROWS * n).enumerate().try_for_each(|(no, out)| {
+            out.par_chunks_mut(ROWS * n).enumerate().try_for_each(|(index, out)| {
                 stop_if(cancel)?;
-                let at = no * ROWS;
-                let (rows, rest) = (x.columns(at, out.len() / n).turned(), x.columns(at, n - at));
-                multiply(1.0, rows, rest, 1.0, &mut out[at..], n);
+                let position = index * ROWS;
+                let (rows, rest) =
+                    (x.columns(position, out.len() / n).turned(), x.columns(position, n - position));
+                multiply(1.0, rows, rest, 1.0, &mut out[position..], n);
                 Ok::<(), SvdError>(())
             })?;
         }
@@ -93,9 +94,9 @@ impl Matrix<'_> {
         let vectors = Grid::new(vectors, n).turned();
         out.par_chunks_mut(ROWS * count).enumerate().try_for_each_init(
             Default::default,
-            |(slice, product): &mut (Vec<f64>, Vec<f64>), (no, out)| {
+            |(slice, product): &mut (Vec<f64>, Vec<f64>), (index, out)| {
                 stop_if(cancel)?;
-                self.slice(no * ROWS, out.len() / count, slice);
+                self.slice(index * ROWS, out.len() / count, slice);
                 product.resize(out.len(), 0.0);
                 multiply(1.0, Grid::new(slice, n), vectors, 0.0, product, count);
                 for (out, product) in out.chunks_exact_mut(count).zip(product.chunks_exact(count)) {
@@ -179,6 +180,6 @@ pub(super) fn thin(a: Matrix, rank: usize, cancel: &AtomicBool) -> Result<Thin, 
 
 /// How many singular values are not so small that their vectors are blurred.
 fn sharp(s: &[f64]) -> usize {
-    let least = SHARP * s.first().copied().unwrap_or(0.0);
-    s.partition_point(|&value| value > least)
+    let min = SHARP * s.first().copied().unwrap_or(0.0);
+    s.partition_point(|&value| value > min)
 }

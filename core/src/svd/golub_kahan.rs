@@ -24,12 +24,12 @@ impl Known {
     fn matrix(&self, count: usize, rows: usize) -> Result<(Vec<f32>, usize), SvdError> {
         let width = self.blocks[..count].iter().map(|(_, width)| width).sum();
         let mut out: Vec<f32> = zeros(rows * width)?;
-        let mut at = 0;
+        let mut position = 0;
         for (block, wide) in &self.blocks[..count] {
             for (block, out) in block.chunks_exact(*wide).zip(out.chunks_exact_mut(width)) {
-                out[at..][..*wide].iter_mut().zip(block).for_each(|(out, value)| *out = *value as f32);
+                out[position..][..*wide].iter_mut().zip(block).for_each(|(out, value)| *out = *value as f32);
             }
-            at += wide;
+            position += wide;
         }
         Ok((out, width))
     }
@@ -140,12 +140,12 @@ pub(super) fn search(
     }
 
     let error = |s: &[f64]| goal.error(s.iter().map(|s| s * s));
-    let (first_look, most) = goal.products();
-    let mut errors = vec![None; most + 1];
+    let (first_look, max) = goal.products();
+    let mut errors = vec![None; max + 1];
     loop {
         let goes_on = bases.step(a, by, cancel)?;
         let t = bases.products;
-        let is_last = !goes_on || t == most;
+        let is_last = !goes_on || t == max;
         // A look compares errors two products apart, so the next has two of its three from this one.
         let is_look = goal.is_watched() && t >= first_look && (t - first_look).is_multiple_of(2);
         if !is_last && !is_look {

@@ -41,13 +41,13 @@ pub(super) fn search(
     let mut space = Space { p: Basis::new(a.columns), images: Vec::new(), shares: Vec::new() };
     space.p.extend(start, width, None, cancel)?;
     // A pass is two products, as the start was; the last is one.
-    let (first_look, most) = goal.products();
-    let (first_look, most) = (first_look / 2, most / 2);
+    let (first_look, max) = goal.products();
+    let (first_look, max) = (first_look / 2, max / 2);
     let mut errors = Vec::new();
-    for pass in 1..=most {
+    for pass in 1..=max {
         let Some(block) = space.p.last().filter(|_| space.p.width() == pass * width) else { return Ok(None) };
         let factor = Factor { values: &block.values, width, scale: by };
-        let next = if pass == most || (pass >= first_look && goal.is_watched()) {
+        let next = if pass == max || (pass >= first_look && goal.is_watched()) {
             let mut image = zeros(a.rows * width)?;
             plain(a.values, a.columns, factor, Onto::Nothing, &mut image, cancel)?;
             space.images.push(Block { values: image, width });
@@ -55,7 +55,7 @@ pub(super) fn search(
             if is_steep(&eigen.values) {
                 return Ok(None);
             }
-            if pass == most || errors.last_chunk().is_some_and(|errors| goal.is_met(*errors)) {
+            if pass == max || errors.last_chunk().is_some_and(|errors| goal.is_met(*errors)) {
                 return space.vectors(a.rows, &eigen, cancel).map(Some);
             }
             let image = Factor { values: &space.images[pass - 1].values, width, scale: by };
@@ -75,8 +75,8 @@ pub(super) fn search(
 
 /// True if the least of some eigenvalues of AᵀA, largest first, may be nothing but rounding.
 fn is_steep(squares: &[f64]) -> bool {
-    let (most, least) = (squares.first(), squares.last());
-    least.zip(most).is_none_or(|(least, most)| *least <= STEEP * STEEP * most)
+    let (max, min) = (squares.first(), squares.last());
+    min.zip(max).is_none_or(|(min, max)| *min <= STEEP * STEEP * max)
 }
 
 /// What the passes found.
@@ -116,18 +116,18 @@ impl Space {
     fn between(&self, cancel: &AtomicBool) -> Result<Vec<f64>, SvdError> {
         let size = self.p.width();
         let mut out: Vec<f64> = zeros(size * size)?;
-        for (no, Block { values, width }) in self.images.iter().enumerate() {
-            let (width, at) = (*width, no * width);
+        for (index, Block { values, width }) in self.images.iter().enumerate() {
+            let (width, position) = (*width, index * width);
             let last;
-            let (own, next) = match self.shares.get(no) {
-                Some(share) => share[at * width..].split_at(width * width),
+            let (own, next) = match self.shares.get(index) {
+                Some(share) => share[position * width..].split_at(width * width),
                 None => {
                     last = gram(values, width, cancel)?;
                     (&last[..], &[][..])
                 }
             };
             for (i, own) in own.chunks_exact(width).enumerate() {
-                let row = &mut out[(at + i) * size + at..][..size - at];
+                let row = &mut out[(position + i) * size + position..][..size - position];
                 row[..width].copy_from_slice(own);
                 let next = next.chunks_exact(width).map(|next| next[i]);
                 row[width..].iter_mut().zip(next).for_each(|(out, next)| *out = next);

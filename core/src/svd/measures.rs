@@ -16,7 +16,7 @@ pub fn cumulative_energy(s: &[f64]) -> Vec<f64> {
 /// all there are for a share that rounding keeps from being reached.
 pub fn rank_for_energy(s: &[f64], target: f64) -> usize {
     let energy = cumulative_energy(s);
-    energy.iter().position(|energy| *energy >= target).map_or(s.len(), |at| at + 1)
+    energy.iter().position(|energy| *energy >= target).map_or(s.len(), |position| position + 1)
 }
 
 /// The effective rank of Roy and Vetterli (2007): e to the entropy of the singular values' shares of
@@ -38,7 +38,7 @@ pub fn stable_rank(s: &[f64]) -> f64 {
 
 /// ‖A‖₂, the largest singular value; 0 if there is none.
 pub fn spectral_norm(s: &[f64]) -> f64 {
-    s.iter().fold(0.0, |most, s| s.max(most))
+    s.iter().fold(0.0, |max, s| s.max(max))
 }
 
 /// The values as shares of the largest, so that no square over- or underflows.

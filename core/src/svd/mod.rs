@@ -8,6 +8,7 @@
 
 mod basis;
 mod dense;
+pub mod energy;
 mod error;
 mod exact;
 mod goal;
@@ -128,8 +129,8 @@ fn finish(
     norms: &Norms,
     cancel: &AtomicBool,
 ) -> Result<Svd, SvdError> {
-    if let Some(most) = s.first().filter(|most| **most > f64::from(f32::MAX)) {
-        return Err(SvdError::TooLarge(*most));
+    if let Some(max) = s.first().filter(|max| **max > f64::from(f32::MAX)) {
+        return Err(SvdError::TooLarge(*max));
     }
     let mut peaks = vec![0.0f32; rank];
     for row in u.chunks_exact(rank) {

@@ -22,7 +22,7 @@ impl WithSimd for Survey<'_> {
     /// Plain code; what is inlined here is compiled for the processor's own vectors.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Self::Output {
-        let (mut sums, mut most) = ([0.0f64; 16], [0u32; 16]);
+        let (mut sums, mut max) = ([0.0f64; 16], [0u32; 16]);
         let (whole, rest) = self.0.as_chunks::<16>();
         let mut last = [0.0; 16];
         last[..rest.len()].copy_from_slice(rest);
@@ -30,10 +30,10 @@ impl WithSimd for Survey<'_> {
             for i in 0..16 {
                 sums[i] += f64::from(values[i]) * f64::from(values[i]);
                 // Magnitudes sort as their bits do, NaN above infinity above all others.
-                most[i] = most[i].max(values[i].to_bits() & 0x7fff_ffff);
+                max[i] = max[i].max(values[i].to_bits() & 0x7fff_ffff);
             }
         }
-        let largest = f32::from_bits(most.iter().fold(0, |a, b| a.max(*b)));
+        let largest = f32::from_bits(max.iter().fold(0, |a, b| a.max(*b)));
         (sums.iter().sum(), largest, largest.is_finite())
     }
 }
@@ -50,8 +50,12 @@ pub(super) fn check(values: &[f32], rows: usize, columns: usize) -> Result<(Matr
     let pieces = values.par_chunks(1 << 16);
     let parts: Vec<(f64, f32, bool)> = pieces.map(|values| arch.dispatch(Survey(values))).collect();
     if parts.iter().any(|(_, _, is_finite)| !is_finite) {
-        let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
-        return Err(SvdError::NotFinite { value: values[at], row: at / columns, column: at % columns });
+        let position = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
+        return Err(SvdError::NotFinite {
+            value: values[position],
+            row: position / columns,
+            column: position % columns,
+        });
     }
     let squares = parts.iter().map(|(sum, _, _)| sum).sum();
     let largest = parts.iter().fold(0.0, |a: f32, (_, b, _)| a.max(*b));

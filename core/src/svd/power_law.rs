@@ -36,7 +36,7 @@ pub struct PowerLaw {
 /// # Errors
 /// [`SvdError::Cancelled`].
 pub fn power_law(s: &[f64], cancel: &AtomicBool) -> Result<Option<PowerLaw>, SvdError> {
-    let largest = s.iter().fold(0.0, |most: f64, s| most.max(*s));
+    let largest = s.iter().fold(0.0, |max: f64, s| max.max(*s));
     let mut logs: Vec<f64> = s.iter().filter(|s| **s > ZERO * largest).map(|s| 2.0 * s.ln()).collect();
     logs.sort_by(f64::total_cmp);
     // Sums from the end, over which alpha needs no more than a subtraction.

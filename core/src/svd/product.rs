@@ -130,11 +130,11 @@ fn put<S: Simd>(
     tile: &[[S::f32s; VECTORS]; ROWS],
     out: &mut [f32],
     width: usize,
-    at: usize,
+    position: usize,
     onto: Onto,
 ) {
     for (out, sums) in out.chunks_exact_mut(width).zip(tile) {
-        let out = &mut out[at..width.min(at + VECTORS * S::F32_LANES)];
+        let out = &mut out[position..width.min(position + VECTORS * S::F32_LANES)];
         if let [out] = vectors_mut::<S>(out) {
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out = if onto == Onto::Sum { simd.add_f32s(*out, *sum) } else { *sum };
@@ -173,9 +173,9 @@ impl WithSimd for Plain<'_> {
             // The last strip may be short: its last row stands in for those that lack.
             let row = |i: usize| &a[(strip * ROWS + i).min(rows - 1) * stride..][..inner];
             let (a0, a1, a2, a3, a4, a5) = (row(0), row(1), row(2), row(3), row(4), row(5));
-            for (no, b) in b.chunks_exact(inner * panel).enumerate() {
+            for (index, b) in b.chunks_exact(inner * panel).enumerate() {
                 let sums = tile(simd, inner, |k| [a0[k], a1[k], a2[k], a3[k], a4[k], a5[k]], vectors::<S>(b));
-                put(simd, &sums, out, width, no * panel, onto);
+                put(simd, &sums, out, width, index * panel, onto);
             }
         }
     }
@@ -200,12 +200,12 @@ impl WithSimd for Pack<'_> {
         {
             let packed = vectors_mut::<S>(packed);
             for k in 0..inner {
-                for at in (0..columns).step_by(LINE) {
-                    wide::prefetch(a, (k + ROWS_AHEAD) * stride + at);
+                for position in (0..columns).step_by(LINE) {
+                    wide::prefetch(a, (k + ROWS_AHEAD) * stride + position);
                 }
                 let line = vectors::<S>(&a[k * stride..][..columns]);
-                for (no, piece) in line[..whole].iter().enumerate() {
-                    packed[no * inner + k] = *piece;
+                for (index, piece) in line[..whole].iter().enumerate() {
+                    packed[index * inner + k] = *piece;
                 }
             }
         }
@@ -259,9 +259,9 @@ fn arrange(b: Factor, wide: usize) -> Result<Vec<f32>, SvdError> {
     let mut out: Vec<f32> = zeros(b.len() / width * padded)?;
     b.par_chunks(INNER * width).zip(out.par_chunks_mut(INNER * padded)).for_each(|(rows, out)| {
         let count = rows.len() / width;
-        for (no, out) in out.chunks_exact_mut(count * wide).enumerate() {
-            let at = no * wide;
-            let columns = at..width.min(at + wide);
+        for (index, out) in out.chunks_exact_mut(count * wide).enumerate() {
+            let position = index * wide;
+            let columns = position..width.min(position + wide);
             for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(wide)) {
                 out[..columns.len()].copy_from_slice(&row[columns.clone()]);
             }
@@ -318,9 +318,9 @@ pub(super) fn plain_sum(
         let mut onto = onto;
         for (Product { a, inner, .. }, b) in products.iter().zip(&factors) {
             let rows = &a[task * TASK_ROWS * inner..][..out.len() / width * inner];
-            for (no, b) in b.chunks(INNER * width.next_multiple_of(panel)).enumerate() {
+            for (index, b) in b.chunks(INNER * width.next_multiple_of(panel)).enumerate() {
                 stop_if(cancel)?;
-                let (a, terms) = (&rows[no * INNER..], INNER.min(inner - no * INNER));
+                let (a, terms) = (&rows[index * INNER..], INNER.min(inner - index * INNER));
                 arch.dispatch(Plain { a, stride: *inner, inner: terms, b, width, out, onto });
                 onto = Onto::Sum;
             }
@@ -349,16 +349,16 @@ impl WithSimd for Across<'_> {
         let (Self { a, columns, b, width, out, onto }, panel) = (self, VECTORS * S::F32_LANES);
         let inner = a.len() / columns;
         let mut lines = [[0.0; COPIED]; PASS_ROWS];
-        for (no, out) in out.chunks_mut(COPIED * width).enumerate() {
-            let (from, count) = (no * COPIED, out.len() / width);
+        for (index, out) in out.chunks_mut(COPIED * width).enumerate() {
+            let (from, count) = (index * COPIED, out.len() / width);
             for (line, a) in lines.iter_mut().zip(a.chunks_exact(columns)) {
                 line[..count].copy_from_slice(&a[from..][..count]);
             }
             for (strip, out) in out.chunks_mut(ROWS * width).enumerate() {
-                for (no, b) in b.chunks_exact(inner * panel).enumerate() {
+                for (index, b) in b.chunks_exact(inner * panel).enumerate() {
                     let a = |k: usize| std::array::from_fn(|i| lines[k][strip * ROWS + i]);
                     let sums = tile(simd, inner, a, vectors::<S>(b));
-                    put(simd, &sums, out, width, no * panel, onto);
+                    put(simd, &sums, out, width, index * panel, onto);
                 }
             }
         }
@@ -388,12 +388,12 @@ fn turned_columns(
     let wide = count.next_multiple_of(panel);
     room.packed.resize(INNER * wide, 0.0);
     room.sums.resize(padded * wide, 0.0);
-    for (no, b) in b.chunks(INNER * padded).enumerate() {
+    for (index, b) in b.chunks(INNER * padded).enumerate() {
         stop_if(cancel)?;
         let inner = b.len() / padded;
         let packed = &mut room.packed[..inner * wide];
-        arch.dispatch(Pack { a: &a[no * INNER * stride..], stride, inner, columns: count, packed });
-        let onto = if no == 0 { Onto::Nothing } else { Onto::Sum };
+        arch.dispatch(Pack { a: &a[index * INNER * stride..], stride, inner, columns: count, packed });
+        let onto = if index == 0 { Onto::Nothing } else { Onto::Sum };
         arch.dispatch(Turned { a: packed, inner, b, sums: &mut room.sums, onto });
     }
     for (sums, out) in room.sums.chunks_exact(padded * panel).zip(out.chunks_mut(panel * width)) {
@@ -423,8 +423,8 @@ pub(super) fn turned(
     debug_assert!(out.len() == columns * width && a.len() / columns == b.values.len() / width);
     let b = arrange(b, ROWS)?;
     let tasks = out.par_chunks_mut(TASK_COLUMNS * width).enumerate().with_max_len(1);
-    tasks.try_for_each_init(Room::default, |room, (no, out)| {
-        turned_columns(&a[no * TASK_COLUMNS..], columns, &b, width, out, room, cancel)
+    tasks.try_for_each_init(Room::default, |room, (index, out)| {
+        turned_columns(&a[index * TASK_COLUMNS..], columns, &b, width, out, room, cancel)
     })
 }
 
@@ -465,10 +465,10 @@ impl<'a> Normal<'a> {
         pieces.zip(sums.par_chunks_mut(back.len())).with_max_len(1).try_for_each(|((image, a), sums)| {
             let passes = image.chunks_mut(PASS_ROWS * width).zip(a.chunks(PASS_ROWS * columns));
             for (pass, (image, a)) in passes.enumerate() {
-                let onto = |no| if no == 0 { Onto::Nothing } else { Onto::Sum };
-                for (no, b) in arranged.chunks(INNER * padded).enumerate() {
+                let onto = |index| if index == 0 { Onto::Nothing } else { Onto::Sum };
+                for (index, b) in arranged.chunks(INNER * padded).enumerate() {
                     stop_if(cancel)?;
-                    let (a, inner, onto) = (&a[no * INNER..], b.len() / padded, onto(no));
+                    let (a, inner, onto) = (&a[index * INNER..], b.len() / padded, onto(index));
                     arch.dispatch(Plain { a, stride: columns, inner, b, width, out: image, onto });
                 }
                 let image = arrange(Factor { values: image, ..b }, panel)?;
@@ -476,9 +476,9 @@ impl<'a> Normal<'a> {
             }
             Ok(())
         })?;
-        back.par_chunks_mut(SUM_LENGTH).enumerate().for_each(|(no, out)| {
+        back.par_chunks_mut(SUM_LENGTH).enumerate().for_each(|(index, out)| {
             for sums in sums.chunks_exact(columns * width) {
-                out.iter_mut().zip(&sums[no * SUM_LENGTH..]).for_each(|(out, sum)| *out += sum);
+                out.iter_mut().zip(&sums[index * SUM_LENGTH..]).for_each(|(out, sum)| *out += sum);
             }
         });
         Ok((image, back))
@@ -504,9 +504,9 @@ pub(super) fn cross(
         .enumerate()
         .map(|(piece, y)| {
             let mut sums = zeros(total * y_width)?;
-            for (no, y) in y.chunks(PASS_ROWS * y_width).enumerate() {
+            for (index, y) in y.chunks(PASS_ROWS * y_width).enumerate() {
                 stop_if(cancel)?;
-                let (from, count) = (piece * rows + no * PASS_ROWS, y.len() / y_width);
+                let (from, count) = (piece * rows + index * PASS_ROWS, y.len() / y_width);
                 let b = arrange(Factor::new(y, y_width), panel)?;
                 let mut rest = &mut sums[..];
                 for &(x, width) in xs {

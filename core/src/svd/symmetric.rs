@@ -94,12 +94,12 @@ fn tridiagonalize(a: &mut [f64], n: usize, cancel: &AtomicBool) -> Result<Form, 
         }
         let from = first + count;
         let (v, w) = (Grid::new(&v[..count * n], n), Grid::new(&w[..count * n], n));
-        a[from * n..].par_chunks_mut(SLICE_ROWS * n).enumerate().try_for_each(|(no, a)| {
+        a[from * n..].par_chunks_mut(SLICE_ROWS * n).enumerate().try_for_each(|(index, a)| {
             stop_if(cancel)?;
-            let (at, rows) = (from + no * SLICE_ROWS, a.len() / n);
+            let (position, rows) = (from + index * SLICE_ROWS, a.len() / n);
             for (x, y) in [(v, w), (w, v)] {
-                let (x, y) = (x.columns(at, rows).turned(), y.columns(at, n - at));
-                multiply(-1.0, x, y, 1.0, &mut a[at..], n);
+                let (x, y) = (x.columns(position, rows).turned(), y.columns(position, n - position));
+                multiply(-1.0, x, y, 1.0, &mut a[position..], n);
             }
             Ok::<(), SvdError>(())
         })?;

@@ -23,8 +23,8 @@ fn naive(a: &[f32], b: &[f32], rows: usize, inner: usize, width: usize, is_turne
 }
 
 fn assert_close(ours: impl Iterator<Item = f64>, expected: &[f64], tolerance: f64, what: &str) {
-    let most = ours.zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    assert!(most <= tolerance, "{what}: off by {most:e}");
+    let maximum = ours.zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(maximum <= tolerance, "{what}: off by {maximum:e}");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn both_products_in_one_pass() {
 
 /// Residuals, orthogonality and order of eigenpairs of a symmetric matrix.
 fn check_eigen(a: &[f64], n: usize, what: &str) {
-    let norm = a.iter().fold(f64::MIN_POSITIVE, |most, v| most.max(v.abs())) * n as f64;
+    let norm = a.iter().fold(f64::MIN_POSITIVE, |maximum, v| maximum.max(v.abs())) * n as f64;
     let all = symmetric::eigenvalues(a.to_vec(), n, &GO_ON).unwrap();
     for keep in [n, n.div_ceil(3)] {
         let eigen = symmetric::largest(a.to_vec(), n, keep, &GO_ON).unwrap();

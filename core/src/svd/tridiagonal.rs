@@ -100,7 +100,7 @@ fn rotate(x: &mut [f64], y: &mut [f64], c: f64, s: f64) {
 
 /// The largest magnitude of a tridiagonal matrix.
 pub(super) fn magnitude(d: &[f64], e: &[f64]) -> f64 {
-    d.iter().chain(e).fold(0.0, |most, value| value.abs().max(most))
+    d.iter().chain(e).fold(0.0, |max, value| value.abs().max(max))
 }
 
 /// The `keep` largest eigenvalues with their eigenvectors, largest first.
@@ -243,8 +243,8 @@ fn merge(upper: Eigen, lower: Eigen, beta: f64, keep: usize, cancel: &AtomicBool
     let mut all: Vec<f64> = values.iter().copied().chain(settled.iter().map(|pair| pair.d)).collect();
     let count = keep.min(n);
     all.sort_by(|a, b| b.total_cmp(a));
-    let least = all[count - 1];
-    let from = values.partition_point(|&value| value < least);
+    let min = all[count - 1];
+    let from = values.partition_point(|&value| value < min);
     x.par_chunks_mut(k.max(1)).skip(from).try_for_each(|row| {
         stop_if(cancel)?;
         let mut sum = 0.0;
@@ -256,7 +256,7 @@ fn merge(upper: Eigen, lower: Eigen, beta: f64, keep: usize, cancel: &AtomicBool
         row.iter_mut().for_each(|x| *x *= by);
         Ok::<(), SvdError>(())
     })?;
-    let settled: Vec<Pair> = settled.into_iter().filter(|pair| pair.d >= least).collect();
+    let settled: Vec<Pair> = settled.into_iter().filter(|pair| pair.d >= min).collect();
     let mut rows: Vec<f64> = zeros((k - from + settled.len()) * n)?;
     let (roots, others) = rows.split_at_mut((k - from) * n);
     if k > from {
@@ -290,8 +290,8 @@ fn deflate(
     upper: &mut Half,
     lower: &mut Half,
 ) -> Result<(Vec<Pair>, Vec<Pair>), SvdError> {
-    let most = pairs.iter().fold(rho, |most, pair| most.max(pair.d.abs()));
-    let tolerance = 8.0 * f64::EPSILON * most;
+    let max = pairs.iter().fold(rho, |max, pair| max.max(pair.d.abs()));
+    let tolerance = 8.0 * f64::EPSILON * max;
     let (mut kept, mut settled) = (Vec::new(), Vec::new());
     let mut before: Option<Pair> = None;
     for mut pair in pairs {
@@ -399,8 +399,8 @@ fn exact_z(kept: &[Pair], columns: &[usize], x: &[f64], cancel: &AtomicBool) -> 
             Ok(product)
         })
         .collect::<Result<_, SvdError>>()?;
-    let z = columns.iter().enumerate().map(|(at, &j)| {
-        let product: f64 = products.iter().map(|product| product[at]).product();
+    let z = columns.iter().enumerate().map(|(position, &j)| {
+        let product: f64 = products.iter().map(|product| product[position]).product();
         product.abs().sqrt().copysign(kept[j].z)
     });
     Ok(z.collect())

@@ -7,7 +7,7 @@
 //! A block has half as many vectors as the rank, and is multiplied more often: that comes as close
 //! with bases a sixth smaller, and the decomposition between them is what large ranks spend their
 //! time on. It has one flaw: of equal singular values no more are found than the block has vectors.
-//! Where so many are found, and more might have taken the place of others, it all begins anew with as many
+//! Where so many are found, and more might have taken the place of others, it all starts over with as many
 //! vectors as the rank.
 //!
 //! [`lanczos`] is the quick way, and says so where it can't see small singular values; then
