@@ -34,5 +34,5 @@ fn _release_ingestion_job(
 /// 0.0.1: `_release_weight_refs` before it had this name.
 #[pg_extern(sql = false)]
 fn _unfold_model(model_id: i64) {
-    ingestion::fold::_release_weight_refs(model_id);
+    ingestion::finalize::_release_weight_refs(model_id);
 }

@@ -24,12 +24,12 @@ pub fn require_arg<T>(name: &str, value: Option<T>) -> T {
     })
 }
 
-/// Raises an error when this much memory can't be had: where Postgres reports that, Rust would abort
+/// Raises an error when so many bytes cannot be allocated: where Postgres reports that, Rust would abort
 /// the process, and with it the server. For sizes that follow from a caller's file or arguments.
 pub fn check_memory(bytes: u64) {
     let enough = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
     if !enough {
-        let message = format!("{bytes} bytes of memory can't be had");
+        let message = format!("out of memory: cannot allocate {bytes} bytes");
         raise(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, message, "");
     }
 }

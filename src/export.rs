@@ -37,7 +37,7 @@ fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
 fn open(model_id: i64, file_no: i32) -> StoredModel {
     crate::threads::start();
     let model = access::complete_model(model_id);
-    if usize::try_from(file_no).is_ok_and(|no| no < model.files.len()) {
+    if usize::try_from(file_no).is_ok_and(|index| index < model.files.len()) {
         return model;
     }
     raise(
@@ -216,11 +216,11 @@ fn verify_model(
     crate::threads::start();
     let model = access::complete_model(model_id);
     let rows: Vec<_> = (0..model.files.len())
-        .map(|no| {
+        .map(|index| {
             let mut hasher = Hasher::default();
-            store::for_each_bytes(store::file_slices(&model, no), |bytes| hasher.update(bytes));
-            let (file, found) = (&model.files[no], hasher.finish());
-            (no as i32, file.file_name.clone(), file.byte_length, found.to_vec(), found == file.sha256)
+            store::for_each_bytes(store::file_slices(&model, index), |bytes| hasher.update(bytes));
+            let (file, found) = (&model.files[index], hasher.finish());
+            (index as i32, file.file_name.clone(), file.byte_length, found.to_vec(), found == file.sha256)
         })
         .collect();
     TableIterator::new(rows)

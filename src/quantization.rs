@@ -26,14 +26,14 @@ fn dtype_of_name(name: &str) -> Dtype {
 }
 
 /// Decodes bytes of any type that has numbers.
-fn decode(weight_data: &[u8], data_type: &str, most: u64) -> Weights {
+fn decode(weight_data: &[u8], data_type: &str, max: u64) -> Weights {
     let dtype = dtype_of_name(data_type);
     let row = dtype.info();
     let count = weight_data.len() as u64 / u64::from(row.block_bytes) * u64::from(row.block_weights);
-    if count > most {
+    if count > max {
         raise(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!("{count} weights do not fit in one value (at most {most})"),
+            format!("{count} weights do not fit in one value (at most {max})"),
             "Cut weight_data at whole blocks, or ingest the model and use tensor_weights.",
         );
     }

@@ -50,7 +50,7 @@ fn open(path: &Path) -> Result<Matrix, Box<dyn Error>> {
     let tensor = model
         .tensors
         .iter()
-        .filter(|tensor| Rows::of(&tensor.shape).is_some())
+        .filter(|tensor| Rows::for_shape(&tensor.shape).is_some())
         .max_by_key(|tensor| tensor.shape[0])
         .ok_or("the model has no matrix")?;
     let mut bytes = vec![0; tensor.byte_length as usize];

@@ -189,7 +189,8 @@ impl<R: Fn(&Hash, ByteRange) -> Vec<u8>> Source for StoredFile<R> {
             let slice = slices(span.hash, ByteRange::new(in_content, span.range.end() - offset), None)
                 .next()
                 .expect("the span goes on");
-            if last.as_ref().is_none_or(|(hash, no, _)| (*hash, *no) != (span.hash, slice.segment_no)) {
+            if last.as_ref().is_none_or(|(hash, number, _)| (*hash, *number) != (span.hash, slice.segment_no))
+            {
                 let range = segment_range(span.content_length, slice.segment_no);
                 *last = Some((span.hash, slice.segment_no, (self.read)(&span.hash, range)));
             }

@@ -15,7 +15,7 @@ pub fn start() {
     POOL.get_or_init(|| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads())
-            .thread_name(|no| format!("atomizer {no}"))
+            .thread_name(|index| format!("atomizer {index}"))
             .build()
             .ok()
     });

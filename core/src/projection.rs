@@ -23,7 +23,7 @@ const MAX_CACHE_BYTES: usize = 64 << 20;
 const LANES: usize = 4;
 
 /// Blocks that a vector is fetched ahead of the sums: 3 KB. A row's vector lies in memory, and the
-/// processor's own prefetching begins anew with each.
+/// processor's own prefetching starts over with each.
 const AHEAD: usize = 192;
 
 /// Why a vector has no point.
@@ -97,7 +97,7 @@ impl Projection {
     /// Component i of landmark n is drawn as the sum of the four 16-bit words of
     /// `mix(mix(mix(seed) + n) + i)` less its mean, which is nearly normal; `mix` is one
     /// step of SplitMix64. Gram–Schmidt, done twice, makes them
-    /// orthonormal. A landmark that lies in the plane of those before it is drawn anew with n + 3.
+    /// orthonormal. A landmark that lies in the plane of those before it is drawn again with n + 3.
     ///
     /// # Errors
     /// [`ProjectionError::Dimension`] unless the dimension is 3 to [`MAX_DIMENSION`].
@@ -319,7 +319,7 @@ impl<const N: usize> Kernel for Pass<'_, N> {
 }
 
 /// The point in space with these distances from its own three landmarks, the ends of the unit axes
-/// (trilateration). It is the vector of many dimensions turned round the plane through its three
+/// (trilateration). It is the vector of many dimensions rotated about the plane through its three
 /// landmarks until it lies in their space, so it keeps the vector's distance from that plane.
 ///
 /// With m the mean of the squared distances d², the foot on the plane is qₙ = 1/3 + (m − d²ₙ)/2, the

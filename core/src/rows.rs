@@ -15,7 +15,7 @@ pub struct Rows {
 impl Rows {
     /// For a tensor of a shape; none unless it is a matrix whose rows can be projected, that is, of
     /// two axes, the second 3 to [`MAX_DIMENSION`] long.
-    pub fn of(shape: &[u64]) -> Option<Self> {
+    pub fn for_shape(shape: &[u64]) -> Option<Self> {
         let &[_, width] = shape else { return None };
         let dimension = usize::try_from(width).ok().filter(|width| (3..=MAX_DIMENSION).contains(width))?;
         Some(Self { dimension, pending: Vec::new(), given: 0 })
@@ -58,9 +58,9 @@ mod tests {
 
     #[test]
     fn only_matrices_have_rows() {
-        assert_eq!(Rows::of(&[49152, 576]).unwrap().dimension(), 576);
+        assert_eq!(Rows::for_shape(&[49152, 576]).unwrap().dimension(), 576);
         for shape in [&[][..], &[5], &[4, 2], &[4, 1 << 21], &[4, u64::MAX], &[2, 3, 4]] {
-            assert!(Rows::of(shape).is_none(), "{shape:?}");
+            assert!(Rows::for_shape(shape).is_none(), "{shape:?}");
         }
     }
 
@@ -70,7 +70,7 @@ mod tests {
             dimension in 3u64..20, rows in 0u64..20, cuts in prop::collection::vec(0usize..400, 0..8),
         ) {
             let all: Vec<f32> = (0..rows * dimension).map(|i| i as f32).collect();
-            let mut reader = Rows::of(&[rows, dimension]).unwrap();
+            let mut reader = Rows::for_shape(&[rows, dimension]).unwrap();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(all.len())).collect();
             cuts.extend([0, all.len()]);
             cuts.sort_unstable();

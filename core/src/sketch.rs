@@ -3,7 +3,7 @@
 //! This is feature hashing (Weinberger et al., "Feature hashing for large scale multitask learning",
 //! 2009), known too as the count sketch (Charikar, Chen & Farach-Colton 2002): every position of the
 //! flattened tensor has a bucket and a sign, and a bucket is the sum of its weights, signed. Here
-//! 1536 weights in a row go to 1536 different buckets, in their order but turned round by a random
+//! 1536 weights in a row go to 1536 different buckets, in their order but rotated by a random
 //! number of buckets, so that one pass over them is plain vector arithmetic.
 //!
 //! The sketch S is linear, and ⟨Su, Sv⟩ = Σ uᵢvᵢ + Σ sᵢsⱼuᵢvⱼ over pairs i ≠ j in one bucket. As the
@@ -147,13 +147,13 @@ mod tests {
     fn plain(seed: u64, weights: &[f32]) -> Vec<f32> {
         let mut sums = vec![0.0; DIMENSION];
         for (position, weight) in weights.iter().enumerate() {
-            let (block, at) = (position / DIMENSION, position % DIMENSION);
+            let (block, offset) = (position / DIMENSION, position % DIMENSION);
             let key = mix(mix(seed).wrapping_add(block as u64));
             let turn = (u128::from(mix(!key)) * 1536 / (1 << 64)) as usize;
-            let (row, column) = (at / 48, at % 48);
+            let (row, column) = (offset / 48, offset % 48);
             let word = mix(key.wrapping_add(column as u64 / 2)) >> (32 * (column % 2)) & 0xffff_ffff;
             let negative = word >> (31 - row) & 1 == 1;
-            sums[(at + turn) % DIMENSION] += f64::from(if negative { -weight } else { *weight });
+            sums[(offset + turn) % DIMENSION] += f64::from(if negative { -weight } else { *weight });
         }
         sums.iter().map(|sum| *sum as f32).collect()
     }

@@ -76,7 +76,7 @@ pub fn store_next_chunk(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let progress = Progress {
         bytes_processed: job.bytes_processed + chunk.bytes as i64,
         atoms_processed: atoms,
-        ..Progress::of(job, "stored")
+        ..Progress::new(job, "stored")
     };
     save_checkpoint(job, &progress, chunk.next);
     progress
@@ -118,7 +118,7 @@ fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, content_no: usiz
         bytes_processed: bytes as i64,
         atoms_processed: weights as i64,
         problem: changed.then(|| format!("file \"{file}\" changed during the ingestion")),
-        ..Progress::of(job, "stored")
+        ..Progress::new(job, "stored")
     };
     save_checkpoint(job, &progress, Checkpoint { content_no, segment_no: 0 });
     progress
@@ -126,8 +126,8 @@ fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, content_no: usiz
 
 /// The source must still be the one that was planned.
 fn check_files(model: &StoredModel, files: &FileSet) {
-    for (no, planned) in model.files.iter().enumerate() {
-        let length = if no < files.len() { files.source(no).len() } else { 0 };
+    for (number, planned) in model.files.iter().enumerate() {
+        let length = if number < files.len() { files.source(number).len() } else { 0 };
         if files.len() != model.files.len() || length != planned.byte_length as u64 {
             raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -274,7 +274,7 @@ impl Reader<'_> {
     }
 
     fn compute(&mut self, tensor_no: usize, start: u64, bytes: &mut [u8]) {
-        if self.computed.as_ref().is_none_or(|(no, _)| *no != tensor_no) {
+        if self.computed.as_ref().is_none_or(|(number, _)| *number != tensor_no) {
             let tensor = self.parsed.and_then(|model| model.tensors.get(tensor_no));
             // A source that changed has other tensors; what their bytes are worth the SHA-256 tells.
             let tensor = tensor.unwrap_or_else(|| {

@@ -128,14 +128,14 @@ fn _ingestion_step(
     let mut job = Job::take(ingestion_job_id, lease_token);
     job.model_format = model_format.map(str::to_owned).or(job.model_format);
     let progress = if job.cancel_requested {
-        Progress::of(&job, "cancelled")
+        Progress::new(&job, "cancelled")
     } else if job.total_atoms.is_none() {
         plan::plan(&job, model_data)
     } else if job.bytes_processed < job.total_bytes.unwrap_or(0) {
         chunk::store_next_chunk(&job, model_data)
     } else {
         finalize::finalize(&job);
-        Progress::of(&job, "complete")
+        Progress::new(&job, "complete")
     };
     TableIterator::once((
         progress.phase.to_owned(),
@@ -159,7 +159,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn of(job: &Job, phase: &'static str) -> Self {
+    fn new(job: &Job, phase: &'static str) -> Self {
         Self {
             phase,
             atoms_processed: job.current_atom_offset,

@@ -22,7 +22,7 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
     check_granularity(job, &model);
     let computed = model.tensors.iter().filter(|tensor| tensor.lazy.is_some());
     let computed: u64 = computed.map(|tensor| tensor.byte_length).sum();
-    let total_bytes = (0..files.len()).map(|no| files.source(no).len()).sum::<u64>() + computed;
+    let total_bytes = (0..files.len()).map(|index| files.source(index).len()).sum::<u64>() + computed;
     let digests = digests(&files, &model, total_bytes);
     owner::run(|client| {
         let args = [
@@ -110,16 +110,16 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> ModelDigests {
 }
 
 fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &ModelDigests) {
-    for (no, of_file) in digests.files.iter().enumerate() {
+    for (index, of_file) in digests.files.iter().enumerate() {
         owner::execute(
             client,
             "INSERT INTO atomizer.model_file (model_id, file_no, file_name, byte_length, sha256, blob_hash) \
              VALUES ($1, $2, $3, $4, $5, $6)",
             &[
                 job.model_id.into(),
-                (no as i32).into(),
-                files.name(no).into(),
-                (files.source(no).len() as i64).into(),
+                (index as i32).into(),
+                files.name(index).into(),
+                (files.source(index).len() as i64).into(),
                 (&of_file.file[..]).into(),
                 (&of_file.blob[..]).into(),
             ],
@@ -133,9 +133,9 @@ fn write_tensors(client: &mut SpiClient, job: &Job, model: &Model, digests: &Mod
         .iter()
         .zip(&digests.tensors)
         .enumerate()
-        .map(|(no, (tensor, hash))| {
+        .map(|(index, (tensor, hash))| {
             serde_json::json!({
-                "tensor_no": no,
+                "tensor_no": index,
                 "layer_name": tensor.name,
                 "layer_idx": layers::index(&tensor.name),
                 "layer_type": layers::classify(&tensor.name).name(),

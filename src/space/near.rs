@@ -207,7 +207,7 @@ fn nearest_to_point(
     ),
 > {
     let k = check_count("k", k);
-    let of_rows = Granularity::of_name(granularity) == Granularity::Row;
+    let of_rows = Granularity::from_name(granularity) == Granularity::Row;
     TableIterator::new(point.0.map(|point| nearest(point, k, of_rows)).unwrap_or_default())
 }
 
@@ -296,7 +296,7 @@ fn atom_tiles(z: i32, x: i32, y: i32) -> Vec<u8> {
     let tenants = access::my_tenant_ids();
     // A map of 2^z tiles on each side: beyond 21 a tile is smaller than a cell of the Hilbert curve.
     let side = 1i64.checked_shl(z as u32).filter(|_| (0..=21).contains(&z));
-    let inside = |at: i32| side.is_some_and(|side| (0..side).contains(&at.into()));
+    let inside = |position: i32| side.is_some_and(|side| (0..side).contains(&position.into()));
     if !inside(x) || !inside(y) {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

@@ -33,7 +33,7 @@ pub struct RowLayout {
 
 impl RowLayout {
     /// For tensors of two axes and more that hold no integers, with rows that can be projected.
-    pub fn of(tensor: &StoredTensor) -> Option<Self> {
+    pub fn for_tensor(tensor: &StoredTensor) -> Option<Self> {
         let width = *tensor.shape.last().filter(|_| tensor.shape.len() >= 2)?;
         let fits = (MIN_WIDTH..=MAX_DIMENSION as u64).contains(&width);
         let rows = (tensor.weight_count as u64).checked_div(width)?;
@@ -87,10 +87,10 @@ fn similar_rows(
     let metric = metric_of(metric);
     let tensor = access::tensor(tensor_atom_id);
     tensors::check_decodable(&tensor);
-    let layout = RowLayout::of(&tensor);
+    let layout = RowLayout::for_tensor(&tensor);
     let Some(RowLayout { width, .. }) = layout.filter(|layout| (0..layout.rows as i64).contains(&row_no))
     else {
-        let rows = RowLayout::of(&tensor).map_or("none".into(), |layout| layout.rows.to_string());
+        let rows = RowLayout::for_tensor(&tensor).map_or("none".into(), |layout| layout.rows.to_string());
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!("row {row_no} is not one of tensor \"{}\", which has {rows}", tensor.layer_name),
@@ -105,13 +105,13 @@ fn similar_rows(
 
     let query = Query::new(metric, vector);
     let (mut nearest, mut reader) = (Nearest::new(k as usize), RowReader::default());
-    for (no, candidate) in found.iter().enumerate() {
+    for (index, candidate) in found.iter().enumerate() {
         if (candidate.tensor_atom_id, candidate.row_no) == (tensor_atom_id, row_no) {
             continue;
         }
         let row = reader.read(candidate, width);
         let distance = query.distance(&row).or_raise();
-        nearest.offer(distance, (candidate.tensor_atom_id, candidate.row_no, no));
+        nearest.offer(distance, (candidate.tensor_atom_id, candidate.row_no, index));
     }
     TableIterator::new(similar(nearest, found))
 }
@@ -121,9 +121,9 @@ fn similar(
     nearest: Nearest<(i64, i64, usize)>,
     mut found: Vec<Candidate>,
 ) -> impl Iterator<Item = Similar> + 'static {
-    nearest.into_sorted().into_iter().map(move |(distance, (tensor_atom_id, row_no, no))| {
-        let name = std::mem::take(&mut found[no].layer_name);
-        (tensor_atom_id, found[no].model_id, name, row_no, distance)
+    nearest.into_sorted().into_iter().map(move |(distance, (tensor_atom_id, row_no, index))| {
+        let name = std::mem::take(&mut found[index].layer_name);
+        (tensor_atom_id, found[index].model_id, name, row_no, distance)
     })
 }
 
@@ -212,10 +212,10 @@ fn similar_tensors(
     contents.dedup();
     let sums = compare(&tensor, &contents);
     let mut nearest = Nearest::new(k as usize);
-    for (no, candidate) in found.iter().enumerate() {
+    for (index, candidate) in found.iter().enumerate() {
         let key = (candidate.content_hash, candidate.dtype);
         let sums = &sums[contents.binary_search(&key).expect("every candidate's content was compared")];
-        nearest.offer(sums.distance(metric), (candidate.tensor_atom_id, candidate.row_no, no));
+        nearest.offer(sums.distance(metric), (candidate.tensor_atom_id, candidate.row_no, index));
     }
     TableIterator::new(similar(nearest, found))
 }

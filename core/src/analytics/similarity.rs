@@ -90,7 +90,7 @@ fn sums<const N: usize>(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> [f64; N
 /// The nearest few of a stream, in memory for these few alone.
 #[derive(Debug)]
 pub struct Nearest<T> {
-    most: usize,
+    max: usize,
     heap: BinaryHeap<Found<T>>,
 }
 
@@ -122,17 +122,17 @@ impl<T: Ord> PartialEq for Found<T> {
 
 impl<T: Ord> Nearest<T> {
     /// For at most so many.
-    pub fn new(most: usize) -> Self {
-        Self { most, heap: BinaryHeap::new() }
+    pub fn new(max: usize) -> Self {
+        Self { max, heap: BinaryHeap::new() }
     }
 
     /// Offers one. A NaN distance is never among the nearest.
     pub fn offer(&mut self, distance: f64, key: T) {
         let found = Found { distance, key };
-        if distance.is_nan() || self.most == 0 {
+        if distance.is_nan() || self.max == 0 {
             return;
         }
-        if self.heap.len() < self.most {
+        if self.heap.len() < self.max {
             self.heap.push(found);
         } else if let Some(mut farthest) = self.heap.peek_mut()
             && found < *farthest
@@ -196,8 +196,8 @@ mod tests {
         }
 
         #[test]
-        fn the_nearest_are_the_first_of_all(distances in prop::collection::vec(0u8..20, 0..100), most in 0usize..30) {
-            let mut nearest = Nearest::new(most);
+        fn the_nearest_are_the_first_of_all(distances in prop::collection::vec(0u8..20, 0..100), max in 0usize..30) {
+            let mut nearest = Nearest::new(max);
             for (key, distance) in distances.iter().enumerate() {
                 nearest.offer(f64::NAN, key);
                 nearest.offer((*distance).into(), key);
@@ -205,7 +205,7 @@ mod tests {
             let mut all: Vec<(f64, usize)> =
                 distances.iter().enumerate().map(|(key, distance)| ((*distance).into(), key)).collect();
             all.sort_by(|a, b| a.partial_cmp(b).unwrap());
-            all.truncate(most);
+            all.truncate(max);
             prop_assert_eq!(nearest.into_sorted(), all);
         }
     }

@@ -1,16 +1,5 @@
 //! Morton order (Z order): the bits of the coordinates in turn, the first coordinate's on top.
 
-/// The index of a cell of the plane, up to 32 bits for each axis. From 31 bits on each axis at most
-/// comes an index that fits a bigint.
-pub const fn encode_2d(cell: [u32; 2]) -> u64 {
-    spread_2(cell[0]) << 1 | spread_2(cell[1])
-}
-
-/// The cell of an index of the plane.
-pub const fn decode_2d(index: u64) -> [u32; 2] {
-    [gather_2(index >> 1), gather_2(index)]
-}
-
 /// The index of a cell of space. Of each coordinate the low 21 bits count.
 pub const fn encode_3d(cell: [u32; 3]) -> u64 {
     spread_3(cell[0]) << 2 | spread_3(cell[1]) << 1 | spread_3(cell[2])
@@ -19,25 +8,6 @@ pub const fn encode_3d(cell: [u32; 3]) -> u64 {
 /// The cell of an index of space, of which the low 63 bits count.
 pub const fn decode_3d(index: u64) -> [u32; 3] {
     [gather_3(index >> 2), gather_3(index >> 1), gather_3(index)]
-}
-
-/// Moves bits apart, to every second one: first half from half, then quarter from quarter, …
-const fn spread_2(coordinate: u32) -> u64 {
-    let mut word = coordinate as u64;
-    word = (word | word << 16) & 0x0000_ffff_0000_ffff;
-    word = (word | word << 8) & 0x00ff_00ff_00ff_00ff;
-    word = (word | word << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    word = (word | word << 2) & 0x3333_3333_3333_3333;
-    (word | word << 1) & 0x5555_5555_5555_5555
-}
-
-const fn gather_2(word: u64) -> u32 {
-    let mut word = word & 0x5555_5555_5555_5555;
-    word = (word | word >> 1) & 0x3333_3333_3333_3333;
-    word = (word | word >> 2) & 0x0f0f_0f0f_0f0f_0f0f;
-    word = (word | word >> 4) & 0x00ff_00ff_00ff_00ff;
-    word = (word | word >> 8) & 0x0000_ffff_0000_ffff;
-    (word | word >> 16) as u32
 }
 
 /// Moves the low 21 bits apart, to every third one.

@@ -4,7 +4,7 @@ use super::automaton::Automaton;
 use super::order::Curve;
 use super::precision::{CurveError, Precision};
 
-/// Most ranges of a cover. A btree scan starts anew for each; with more of them it is slower than a
+/// Most ranges of a cover. A btree scan starts over for each; with more of them it is slower than a
 /// scan of everything.
 pub const MAX_RANGES: usize = 1 << 16;
 

@@ -45,11 +45,11 @@ pub const fn encode(mut cell: [u32; 3], bits: u32) -> u64 {
 pub const fn decode(index: u64, bits: u32) -> [u32; 3] {
     let gray = index ^ index >> 1;
     let mut cell = [0; 3];
-    let mut at = 3 * bits;
-    while at > 0 {
-        at -= 1;
-        let axis = 2 - (at % 3) as usize;
-        cell[axis] = cell[axis] << 1 | (gray >> at & 1) as u32;
+    let mut position = 3 * bits;
+    while position > 0 {
+        position -= 1;
+        let axis = 2 - (position % 3) as usize;
+        cell[axis] = cell[axis] << 1 | (gray >> position & 1) as u32;
     }
     let mut level = 1;
     while level < bits {

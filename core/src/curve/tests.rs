@@ -1,4 +1,4 @@
-use super::locality::{clusters, mean_neighbour_distance};
+use super::locality::clusters;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -96,7 +96,6 @@ fn pinned_values() {
     assert_eq!(hilbert::encode([1, 2, 3], Precision::MAX), 48);
     assert_eq!(hilbert::encode([1000000, 2000000, 1234567], Precision::MAX), 2930031436152925549);
     assert_eq!(morton::encode_3d([1, 0, 0]), 4);
-    assert_eq!(morton::encode_2d([1, 0]), 2);
 }
 
 #[test]
@@ -118,9 +117,6 @@ fn morton_is_interleaving() {
         let index = morton::encode_3d(cell);
         assert_eq!(index, interleave(&cell, 21));
         assert_eq!(morton::decode_3d(index), cell);
-        let plane = [cell[0] << 11 | cell[2] >> 10, cell[1] << 11 | cell[2] & 0x7ff];
-        assert_eq!(morton::encode_2d(plane), interleave(&plane, 32));
-        assert_eq!(morton::decode_2d(morton::encode_2d(plane)), plane);
     }
 }
 
@@ -269,14 +265,33 @@ fn covers_of_the_simplest_boxes() {
     assert!(matches!(CellBox::new([0, 2, 0], [1, 1, 1]), Err(CurveError::Box { .. })));
 }
 
+/// The mean distance along the curve of two cells that share a face, over all such pairs of a grid.
+///
+/// A long-known surprise: by this measure Morton order is the better one, for the Hilbert curve pays for
+/// its few far jumps across the cube's middle. What a range scan feels is [`clusters`].
+fn mean_neighbour_distance(curve: Curve, precision: Precision) -> f64 {
+    let (mut sum, mut pairs) = (0u64, 0u64);
+    for index in 0..=precision.max_index() {
+        let cell = curve.decode(index, precision);
+        for axis in 0..3 {
+            let mut beside = cell;
+            beside[axis] += 1;
+            if beside[axis] <= precision.max_coordinate() {
+                sum += curve.encode(beside, precision).abs_diff(index);
+                pairs += 1;
+            }
+        }
+    }
+    sum as f64 / pairs as f64
+}
+
 #[test]
 fn measures_of_locality() {
     // On a grid of two cells a side, by hand: Morton neighbours are 4, 2 and 1 apart.
-    assert_eq!(mean_neighbour_distance(Curve::Morton, bits(1)).unwrap(), 7.0 / 3.0);
+    assert_eq!(mean_neighbour_distance(Curve::Morton, bits(1)), 7.0 / 3.0);
     let pairs = 3.0 * 31.0 * 32.0 * 32.0;
-    assert_eq!(mean_neighbour_distance(Curve::Hilbert, bits(5)).unwrap(), 36_234_688.0 / pairs);
-    assert_eq!(mean_neighbour_distance(Curve::Morton, bits(5)).unwrap(), 33_553_408.0 / pairs);
-    assert!(matches!(mean_neighbour_distance(Curve::Hilbert, bits(9)), Err(CurveError::TooLarge { .. })));
+    assert_eq!(mean_neighbour_distance(Curve::Hilbert, bits(5)), 36_234_688.0 / pairs);
+    assert_eq!(mean_neighbour_distance(Curve::Morton, bits(5)), 33_553_408.0 / pairs);
     let mut sums = [0, 0];
     for corner in random_cells(2, 200) {
         let low = corner.map(|c| c >> 1);

@@ -48,9 +48,11 @@ impl VerifyPass {
             || {
                 let mut counts = WeightCounts::new();
                 for (tensor, bytes) in bytes() {
-                    if let Some(no) = tensor {
+                    if let Some(index) = tensor {
                         // Types without a decoder are passed over, and only whole blocks are counted.
-                        counts.extend(counter.add(dtypes[no], &mut carries[no], bytes).unwrap_or_default());
+                        counts.extend(
+                            counter.add(dtypes[index], &mut carries[index], bytes).unwrap_or_default(),
+                        );
                     }
                 }
                 counts

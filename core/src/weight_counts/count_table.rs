@@ -36,8 +36,8 @@ impl CountTable {
     /// WeightCounts `count` occurrences, one at least.
     #[inline]
     pub fn add_many(&mut self, bits: u32, count: u32) {
-        let at = self.find(bits);
-        let slot = &mut self.slots[at];
+        let position = self.find(bits);
+        let slot = &mut self.slots[position];
         let before = slot.count;
         // A sum that no longer fits starts again: what was there before is kept aside.
         slot.count = before.checked_add(count).unwrap_or_else(|| {
@@ -60,19 +60,19 @@ impl CountTable {
         let mask = self.slots.len() - 1;
         // Fibonacci hashing: the product's high bits depend on all bits of a float.
         let hash = bits.wrapping_mul(0x9e37_79b1) >> (32 - self.slots.len().trailing_zeros());
-        let mut at = hash as usize & mask;
-        while self.slots[at].count != 0 && self.slots[at].bits != bits {
-            at = (at + 1) & mask;
+        let mut position = hash as usize & mask;
+        while self.slots[position].count != 0 && self.slots[position].bits != bits {
+            position = (position + 1) & mask;
         }
-        at
+        position
     }
 
     fn grow(&mut self) {
         let doubled = vec![Slot::default(); self.slots.len() * 2];
         for slot in std::mem::replace(&mut self.slots, doubled) {
             if slot.count > 0 {
-                let at = self.find(slot.bits);
-                self.slots[at] = slot;
+                let position = self.find(slot.bits);
+                self.slots[position] = slot;
             }
         }
     }

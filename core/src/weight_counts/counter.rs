@@ -67,11 +67,11 @@ impl DistinctWeightCounter {
             of_type.weights += weights;
         }
         for (dtype, of_type) in &mut types {
-            let most = match policy {
+            let max = match policy {
                 WeightAtomPolicy::Auto => MAX_DISTINCT.min((of_type.weights / MIN_SHARING) as usize),
                 WeightAtomPolicy::None | WeightAtomPolicy::All => MAX_DISTINCT,
             };
-            of_type.counters = (0..parallel::threads()).map(|_| DtypeCounter::new(*dtype, most)).collect();
+            of_type.counters = (0..parallel::threads()).map(|_| DtypeCounter::new(*dtype, max)).collect();
         }
         Self { policy, types }
     }

@@ -143,8 +143,8 @@ mod tests {
     #[test]
     fn a_counter_says_when_it_is_full() {
         let bytes: Vec<u8> = (0..100u32).flat_map(u32::to_le_bytes).collect();
-        for (most, fits) in [(99, false), (100, true)] {
-            let mut counter = DtypeCounter::new(Dtype::F32, most);
+        for (max, fits) in [(99, false), (100, true)] {
+            let mut counter = DtypeCounter::new(Dtype::F32, max);
             counter.add(Dtype::F32, &bytes, true).unwrap();
             assert_eq!(counter.fits(), fits);
         }

@@ -57,11 +57,11 @@ fn model(seeds: &[(usize, usize)]) -> (Vec<Tensor>, Memory) {
     let decodable: Vec<Dtype> =
         DTYPES.iter().map(|row| row.dtype).filter(|dtype| dtype.is_decodable()).collect();
     let (mut tensors, mut bytes) = (Vec::new(), Vec::new());
-    for (no, (dtype, blocks)) in seeds.iter().enumerate() {
+    for (number, (dtype, blocks)) in seeds.iter().enumerate() {
         let dtype = decodable[dtype % decodable.len()];
         let length = blocks * dtype.info().block_bytes as usize;
         tensors.push(tensor(dtype, length as u64));
-        bytes.push(noise(length, no as u64));
+        bytes.push(noise(length, number as u64));
     }
     (tensors, Memory { bytes, reads: Vec::new() })
 }

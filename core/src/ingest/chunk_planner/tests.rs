@@ -77,12 +77,12 @@ proptest! {
     fn chunks_keep_their_limits_or_are_one_segment(seeds in seeds(), gap in 0..SEGMENT, limits in limits()) {
         let planner = ChunkPlanner::new(model(&seeds, gap), limits);
         let chunks = chunks(&planner);
-        for (no, chunk) in chunks.iter().enumerate() {
+        for (index, chunk) in chunks.iter().enumerate() {
             prop_assert!(!chunk.segments.is_empty());
             let fits = chunk.weights <= limits.weights && chunk.bytes <= limits.bytes;
-            prop_assert!(fits || chunk.segments.len() == 1, "chunk {no}: {chunk:?}");
+            prop_assert!(fits || chunk.segments.len() == 1, "chunk {index}: {chunk:?}");
             // Full: the next chunk's first segment would not have fitted.
-            if let Some(next) = chunks.get(no + 1) {
+            if let Some(next) = chunks.get(index + 1) {
                 let alone = planner.next_chunk(chunk.next);
                 prop_assert_eq!(&alone, next);
                 let range = planner.range(next.segments[0]);
@@ -122,7 +122,7 @@ proptest! {
     fn from_any_checkpoint_the_rest_is_the_same(seeds in seeds(), gap in 0..SEGMENT, limits in limits()) {
         let planner = ChunkPlanner::new(model(&seeds, gap), limits);
         let all: Vec<PlannedSegment> = chunks(&planner).into_iter().flat_map(|chunk| chunk.segments).collect();
-        for (no, segment) in all.iter().enumerate() {
+        for (index, segment) in all.iter().enumerate() {
             // Every segment may be the first of a chunk: of a job with other limits, say.
             let mut next = Checkpoint { content_no: segment.content_no, segment_no: segment.segment_no };
             let mut rest = Vec::new();
@@ -134,7 +134,7 @@ proptest! {
                 next = chunk.next;
                 rest.extend(chunk.segments);
             }
-            prop_assert_eq!(&rest[..], &all[no..]);
+            prop_assert_eq!(&rest[..], &all[index..]);
         }
         // The end of a content, and the beginning of the next, are one place.
         for content_no in 0..planner.contents().len() {
