@@ -37,4 +37,4 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION atomizer.collect_garbage() IS
-    'Deletes contents that no model refers to, and returns the number of atoms, segment rows and bytes removed. VACUUM then gives the space back. For administrators.';
+    'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segment rows and bytes removed. VACUUM then makes the space usable again. For administrators.';

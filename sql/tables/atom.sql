@@ -20,7 +20,7 @@ COMMENT ON COLUMN atomizer.atom.kind IS
     'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 COMMENT ON COLUMN atomizer.atom.byte_length IS 'Size of the content in bytes.';
 COMMENT ON COLUMN atomizer.atom.reference_count IS
-    'Tensors or files that refer to it; for a weight, its occurrences in all complete models ingested at weight granularity.';
+    'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 COMMENT ON COLUMN atomizer.atom.segment_count IS
     'Segments stored; an ingestion in progress has fewer than byte_length needs.';
 COMMENT ON COLUMN atomizer.atom.atomic_value IS 'A weight''s content; null for kinds kept in tensor_segment.';
