@@ -101,7 +101,9 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> ModelDigests {
             pgrx::check_for_interrupts!();
             if noticed.elapsed() > Duration::from_secs(2) {
                 noticed = Instant::now();
-                notice!("reading: {} of {} MB", done / 1_000_000, total_bytes / 1_000_000);
+                // As pg_size_pretty() counts and rounds in the other notices.
+                let mb = |bytes: u64| (bytes + (1 << 19)) >> 20;
+                notice!("reading: {} of {} MB", mb(done), mb(total_bytes));
             }
             Ok(())
         },
