@@ -1,7 +1,7 @@
 //! What a caller may see: every look at a model or a tensor goes through here.
 
 use crate::errors::raise;
-use crate::owner;
+use crate::{membership, owner};
 use atomizer_core::byte_range::ByteRange;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
@@ -47,22 +47,13 @@ pub struct StoredModel {
     pub tensors: Vec<StoredTensor>,
 }
 
-/// The tenants the caller acts for: all of them for superusers.
-#[pg_extern(stable, parallel_safe)]
-pub fn my_tenant_ids() -> Vec<i64> {
-    owner::value(
-        "SELECT coalesce(array_agg(t.tenant_id ORDER BY t.tenant_id), '{}') FROM atomizer.tenant t \
-         WHERE atomizer._may_act_for($1, t.tenant_id)",
-        &[owner::caller_name().into()],
-    )
-    .unwrap_or_default()
-}
-
 /// Raises an error unless the caller acts for the tenant of the model.
 fn check_model(model_id: i64) {
-    let found = owner::value::<bool>(
-        "SELECT true FROM atomizer.model WHERE model_id = $1 AND atomizer._may_act_for($2, tenant_id)",
-        &[model_id.into(), owner::caller_name().into()],
+    // Before the change of user: within, the caller would be the owner.
+    let tenants = membership::my_tenant_ids();
+    let found = owner::read_value::<bool>(
+        "SELECT true FROM atomizer.model WHERE model_id = $1 AND tenant_id = ANY ($2)",
+        &[model_id.into(), tenants.into()],
     );
     if found.is_none() {
         // One message for both: a tenant must not learn which models others have.
@@ -95,36 +86,29 @@ pub fn complete_model(model_id: i64) -> StoredModel {
 
 /// A model, for callers that were checked before.
 pub fn load(model_id: i64) -> StoredModel {
-    owner::run(|client| {
-        let head = owner::execute(
-            client,
+    owner::read(|reader| {
+        let mut head = reader.rows(
             "SELECT model_name, is_complete FROM atomizer.model WHERE model_id = $1",
             &[model_id.into()],
-        )
-        .first();
-        let (name, is_complete) = head.get_two().unwrap_or_else(|error| error!("{error}"));
-        let files = owner::execute(
-            client,
-            "SELECT file_name, byte_length, sha256, blob_hash FROM atomizer.model_file \
+        );
+        let (model_name, is_complete) =
+            head.next().map(|row| (field(&row, 1), field(&row, 2))).unwrap_or_default();
+        let files = reader
+            .rows(
+                "SELECT file_name, byte_length, sha256, blob_hash FROM atomizer.model_file \
              WHERE model_id = $1 ORDER BY file_no",
-            &[model_id.into()],
-        )
-        .map(|row| StoredModelFile {
-            file_name: field(&row, 1),
-            byte_length: field(&row, 2),
-            sha256: hash(&row, 3),
-            blob_hash: hash(&row, 4),
-        })
-        .collect();
+                &[model_id.into()],
+            )
+            .map(|row| StoredModelFile {
+                file_name: field(&row, 1),
+                byte_length: field(&row, 2),
+                sha256: hash(&row, 3),
+                blob_hash: hash(&row, 4),
+            })
+            .collect();
         let statement = format!("{TENSOR} WHERE model_id = $1 ORDER BY tensor_no");
-        let tensors =
-            owner::execute(client, &statement, &[model_id.into()]).map(|row| tensor_of(&row)).collect();
-        StoredModel {
-            model_name: name.unwrap_or_default(),
-            is_complete: is_complete.unwrap_or_default(),
-            files,
-            tensors,
-        }
+        let tensors = reader.rows(&statement, &[model_id.into()]).map(|row| tensor_of(&row)).collect();
+        StoredModel { model_name, is_complete, files, tensors }
     })
 }
 
@@ -133,15 +117,13 @@ const TENSOR: &str = "SELECT tensor_atom_id, layer_name, shape, data_type::text,
 
 /// A tensor of a complete model the caller may see.
 pub fn tensor(tensor_atom_id: i64) -> StoredTensor {
-    let statement = format!(
-        "{TENSOR} t WHERE tensor_atom_id = $1 AND atomizer._may_act_for($2, t.tenant_id) \
-         AND t.valid_from IS NOT NULL"
-    );
+    let statement =
+        format!("{TENSOR} WHERE tensor_atom_id = $1 AND tenant_id = ANY ($2) AND valid_from IS NOT NULL");
     // Before the change of user: within, the caller would be the owner.
-    let caller = owner::caller_name();
-    let found = owner::run(|client| {
-        let args = [tensor_atom_id.into(), caller.as_str().into()];
-        owner::execute(client, &statement, &args).map(|row| tensor_of(&row)).next()
+    let tenants = membership::my_tenant_ids();
+    let found = owner::read(|reader| {
+        let args = [tensor_atom_id.into(), tenants.into()];
+        reader.rows(&statement, &args).map(|row| tensor_of(&row)).next()
     });
     found.unwrap_or_else(|| {
         raise(

@@ -18,6 +18,7 @@ mod export;
 mod governance;
 mod heap;
 mod ingestion;
+mod membership;
 mod owner;
 mod quantization;
 mod reading;
@@ -69,7 +70,7 @@ sql_files! {
     "quantization_type_as_tensor_dtype" "../sql/casts/quantization_type_as_tensor_dtype.sql";
 
     // Tables. Policies ask my_tenant_ids().
-    "my_tenant_ids" "../sql/functions/my_tenant_ids.sql" after [access::my_tenant_ids];
+    "my_tenant_ids" "../sql/functions/my_tenant_ids.sql" after [membership::my_tenant_ids];
     "tenant" "../sql/tables/tenant.sql";
     "tenant_member" "../sql/tables/tenant_member.sql";
     "model" "../sql/tables/model.sql";

@@ -3,12 +3,27 @@
 //! Users hold no right to change these tables: public functions check what the caller may do, as
 //! the caller, and then act as the owner for single statements only, the way Postgres' own foreign
 //! keys do. `search_path` is fixed meanwhile, so no operator of the caller's can slip in.
+//!
+//! What only reads goes through [`read`]: it takes no transaction id, so it works in parallel plans, on
+//! a standby and in READ ONLY transactions. What writes goes through [`run`].
 
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::{SpiClient, SpiTupleTable};
+use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
+use std::ffi::CString;
+use std::marker::PhantomData;
 
-/// Runs statements as the owner of the extension.
+/// Runs statements that write, as the owner of the extension.
 pub fn run<T>(statements: impl FnOnce(&mut SpiClient) -> T) -> T {
+    as_owner(|| Spi::connect_mut(statements))
+}
+
+/// Runs statements that only read, as the owner of the extension.
+pub fn read<T>(statements: impl FnOnce(&Reader) -> T) -> T {
+    as_owner(|| Spi::connect(|_| statements(&Reader(()))))
+}
+
+fn as_owner<T>(work: impl FnOnce() -> T) -> T {
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: plain calls on the main thread. An error between here and the end aborts the
@@ -33,7 +48,7 @@ pub fn run<T>(statements: impl FnOnce(&mut SpiClient) -> T) -> T {
         pg_sys::SetUserIdAndSecContext(owner(), context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
         level
     };
-    let result = Spi::connect_mut(statements);
+    let result = work();
     // SAFETY: as above.
     unsafe {
         pg_sys::AtEOXact_GUC(false, level);
@@ -73,12 +88,73 @@ pub fn caller_has_role(role: u32) -> bool {
 }
 
 /// One statement as the owner. Errors of the statement are raised by Postgres itself.
-pub fn execute<'c>(
-    client: &mut SpiClient<'c>,
-    statement: &str,
-    args: &[pgrx::datum::DatumWithOid],
-) -> SpiTupleTable<'c> {
+pub fn execute<'c>(client: &mut SpiClient<'c>, statement: &str, args: &[DatumWithOid]) -> SpiTupleTable<'c> {
     let rows = client.update(statement, None, args).unwrap_or_else(|error| error!("{error}"));
+    keep_rows_until_finish();
+    rows
+}
+
+/// A connection to SPI whose statements can only read.
+pub struct Reader(());
+
+impl Reader {
+    /// The rows of one statement, which sees what the statement of the caller sees. pgrx's own `select`
+    /// lets a statement write as soon as the transaction has an id, which parallel workers must not.
+    pub fn rows<'r>(&'r self, statement: &str, args: &[DatumWithOid]) -> Rows<'r> {
+        let statement = CString::new(statement).expect("a statement has no zero byte");
+        let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
+        let datums = args.iter().map(|arg| arg.datum().map(|datum| datum.sans_lifetime()));
+        let nulls: Vec<_> =
+            datums.clone().map(|datum| (if datum.is_some() { b' ' } else { b'n' }) as i8).collect();
+        let mut datums: Vec<_> = datums.map(|datum| datum.unwrap_or(pg_sys::Datum::null())).collect();
+        // SAFETY: SPI is connected for as long as there is a Reader; types, datums and nulls are as
+        // many as the arguments. An error of the statement is raised by Postgres itself.
+        let table = unsafe {
+            pg_sys::SPI_tuptable = std::ptr::null_mut();
+            let status = pg_sys::SPI_execute_with_args(
+                statement.as_ptr(),
+                args.len() as i32,
+                types.as_mut_ptr(),
+                datums.as_mut_ptr(),
+                nulls.as_ptr(),
+                true,
+                0,
+            );
+            if status != pg_sys::SPI_OK_SELECT as i32 {
+                error!("SPI ended with {status}");
+            }
+            pg_sys::SPI_tuptable
+        };
+        keep_rows_until_finish();
+        Rows { table, next: 0, reader: PhantomData }
+    }
+}
+
+/// What a statement returned; it lives until SPI's connection ends.
+pub struct Rows<'r> {
+    table: *mut pg_sys::SPITupleTable,
+    next: u64,
+    reader: PhantomData<&'r Reader>,
+}
+
+impl<'r> Iterator for Rows<'r> {
+    type Item = SpiHeapTupleData<'r>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: SPI keeps the table and its rows until the connection ends, which the lifetime says.
+        unsafe {
+            let table = self.table.as_ref()?;
+            if self.next >= table.numvals {
+                return None;
+            }
+            let row = *table.vals.add(self.next as usize);
+            self.next += 1;
+            SpiHeapTupleData::new(table.tupdesc, row).unwrap_or_else(|error| error!("{error}"))
+        }
+    }
+}
+
+fn keep_rows_until_finish() {
     // pgrx copies what is read from a row to the parent of the current context. SPI leaves its own
     // current, whose parent lives as long as the transaction: a child of it makes the parent SPI's,
     // which ends with these statements.
@@ -93,11 +169,10 @@ pub fn execute<'c>(
         );
         pg_sys::MemoryContextSwitchTo(child);
     }
-    rows
 }
 
-/// The one value of a statement's only row; none for no row or null.
-pub fn value<T: FromDatum + IntoDatum>(statement: &str, args: &[pgrx::datum::DatumWithOid]) -> Option<T> {
+/// The one value of the only row of a statement that writes; none for no row or null.
+pub fn value<T: FromDatum + IntoDatum>(statement: &str, args: &[DatumWithOid]) -> Option<T> {
     run(|client| {
         let rows = execute(client, statement, args);
         if rows.is_empty() {
@@ -105,4 +180,9 @@ pub fn value<T: FromDatum + IntoDatum>(statement: &str, args: &[pgrx::datum::Dat
         }
         rows.first().get_one().unwrap_or_else(|error| error!("{error}"))
     })
+}
+
+/// The one value of the only row of a statement that reads; none for no row or null.
+pub fn read_value<T: FromDatum + IntoDatum>(statement: &str, args: &[DatumWithOid]) -> Option<T> {
+    read(|reader| reader.rows(statement, args).next()?.get(1).unwrap_or_else(|error| error!("{error}")))
 }

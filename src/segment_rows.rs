@@ -41,9 +41,17 @@ pub fn scan(hash: &Hash, first: u64, segments: &mut [Vec<u8>]) {
     // relations are closed once; after an error the transaction closes them.
     unsafe {
         let index = table.open_index(c"tensor_segment_pkey", 3);
-        // What this transaction has written so far is to be seen, as by a statement.
-        pg_sys::CommandCounterIncrement();
-        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetTransactionSnapshot());
+        // What this transaction has written so far is to be seen, as by a statement. Where it has written
+        // nothing, or is a part of a parallel plan, the statement's own snapshot is the right one.
+        let writes = pg_sys::GetCurrentTransactionIdIfAny() != pg_sys::InvalidTransactionId
+            && !pg_sys::IsInParallelMode();
+        let snapshot = if writes {
+            pg_sys::CommandCounterIncrement();
+            pg_sys::GetTransactionSnapshot()
+        } else {
+            pg_sys::GetActiveSnapshot()
+        };
+        let snapshot = pg_sys::RegisterSnapshot(snapshot);
         let hash = pgrx::rust_byte_slice_to_bytea(hash);
         let mut keys = [pg_sys::ScanKeyData::default(); 3];
         let bounds = [

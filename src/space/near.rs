@@ -6,8 +6,8 @@ use super::geometry::{Box3d, Point, PointZ};
 use super::spatialize::{Granularity, WHOLE};
 use crate::access::{self, StoredTensor, field, hash};
 use crate::errors::{OrRaise, raise};
-use crate::owner;
 use crate::sql_types::own_type;
+use crate::{membership, owner};
 use atomizer_core::curve::{Curve, CurveError};
 use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
@@ -80,8 +80,9 @@ pub struct Candidate {
 }
 
 fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
-    owner::run(|client| {
-        owner::execute(client, statement, args)
+    owner::read(|reader| {
+        reader
+            .rows(statement, args)
             .map(|row| {
                 let data_type: String = field(&row, 5);
                 Candidate {
@@ -107,7 +108,7 @@ pub fn rows(
     count: i64,
     strategy: Strategy,
 ) -> Vec<Candidate> {
-    let tenants = access::my_tenant_ids();
+    let tenants = membership::my_tenant_ids();
     let columns =
         "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash FROM";
     match strategy {
@@ -134,7 +135,7 @@ pub fn rows(
 
 /// Tensors of as many weights near a tensor, of the caller's tenants.
 pub fn tensors(tensor: &StoredTensor, count: i64) -> Vec<Candidate> {
-    let tenants = access::my_tenant_ids();
+    let tenants = membership::my_tenant_ids();
     let point = place_of(tensor, WHOLE);
     candidates(
         "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash \
@@ -146,11 +147,9 @@ pub fn tensors(tensor: &StoredTensor, count: i64) -> Vec<Candidate> {
 /// The stored point of a tensor or of one of its rows.
 pub fn place_of(tensor: &StoredTensor, row_no: i64) -> [f64; 3] {
     let statement = "SELECT x, y, z FROM atomizer._place_of($1, $2)";
-    let found = owner::run(|client| {
+    let found = owner::read(|reader| {
         let args = [tensor.tensor_atom_id.into(), row_no.into()];
-        owner::execute(client, statement, &args)
-            .map(|row| [field(&row, 1), field(&row, 2), field(&row, 3)])
-            .next()
+        reader.rows(statement, &args).map(|row| [field(&row, 1), field(&row, 2), field(&row, 3)]).next()
     });
     found.unwrap_or_else(|| {
         let granularity = if row_no == WHOLE { "tensor" } else { "row" };
@@ -178,14 +177,14 @@ fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
     if let Some(axis) = point.iter().position(|coordinate| coordinate.is_nan()) {
         Err(CurveError::NotANumber(axis)).or_raise()
     }
-    let tenants = access::my_tenant_ids();
+    let tenants = membership::my_tenant_ids();
     let function = if of_rows { "_nearest_rows" } else { "_nearest_tensors" };
     let statement = format!(
         "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, distance FROM atomizer.{function}($1, $2, $3)"
     );
-    owner::run(|client| {
+    owner::read(|reader| {
         let args = [tenants.into(), point.to_vec().into(), k.into()];
-        owner::execute(client, &statement, &args).map(|row| found(&row)).collect()
+        reader.rows(&statement, &args).map(|row| found(&row)).collect()
     })
 }
 
@@ -271,7 +270,7 @@ fn atoms_in_box(
 > {
     // The checks of the corners are those of hilbert_ranges, whichever index is used.
     default_grid().cells(search_box.low, search_box.high).or_raise();
-    let tenants = access::my_tenant_ids();
+    let tenants = membership::my_tenant_ids();
     let function = match strategy {
         Strategy::RTree => "_atoms_in_box",
         Strategy::Hilbert3D => "_atoms_in_box_hilbert",
@@ -279,9 +278,10 @@ fn atoms_in_box(
     let statement = format!(
         "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, NULL::float8 FROM atomizer.{function}($1, $2, $3)"
     );
-    let atoms: Vec<_> = owner::run(|client| {
+    let atoms: Vec<_> = owner::read(|reader| {
         let args = [tenants.into(), search_box.low.to_vec().into(), search_box.high.to_vec().into()];
-        owner::execute(client, &statement, &args)
+        reader
+            .rows(&statement, &args)
             .map(|row| {
                 let (tensor_atom_id, model_id, layer_name, row_no, point, _) = found(&row);
                 (tensor_atom_id, model_id, layer_name, row_no, point)
@@ -293,7 +293,7 @@ fn atoms_in_box(
 
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn atom_tiles(z: i32, x: i32, y: i32) -> Vec<u8> {
-    let tenants = access::my_tenant_ids();
+    let tenants = membership::my_tenant_ids();
     // A map of 2^z tiles on each side: beyond 21 a tile is smaller than a cell of the Hilbert curve.
     let side = 1i64.checked_shl(z as u32).filter(|_| (0..=21).contains(&z));
     let inside = |position: i32| side.is_some_and(|side| (0..side).contains(&position.into()));
@@ -305,5 +305,5 @@ fn atom_tiles(z: i32, x: i32, y: i32) -> Vec<u8> {
         );
     }
     let args = [tenants.into(), z.into(), x.into(), y.into()];
-    owner::value("SELECT atomizer._atom_tile($1, $2, $3, $4)", &args).unwrap_or_default()
+    owner::read_value("SELECT atomizer._atom_tile($1, $2, $3, $4)", &args).unwrap_or_default()
 }

@@ -170,7 +170,7 @@ fn stored(tensor: &StoredTensor, target: Target, max_rank: usize) -> Option<(usi
         Target::Rank(rank) => (Some(rank as i32), None),
         Target::Energy(energy) => (None, Some(energy)),
     };
-    owner::run(|client| {
+    owner::read(|reader| {
         let args = [
             tensor.content_hash.as_slice().into(),
             rank.into(),
@@ -179,7 +179,7 @@ fn stored(tensor: &StoredTensor, target: Target, max_rank: usize) -> Option<(usi
             tensor.dtype.name().into(),
             row_count(tensor).into(),
         ];
-        let row = owner::execute(client, statement, &args).next()?;
+        let row = reader.rows(statement, &args).next()?;
         let explained = field(&row, 3);
         let wanted = energy.is_none_or(|energy| {
             is_least_rank(explained, &from_bytes(&field::<Vec<u8>>(&row, 4), "s_vector"), energy)

@@ -155,14 +155,15 @@ fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "
          WHERE c.content_hash = $1 AND c.data_type = $3::text::atomizer.tensor_dtype AND c.row_count = $4 \
            AND c.rank >= coalesce($2, 1) \
          ORDER BY CASE WHEN $2 IS NULL THEN -c.rank ELSE c.rank END LIMIT 1";
-    let found = owner::run(|client| {
+    let found = owner::read(|reader| {
         let args = [
             tensor.content_hash.as_slice().into(),
             wanted.map(|rank| rank as i32).into(),
             tensor.dtype.name().into(),
             row_count(&tensor).into(),
         ];
-        owner::execute(client, statement, &args)
+        reader
+            .rows(statement, &args)
             .map(|row| {
                 let rank: i32 = field(&row, 1);
                 check_memory(16 * components(rows, columns, rank as usize));

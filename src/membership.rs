@@ -1,0 +1,108 @@
+//! Which tenants a caller acts for. Every row-level policy and every look at a model asks, so the answer
+//! is kept for each role of a session, until roles, their memberships, or the tables of tenants change.
+
+use crate::{heap, owner};
+use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Counts the changes that this session has heard of.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+/// The tables whose changes count.
+static TABLES: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+
+thread_local! {
+    /// The tenants of roles, with the number of changes when they were read.
+    static KNOWN: RefCell<HashMap<pg_sys::Oid, (u64, Vec<i64>)>> = RefCell::default();
+}
+
+/// The tenants the caller acts for: all of them for superusers.
+#[pg_extern(stable, parallel_safe)]
+pub fn my_tenant_ids() -> Vec<i64> {
+    watch();
+    // SAFETY: plain calls on the main thread.
+    let (caller, in_parallel) = unsafe { (pg_sys::GetUserId(), pg_sys::IsInParallelMode()) };
+    let changes = CHANGES.load(Relaxed);
+    let known = KNOWN.with_borrow(|known| {
+        known.get(&caller).filter(|(when, _)| *when == changes).map(|(_, tenants)| tenants.clone())
+    });
+    if let Some(tenants) = known {
+        return tenants;
+    }
+    // A part of a parallel plan may take no snapshot: it reads by that of its statement, and keeps nothing.
+    if in_parallel {
+        return tenants_of(caller);
+    }
+    // What is kept for other transactions must not come from the snapshot of an old one.
+    // SAFETY: the snapshot is popped after its only use; an error pops it with the transaction.
+    let tenants = unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let tenants = tenants_of(caller);
+        pg_sys::PopActiveSnapshot();
+        tenants
+    };
+    // A change that was heard of meanwhile may have come after the snapshot: the number before is kept.
+    KNOWN.with_borrow_mut(|known| known.insert(caller, (changes, tenants.clone())));
+    tenants
+}
+
+fn tenants_of(caller: pg_sys::Oid) -> Vec<i64> {
+    // SAFETY: a plain call on the main thread.
+    let statement = if unsafe { pg_sys::superuser_arg(caller) } {
+        "SELECT t.tenant_id FROM atomizer.tenant t WHERE $1 IS NOT NULL ORDER BY 1"
+    } else {
+        "SELECT DISTINCT m.tenant_id FROM atomizer.tenant_member m \
+         JOIN pg_catalog.pg_roles r ON r.rolname = m.member_role \
+         WHERE pg_catalog.pg_has_role($1, r.oid, 'USAGE') ORDER BY 1"
+    };
+    owner::read(|reader| {
+        reader.rows(statement, &[caller.into()]).map(|row| crate::access::field(&row, 1)).collect()
+    })
+}
+
+/// Begins to listen for changes, once in a session.
+fn watch() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        // SAFETY: the callbacks live as long as the library, which is never unloaded, and touch atomics only.
+        unsafe {
+            pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
+            for cache in [pg_sys::SysCacheIdentifier::AUTHOID, pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM] {
+                pg_sys::CacheRegisterSyscacheCallback(
+                    cache as i32,
+                    Some(role_changed),
+                    pg_sys::Datum::null(),
+                );
+            }
+        }
+    });
+    for (table, name) in TABLES.iter().zip([c"tenant", c"tenant_member"]) {
+        table.store(heap::relation(name).to_u32(), Relaxed);
+    }
+}
+
+unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
+    let relation = relation.to_u32();
+    if relation == 0 || TABLES.iter().any(|table| table.load(Relaxed) == relation) {
+        CHANGES.fetch_add(1, Relaxed);
+    }
+}
+
+unsafe extern "C-unwind" fn role_changed(_: pg_sys::Datum, _: i32, _: u32) {
+    CHANGES.fetch_add(1, Relaxed);
+}
+
+/// Tells all sessions, at the commit, that the rows of the trigger's table changed.
+#[pg_trigger]
+fn _tenants_changed<'a>(
+    trigger: &'a PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, Infallible> {
+    // SAFETY: the relation is open while its trigger runs.
+    unsafe {
+        pg_sys::CacheInvalidateRelcacheByRelid(trigger.relation().expect("a trigger has a table").oid())
+    };
+    Ok(None)
+}
