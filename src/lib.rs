@@ -73,6 +73,7 @@ sql_files! {
     "my_tenant_ids" "../sql/functions/my_tenant_ids.sql" after [membership::my_tenant_ids];
     "tenant" "../sql/tables/tenant.sql";
     "tenant_member" "../sql/tables/tenant_member.sql";
+    "tenants_changed" "../sql/triggers/tenants_changed.sql" after [membership::_tenants_changed];
     "model" "../sql/tables/model.sql";
     "model_file" "../sql/tables/model_file.sql";
     "ingestion_job" "../sql/tables/ingestion_job.sql";
