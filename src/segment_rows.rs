@@ -37,7 +37,7 @@ pub fn insert<'a>(segments: impl Iterator<Item = (&'a Hash, u64, &'a [u8])>) {
 pub fn scan(hash: &Hash, first: u64, segments: &mut [Vec<u8>]) {
     let table = Table::open(c"tensor_segment", pg_sys::AccessShareLock, &COLUMNS);
     let last = first + segments.len() as u64 - 1;
-    // SAFETY: what the scan gives is read before the next row is asked for. VerifyPass, snapshot and
+    // SAFETY: what the scan gives is read before the next row is asked for. The scan, its snapshot and
     // relations are closed once; after an error the transaction closes them.
     unsafe {
         let index = table.open_index(c"tensor_segment_pkey", 3);
