@@ -3,9 +3,11 @@ makes of them, as little-endian f32 (`NAME.f32`); and weights (`quantize.f32`) w
 quantizes them to (`quantize.NAME`). Also the hashes of the IQ types' points (`iq_grids.sha256`).
 
 References: ml_dtypes 0.6.0 and numpy 2.4.6 (F16, BF16, F8), gguf 0.19.0 (`gguf.quants.dequantize` for all
-block types but these, `gguf.quants.quantize`), libgguf 0.2.2, which is ggml's own C (Q1_0). No package
-decodes Q8_1 and Q8_K, which are never stored in files: their expected values are written out here, from
-the layouts in ggml's `ggml-common.h`. libgguf also quantizes the weights behind half of the blocks.
+block types but these, `gguf.quants.quantize`), libgguf 0.2.2, which has ggml's functions (Q1_0; quantizing to
+what gguf-py does not). libgguf is built without fused multiply-add; of these weights it makes the same bytes as
+`ggml_quantize_chunk` of the ggml 0.13.1 inside pywhispercpp 1.5.1. No package decodes Q8_1 and Q8_K, which are
+never stored in files: their expected values are written out here, from the layouts in ggml's `ggml-common.h`.
+libgguf also quantizes the weights behind half of the blocks.
 On x86-64 with glibc the output is the same on every run:
 
     python3 -m venv V && V/bin/pip install gguf==0.19.0 libgguf==0.2.2 ml_dtypes==0.6.0 numpy==2.4.6
@@ -132,8 +134,9 @@ def decoded(name, data):
     return gguf.quants.dequantize(data, number)
 
 
-# Types that gguf-py quantizes to.
+# Types that gguf-py quantizes to, and those that only ggml does.
 QUANTIZED = ["F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4"]
+QUANTIZED_BY_GGML = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"]
 
 
 def weights_to_quantize(rng):
@@ -147,6 +150,19 @@ def weights_to_quantize(rng):
             base * 1e7, base * 1e-6, base * 1e-37, base * 2e-38, base * 1e-42,
             # Near powers of two, where a logarithm may round up.
             np.float32(2.0) ** rng.integers(-20, 20, 256), np.nextafter(np.float32(2.0) ** 19, np.float32(0)) * np.sign(base)]
+    signs, sixteens = rng.choice([-1, 1], 256), np.arange(256) // 16
+    rows += [rng.standard_t(2, 256), signs, -np.abs(base) - 1, rng.integers(-1, 2, 256) / 8,
+             # Groups of 16 with scales of their own, groups of zeros, groups of one number, groups on both sides of
+             # what ggml takes for zero.
+             base * 10.0 ** rng.uniform(-3, 3, 16)[sixteens], base * (sixteens % 3 > 0), np.sin(sixteens), base * 10.0 ** (sixteens - 20.0),
+             # Sums that overflow, from the third power of a weight to the weight itself.
+             base * 1e13, base * 1e14, base * 1e20, base * 1e39, np.full(256, np.finfo("<f4").max) * signs]
+    # Rows of which a ggml that fuses products with sums makes other blocks: Q4_K, Q5_K and Q6_K; Q3_K; IQ4_NL and
+    # IQ4_XS; Q2_K.
+    rows += [np.random.default_rng(seed).normal(0, 0.05, 256) for seed in (5503, 10863, 1095, 7754)]
+    # Rows of which one try less makes other blocks: the fifth round of Q3_K, the last and the first scale of IQ4_NL
+    # and IQ4_XS. And one with weights half-way between two values of these.
+    rows += [np.random.default_rng(seed).integers(-127, 128, 256) for seed in (128, 4, 12, 71)]
     return np.stack(rows).astype("<f4")
 
 
@@ -181,6 +197,9 @@ def main():
         with np.errstate(all="ignore"):
             encoded = gguf.quants.quantize(weights, gguf.GGMLQuantizationType[name])
         (FOLDER / f"quantize.{name.lower()}").write_bytes(encoded.tobytes())
+    for name in QUANTIZED_BY_GGML:
+        encoded = libgguf.quantize_rows_raw(gguf.GGMLQuantizationType[name], weights, *weights.shape)
+        (FOLDER / f"quantize.{name.lower()}").write_bytes(encoded)
 
 
 if __name__ == "__main__":

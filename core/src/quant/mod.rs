@@ -12,4 +12,4 @@ mod quantize;
 pub mod small_float;
 pub(crate) mod ternary;
 
-pub use quantize::{Int8Rows, QuantizeError, quantize};
+pub use quantize::{Int8Rows, QuantizeError, quantize, quantize_watched};
