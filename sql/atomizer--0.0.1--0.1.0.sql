@@ -633,8 +633,6 @@ COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tenso
 
 COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
 
-COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
-
 COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
@@ -681,7 +679,7 @@ COMMENT ON FUNCTION project_to_3d(bytea,text,bigint) IS 'As project_to_3d(real[]
 
 GRANT EXECUTE ON FUNCTION project_to_3d(bytea,text,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION quantization_error(bigint,text) IS 'What a stored tensor would lose in a smaller type (any that quantize() produces, or INT8: a signed byte per weight and a scale per row): root mean square error, largest error, signal-to-noise ratio in dB. Example: SELECT * FROM quantization_error(42, ''Q4_0'').';
+COMMENT ON FUNCTION quantization_error(bigint,text) IS 'What a stored tensor would lose in a smaller type (any that quantize() produces, or INT8: a signed byte per weight and a scale per row): root mean square error, largest error, signal-to-noise ratio in dB. All null when the tensor''s rows do not fill whole blocks of that type. Example: SELECT * FROM quantization_error(42, ''Q4_K'').';
 
 GRANT EXECUTE ON FUNCTION quantization_error(bigint,text) TO PUBLIC;
 
@@ -901,6 +899,6 @@ COMMENT ON PROCEDURE spatialize_model(bigint,text) IS 'Gives a model''s tensors 
 
 GRANT EXECUTE ON PROCEDURE spatialize_model(bigint,text) TO PUBLIC;
 
-COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segment rows and bytes removed. VACUUM then makes the space usable again. For administrators.';
+COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, and returns the number of atoms, segment rows and bytes removed. VACUUM then gives the space back. For administrators.';
 
 COMMENT ON FUNCTION check_integrity() IS 'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';

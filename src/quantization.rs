@@ -7,7 +7,7 @@ use crate::sql_types::SqlArray;
 use crate::tensors::{MAX_ARRAY_WEIGHTS, for_each_weights};
 use atomizer_core::analytics::QuantizationError;
 use atomizer_core::dtype::{DTYPES, Dtype};
-use atomizer_core::quant::{Int8Rows, quantize};
+use atomizer_core::quant::{Int8Rows, QuantizeError, quantize_watched};
 use atomizer_core::weights::{self, Weights};
 use pgrx::prelude::*;
 
@@ -63,6 +63,13 @@ pub fn slice_of<'a>(array: &'a Array<f32>) -> &'a [f32] {
             "the array of weights holds a null",
             "A weight is a number; use 0 or 'NaN' where there is none.",
         )
+    })
+}
+
+/// Quantizes, and ends when the query is cancelled.
+fn quantize(dtype: Dtype, weights: &[f32]) -> Result<Vec<u8>, QuantizeError> {
+    quantize_watched(dtype, weights, || {
+        pgrx::check_for_interrupts!();
     })
 }
 
@@ -134,13 +141,13 @@ fn quantization_error(
 ) -> TableIterator<
     'static,
     (
-        name!(weight_count, i64),
-        name!(bits_per_weight, f64),
+        name!(weight_count, Option<i64>),
+        name!(bits_per_weight, Option<f64>),
         name!(rmse, Option<f64>),
         name!(max_error, Option<f64>),
         name!(snr_db, Option<f64>),
-        name!(nan_count, i64),
-        name!(inf_count, i64),
+        name!(nan_count, Option<i64>),
+        name!(inf_count, Option<i64>),
     ),
 > {
     crate::threads::start();
@@ -158,16 +165,11 @@ fn quantization_error(
         let dtype = dtype_of_name(quantization_type);
         let row = dtype.info();
         let block = u64::from(row.block_weights);
-        // ggml cuts each row into blocks: a block that ran over two rows would be another quantization.
+        quantize(dtype, &[]).or_raise(); // whether there is a quantizer
+        // ggml cuts each row into blocks: a block that ran over two rows would be another quantization. No error,
+        // so that a query over all tensors of a model goes on.
         if !columns.is_multiple_of(block) {
-            raise(
-                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!(
-                    "rows of {columns} weights of tensor \"{}\" are no whole number of {} blocks of {block}",
-                    tensor.layer_name, row.name
-                ),
-                "Choose a type with smaller blocks: SELECT * FROM atomizer.quantization_types().",
-            );
+            return TableIterator::once((None, None, None, None, None, None, None));
         }
         for_each_weights(&tensor, block, |weights| {
             let weights = weights.into_f32();
@@ -178,12 +180,12 @@ fn quantization_error(
         8.0 * f64::from(row.block_bytes) / f64::from(row.block_weights)
     };
     TableIterator::once((
-        error.count as i64,
-        bits,
+        Some(error.count as i64),
+        Some(bits),
         error.rmse(),
         (error.finite_count() > 0).then_some(error.max_error),
         error.snr_db(),
-        error.nan_count as i64,
-        error.inf_count as i64,
+        Some(error.nan_count as i64),
+        Some(error.inf_count as i64),
     ))
 }
