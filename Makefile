@@ -41,7 +41,7 @@ fuzz: ## Fuzz the parsers: EXECUTIONS=100000 or TIME=60 (seconds) of each, TARGE
 bench: install ## Measure atomizer against its peers
 	benches/run
 
-lint: ## Check formatting, clippy, cycles between modules, dependencies (cargo-deny), scripts (shellcheck, ruff)
+lint: ## Check formatting, clippy, cycles between modules, documents, dependencies (cargo-deny), scripts (shellcheck, ruff)
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	tools/lint
