@@ -214,7 +214,8 @@ fn last_row(tensor: &StoredTensor, granularity: Granularity) -> Option<i64> {
         "{rows} AND content_hash = $1 AND data_type = $2::text::atomizer.tensor_dtype AND row_width = $3"
     );
     let (hash, data_type) = (tensor.content_hash.as_slice(), tensor.dtype.name());
-    owner::read_value(&statement, &[hash.into(), data_type.into(), row_width(tensor).into()])
+    // Points that this step has placed for an equal content count, too: no plain read sees them.
+    owner::value(&statement, &[hash.into(), data_type.into(), row_width(tensor).into()])
 }
 
 /// Locks the placing of a content until the end of the transaction; false when another has the lock.

@@ -170,7 +170,8 @@ fn stored(tensor: &StoredTensor, target: Target, max_rank: usize) -> Option<(usi
         Target::Rank(rank) => (Some(rank as i32), None),
         Target::Energy(energy) => (None, Some(energy)),
     };
-    owner::read(|reader| {
+    // What this step has stored for an equal content counts, too: no plain read sees it.
+    owner::run(|client| {
         let args = [
             tensor.content_hash.as_slice().into(),
             rank.into(),
@@ -179,7 +180,7 @@ fn stored(tensor: &StoredTensor, target: Target, max_rank: usize) -> Option<(usi
             tensor.dtype.name().into(),
             row_count(tensor).into(),
         ];
-        let row = reader.rows(statement, &args).next()?;
+        let row = owner::execute(client, statement, &args).next()?;
         let explained = field(&row, 3);
         let wanted = energy.is_none_or(|energy| {
             is_least_rank(explained, &from_bytes(&field::<Vec<u8>>(&row, 4), "s_vector"), energy)
