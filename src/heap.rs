@@ -188,6 +188,31 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         })
     }
 
+    /// Refuses an index whose entries need more than the columns of a row: those of catalogs have nothing else,
+    /// and Postgres would read from nowhere.
+    ///
+    /// # Safety
+    /// The indexes are open.
+    unsafe fn check_indexes(&self, indexes: &pg_sys::ResultRelInfo) {
+        for i in 0..indexes.ri_NumIndices.max(0) as usize {
+            // SAFETY: as above; there are as many as it says.
+            let (index, info) =
+                unsafe { (&**indexes.ri_IndexRelationDescs.add(i), &**indexes.ri_IndexRelationInfo.add(i)) };
+            let plain = info.ii_Expressions.is_null()
+                && info.ii_Predicate.is_null()
+                && info.ii_ExclusionOps.is_null();
+            if !plain {
+                // SAFETY: a relation has a name, which ends.
+                let name = unsafe { CStr::from_ptr((*index.rd_rel).relname.data.as_ptr()) };
+                refuse(format!(
+                    "index \"{}\" of table atomizer.{} has an expression, a predicate or an exclusion constraint",
+                    name.to_string_lossy(),
+                    self.name.to_string_lossy()
+                ));
+            }
+        }
+    }
+
     /// Inserts rows. Each is made by `row` in a memory context that lives until it is written: a value for
     /// each of the columns of `open`'s list, none null; `row` returns none after the last one.
     pub fn insert(&self, mut row: impl FnMut() -> Option<[pg_sys::Datum; COLUMNS]>) {
@@ -210,6 +235,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
             // A copy: each slot would count itself as a user of the relation's own description.
             let columns = pg_sys::CreateTupleDescCopy((*self.heap).rd_att);
             let indexes = pg_sys::CatalogOpenIndexes(self.heap);
+            self.check_indexes(&*indexes);
             while more {
                 let mut count = 0;
                 rows.switch_to(|_| {

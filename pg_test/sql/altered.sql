@@ -58,6 +58,18 @@ ALTER TABLE atom ALTER modality TYPE varchar(20);
 SELECT phase FROM _ingestion_step(:job, :'token', :'file');
 SELECT test.error(:'step');
 ROLLBACK;
+-- Indexes whose entries have to be computed.
+BEGIN;
+CREATE INDEX computed ON tensor_segment (length(payload));
+:read_it;
+SELECT test.error(:'step') LIKE '55000: index "computed" of table atomizer.tensor_segment has an expression%' AS refused;
+DROP INDEX computed;
+CREATE INDEX computed ON tensor_segment (part_no) WHERE part_no > 0;
+SELECT test.error(:'step') LIKE '55000: index "computed" of table atomizer.tensor_segment has an expression%' AS refused;
+DROP INDEX computed;
+ALTER TABLE tensor_segment ADD CONSTRAINT computed EXCLUDE (content_hash WITH =, segment_no WITH =, part_no WITH =);
+SELECT test.error(:'step') LIKE '55000: index "computed" of table atomizer.tensor_segment has an expression%' AS refused;
+ROLLBACK;
 -- What is not a table.
 BEGIN;
 ALTER TABLE tensor_segment RENAME TO elsewhere;
