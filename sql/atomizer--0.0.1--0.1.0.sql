@@ -21,6 +21,29 @@ CREATE OR REPLACE FUNCTION atomizer._release_weight_refs(model_id bigint)
  STRICT
 AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
+ RETURNS integer
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer._tenants_changed()
+ RETURNS trigger
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_tenants_changed_wrapper$function$;
+
+CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant FOR EACH ROW EXECUTE FUNCTION _tenants_changed();
+ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_changed;
+
+CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant FOR EACH STATEMENT EXECUTE FUNCTION _tenants_changed();
+ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_truncated;
+
+CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant_member FOR EACH ROW EXECUTE FUNCTION _tenants_changed();
+ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_changed;
+
+CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant_member FOR EACH STATEMENT EXECUTE FUNCTION _tenants_changed();
+ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_truncated;
+
 CREATE OR REPLACE FUNCTION atomizer.add_tenant_member(tenant_name text, member_role name)
  RETURNS void
  LANGUAGE plpgsql
@@ -158,12 +181,6 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $function$;
-
-CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
- RETURNS integer
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer._prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
  RETURNS bigint
@@ -549,119 +566,11 @@ GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
 COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
-
-COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
-
-COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
-
-COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
-
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
-
-COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
-
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
-
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
-
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
-
-COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
-
-COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
-
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
-
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
-
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
-
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
-
-COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
-
-COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
-
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
-
-COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
-
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
-
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
-
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
-
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
-
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
-
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
-COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
-
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
-COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
-
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
-
-COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
-
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
-
-COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
-
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
-
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
-
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
-
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
-
-COMMENT ON FUNCTION _may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
-
-COMMENT ON FUNCTION _tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
-
-COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
-
-COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
-
-COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
-
-COMMENT ON FUNCTION _register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
 
 COMMENT ON FUNCTION nearest_atoms(bigint,integer,bigint) IS 'The k tensors nearest to a tensor''s point; with row_no, the k matrix rows nearest to that row''s point.';
 
@@ -705,31 +614,9 @@ COMMENT ON FUNCTION register_model(text,text,text,text,jsonb) IS 'Registers a mo
 
 GRANT EXECUTE ON FUNCTION register_model(text,text,text,text,jsonb) TO PUBLIC;
 
-COMMENT ON FUNCTION _forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
-
-COMMENT ON FUNCTION _drop_model(name,bigint) IS 'Implements drop_model().';
-
-COMMENT ON FUNCTION _lease_duration() IS 'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';
-
-COMMENT ON FUNCTION _allowed_quota(bigint,bigint) IS 'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';
-
-COMMENT ON FUNCTION _create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) IS 'Implements create_ingestion_job().';
-
-COMMENT ON FUNCTION _claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
-
-COMMENT ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
-
-REVOKE ALL ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION _cancel_ingestion_job(name,bigint) IS 'Implements cancel_ingestion_job().';
-
-COMMENT ON FUNCTION _reset_ingestion_job(name,bigint) IS 'Implements reset_ingestion_job().';
-
 COMMENT ON FUNCTION reset_ingestion_job(bigint) IS 'Starts a job over that is not running: its progress is discarded, and collect_garbage() removes the contents that nothing else refers to.';
 
 GRANT EXECUTE ON FUNCTION reset_ingestion_job(bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION _set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
 
 COMMENT ON FUNCTION segment_bytes() IS 'Raw bytes of every segment of a content but its last: a content of n bytes has ceil(n / segment_bytes()::numeric) segments.';
 
@@ -738,20 +625,6 @@ GRANT EXECUTE ON FUNCTION segment_bytes() TO PUBLIC;
 COMMENT ON FUNCTION set_atom_quota(bigint,bigint) IS 'Sets the number of weights a job may process, at most its tenant''s quota; null sets it to the tenant''s quota.';
 
 GRANT EXECUTE ON FUNCTION set_atom_quota(bigint,bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION _prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
-
-COMMENT ON FUNCTION _plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
-
-GRANT EXECUTE ON FUNCTION _plan_line(bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION _progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
-
-GRANT EXECUTE ON FUNCTION _progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
-
-COMMENT ON FUNCTION _completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
-
-GRANT EXECUTE ON FUNCTION _completion_line(bigint,interval) TO PUBLIC;
 
 COMMENT ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) IS 'The k matrix rows most like a row, by exact distance of their weights (metric cosine or euclidean) among the candidates of equal length nearest in space: of all your models, or of within_tensor.';
 
@@ -805,6 +678,164 @@ GRANT EXECUTE ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) TO PUBLIC;
 
 GRANT EXECUTE ON FUNCTION verify_model(bigint) TO PUBLIC;
 
+COMMENT ON FUNCTION _tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
+
+REVOKE ALL ON FUNCTION _tenants_changed() FROM PUBLIC;
+
+COMMENT ON TRIGGER tenants_changed ON tenant IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_truncated ON tenant IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_changed ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
+
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+
+COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
+
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
+
+COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
+
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
+
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
+
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
+COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
+
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
+COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
+
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
+
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+
+COMMENT ON FUNCTION _may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+
+COMMENT ON FUNCTION _tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+
+COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
+
+COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
+
+COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
+
+COMMENT ON FUNCTION _register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
+
+COMMENT ON FUNCTION _forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
+
+COMMENT ON FUNCTION _drop_model(name,bigint) IS 'Implements drop_model().';
+
+COMMENT ON FUNCTION _lease_duration() IS 'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';
+
+COMMENT ON FUNCTION _allowed_quota(bigint,bigint) IS 'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';
+
+COMMENT ON FUNCTION _create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) IS 'Implements create_ingestion_job().';
+
+COMMENT ON FUNCTION _claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
+
+COMMENT ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
+
+REVOKE ALL ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION _cancel_ingestion_job(name,bigint) IS 'Implements cancel_ingestion_job().';
+
+COMMENT ON FUNCTION _reset_ingestion_job(name,bigint) IS 'Implements reset_ingestion_job().';
+
+COMMENT ON FUNCTION _set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
+
+COMMENT ON FUNCTION _prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
+
+COMMENT ON FUNCTION _plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
+
+GRANT EXECUTE ON FUNCTION _plan_line(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION _progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
+
+GRANT EXECUTE ON FUNCTION _progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
+
+COMMENT ON FUNCTION _completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
+
+GRANT EXECUTE ON FUNCTION _completion_line(bigint,interval) TO PUBLIC;
+
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
 GRANT EXECUTE ON FUNCTION dequantize(bytea,tensor_dtype) TO PUBLIC;
@@ -835,23 +866,29 @@ COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of s
 
 GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
+
 COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
-
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
-
-COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
 COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
-COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
 COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
+
+COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
+
+COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
+COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
@@ -865,19 +902,13 @@ COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to 
 
 COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
-COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
-
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
-
-COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
-COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
-
 COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
+
+COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 
 COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 
@@ -899,6 +930,6 @@ COMMENT ON PROCEDURE spatialize_model(bigint,text) IS 'Gives a model''s tensors 
 
 GRANT EXECUTE ON PROCEDURE spatialize_model(bigint,text) TO PUBLIC;
 
-COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, and returns the number of atoms, segment rows and bytes removed. VACUUM then gives the space back. For administrators.';
+COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segment rows and bytes removed. VACUUM then makes the space usable again. For administrators.';
 
 COMMENT ON FUNCTION check_integrity() IS 'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';
