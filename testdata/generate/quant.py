@@ -154,7 +154,8 @@ def weights_to_quantize(rng):
     rows += [rng.standard_t(2, 256), signs, -np.abs(base) - 1, rng.integers(-1, 2, 256) / 8,
              # Groups of 16 with scales of their own, groups of zeros, groups of one number, groups on both sides of
              # what ggml takes for zero.
-             base * 10.0 ** rng.uniform(-3, 3, 16)[sixteens], base * (sixteens % 3 > 0), np.sin(sixteens), base * 10.0 ** (sixteens - 20.0),
+             base * 10.0 ** rng.uniform(-3, 3, 16)[sixteens], base * (sixteens % 3 > 0), np.sin(sixteens),
+             base * 10.0 ** (sixteens - 20.0),
              # Sums that overflow, from the third power of a weight to the weight itself.
              base * 1e13, base * 1e14, base * 1e20, base * 1e39, np.full(256, np.finfo("<f4").max) * signs]
     # Rows of which a ggml that fuses products with sums makes other blocks: Q4_K, Q5_K and Q6_K; Q3_K; IQ4_NL and

@@ -11,11 +11,13 @@
 mod fit;
 mod iq4;
 mod k;
+mod pack;
 
-use super::half_float::{bf16, f32_to_f16, f32s_to_f16s};
+use super::half_float::{bf16, f32s_to_f16s};
 use super::layout::SUPER;
 use super::mx::{E2M1_DOUBLED, e8m0_halved};
 use crate::dtype::Dtype;
+use pack::{bounds, put_half, put_nibbles, put_two_bits, reciprocal};
 
 /// Why weights could not be quantized.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -166,11 +168,6 @@ fn round(value: f32) -> f32 {
     if value < 0.0 { -rounded } else { rounded }
 }
 
-/// 1 / d, or 0 for no scale.
-fn reciprocal(d: f32) -> f32 {
-    if d == 0.0 { 0.0 } else { 1.0 / d }
-}
-
 fn greatest_magnitude(weights: &[f32]) -> f32 {
     weights.iter().fold(0.0, |greatest, weight| weight.abs().max(greatest))
 }
@@ -182,34 +179,10 @@ fn extreme(weights: &[f32]) -> f32 {
         .fold(weights[0], |extreme, &weight| if weight.abs() > extreme.abs() { weight } else { extreme })
 }
 
-/// The least and the greatest weight.
-fn bounds(weights: &[f32]) -> (f32, f32) {
-    weights.iter().fold((weights[0], weights[0]), |(low, high), &weight| {
-        (if weight < low { weight } else { low }, if weight > high { weight } else { high })
-    })
-}
-
-fn put_half(out: &mut Vec<u8>, value: f32) {
-    out.extend(f32_to_f16(value).to_le_bytes());
-}
-
-/// Two nibbles to a byte: the first 16 codes are the low ones.
-fn put_nibbles(out: &mut Vec<u8>, codes: &[u8; 32]) {
-    let (low, high) = codes.split_at(16);
-    out.extend(low.iter().zip(high).map(|(low, high)| low & 15 | high << 4));
-}
-
 /// The fifth bits of 32 codes.
 fn put_high_bits(out: &mut Vec<u8>, codes: &[u8; 32]) {
     let bits = codes.iter().rev().fold(0u32, |bits, code| bits << 1 | u32::from(code >> 4 & 1));
     out.extend(bits.to_le_bytes());
-}
-
-/// Packs codes of two bits; `layout::two_bits` unpacks them.
-fn put_two_bits(out: &mut Vec<u8>, codes: &[u8; SUPER]) {
-    for codes in codes.as_chunks::<128>().0 {
-        out.extend((0..32).map(|i| codes[i] | codes[32 + i] << 2 | codes[64 + i] << 4 | codes[96 + i] << 6));
-    }
 }
 
 /// A scale that maps the extreme weight to the least code, −`half`; and the codes, without their sign.

@@ -52,7 +52,7 @@ pub(super) fn affine<const N: usize>(
     search: Search,
     error: impl Fn(f32) -> f32,
 ) -> Fit<N> {
-    let (low, high) = super::bounds(weights);
+    let (low, high) = super::pack::bounds(weights);
     let mut low = if low > 0.0 { 0.0 } else { low };
     if high == low {
         return Fit::flat(-low);

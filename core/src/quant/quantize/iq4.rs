@@ -4,8 +4,9 @@
 //! caches, makes none, and leaves the codes of a block of zeros undefined.)
 
 use super::fit::{NEGLIGIBLE, extreme, nearest};
-use super::{SUPER, put_half, put_nibbles, reciprocal};
+use super::pack::{put_half, put_nibbles, reciprocal};
 use crate::quant::iq::IQ4_VALUES;
+use crate::quant::layout::SUPER;
 
 /// The values as f32. They ascend.
 const VALUES: [f32; 16] = {

@@ -4,8 +4,9 @@
 //! Source: `quantize_row_q*_K_ref` in ggml's `ggml-quants.c`. Layouts: `quant/k.rs`.
 
 use super::fit::{Fit, NEGLIGIBLE, Search, affine, extreme, nearest, one_by_one, symmetric};
-use super::{SUPER, put_half, put_two_bits};
+use super::pack::{put_half, put_two_bits};
 use crate::quant::half_float::{f16_to_f32, f32_to_f16};
+use crate::quant::layout::SUPER;
 
 /// A number as an f16 holds it.
 fn stored(value: f32) -> f32 {
