@@ -74,7 +74,6 @@ wait_until "$planning"
 begun=$(now)
 wait_until "EXISTS (SELECT FROM atomizer.ingestion_job WHERE total_bytes IS NOT NULL)"
 plan_limit=$(awk -v plan="$(since "$begun")" 'BEGIN { printf "%.2f", 1.5 * plan + 2 }')
-sql "SELECT atomizer.cancel_ingestion_job(ingestion_job_id) FROM atomizer.ingestion_job" >/dev/null
 wait "$session" || true
 sql "SELECT atomizer.drop_model(model_id) FROM atomizer.model" >/dev/null
 begin
