@@ -1,5 +1,6 @@
 //! The one place where errors of the engine become SQLSTATE, message and hint.
 
+use atomizer_core::formats::error::tidy_to;
 use atomizer_core::formats::{ParseError, ParseErrorKind};
 use atomizer_core::quant::QuantizeError;
 use atomizer_core::source::SourceError;
@@ -9,9 +10,13 @@ use atomizer_core::weights::DecodeError;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+/// Longest message: what the engine's may have, and some more. Paths and arguments stand in others.
+const MAX_MESSAGE_BYTES: usize = 2000;
+
 /// Raises an error with a hint of what to do next; an empty hint is left out.
 pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! {
-    let report = ErrorReport::new(code, message.into(), "atomizer");
+    let message = tidy_to(message.into(), MAX_MESSAGE_BYTES);
+    let report = ErrorReport::new(code, message, "atomizer");
     let report = if hint.is_empty() { report } else { report.set_hint(hint) };
     report.report(PgLogLevel::ERROR);
     unreachable!("an error does not return")
@@ -62,12 +67,20 @@ impl Raise for SourceError {
 fn code_and_hint(error: &SourceError) -> (PgSqlErrorCode, &'static str) {
     use std::io::ErrorKind;
     let cause = error.cause();
+    // As Postgres' own errcode_for_file_access().
     let code = match cause {
         SourceError::Io { error, .. } => match error.kind() {
             ErrorKind::NotFound => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
             ErrorKind::PermissionDenied => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             ErrorKind::AlreadyExists => PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
             ErrorKind::StorageFull => PgSqlErrorCode::ERRCODE_DISK_FULL,
+            ErrorKind::NotADirectory | ErrorKind::IsADirectory => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            ErrorKind::ReadOnlyFilesystem => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            ErrorKind::InvalidFilename => PgSqlErrorCode::ERRCODE_INVALID_NAME,
+            ErrorKind::OutOfMemory => PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+            _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES
+            }
             _ => PgSqlErrorCode::ERRCODE_IO_ERROR,
         },
         SourceError::NotAFile(_) => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,

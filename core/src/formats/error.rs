@@ -139,18 +139,31 @@ const MAX_MESSAGE_BYTES: usize = 1000;
 /// Longest name of a file in a message.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Makes a message fit for a log and for C: short, and without zero bytes.
+/// Makes a message fit for a log, a terminal and C: short, of one line, and with the pictures of control
+/// characters in their place.
 pub(crate) fn tidy(message: String) -> String {
     tidy_to(message, MAX_MESSAGE_BYTES)
 }
 
-fn tidy_to(message: String, max: usize) -> String {
-    let mut message = message.replace('\0', "\u{2400}");
+/// As for messages, of another length.
+pub fn tidy_to(mut message: String, max: usize) -> String {
+    if message.contains(char::is_control) {
+        message = message.chars().map(picture).collect();
+    }
     if message.len() > max {
         message.truncate(message.floor_char_boundary(max));
         message.push('…');
     }
     message
+}
+
+fn picture(c: char) -> char {
+    match c {
+        '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\x7f' => '\u{2421}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
 }
 
 macro_rules! parse_error {
@@ -199,6 +212,13 @@ mod tests {
         let error = SourceError::NotAFile("/models/a".into());
         let error = ParseError::from(error).in_file(Some("a")).in_format(Format::Gguf);
         assert_eq!(error.to_string(), "\"/models/a\" is not a regular file");
+    }
+
+    #[test]
+    fn messages_are_of_one_line_and_move_no_cursor() {
+        let error = malformed!("tensor \"a\nb\x1b[2J\u{9b}é\"").in_file(Some("c\r\x7f"));
+        let tidied = "file \"c\u{240d}\u{2421}\": tensor \"a\u{240a}b\u{241b}[2J\u{fffd}é\"";
+        assert_eq!(error.to_string(), tidied);
     }
 
     #[test]

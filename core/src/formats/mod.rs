@@ -156,6 +156,10 @@ pub fn parse(files: &FileSet, expected: Option<Format>, detail: Detail) -> Resul
             format.name()
         ));
     }
+    if let Some(index) = files.shard_index().filter(|_| !reader.has_shard_index()) {
+        let error = malformed!("an index of shards names files of this format, which has none");
+        return Err(error.in_file(files.given_name(index)).in_format(format));
+    }
     let parse = || {
         let mut model = reader.parse(files, detail)?;
         layers::describe(&mut model);

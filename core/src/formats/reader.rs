@@ -56,6 +56,12 @@ pub trait FormatReader: Sync {
         files.data_files()
     }
 
+    /// True where an index of shards, a file of its own, may say which tensor is in which file. Others take
+    /// their first file for a model's.
+    fn has_shard_index(&self) -> bool {
+        false
+    }
+
     /// Parses the headers of a model's files, never their weights.
     ///
     /// # Errors

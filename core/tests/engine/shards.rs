@@ -164,6 +164,12 @@ fn shards_agree_with_their_index() {
 }
 
 #[test]
+fn an_index_is_for_formats_that_have_one() {
+    let gguf = Gguf::new().tensor(entry("t", &[4], 0, 0)).data([0; 16]).build();
+    assert_refused(open_index(&index(&[("t", "a")]), &[("a", &gguf)]), Kind::Malformed, "GGUF file \"model");
+}
+
+#[test]
 fn an_index_leads_to_files_beside_it() {
     let folder = Folder::new("index");
     folder.write("a", &one("t1"));

@@ -87,7 +87,7 @@ impl<'a> FileSet<'a> {
     }
 
     /// The number of the file that is an index of shards.
-    pub(super) fn shard_index(&self) -> Option<usize> {
+    pub(crate) fn shard_index(&self) -> Option<usize> {
         (0..self.len()).find(|file_no| self.is_index(*file_no))
     }
 

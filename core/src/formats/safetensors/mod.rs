@@ -36,6 +36,10 @@ impl FormatReader for SafeTensors {
         Ok(content.head.get(8) == Some(&b'{'))
     }
 
+    fn has_shard_index(&self) -> bool {
+        true
+    }
+
     fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
         parse(files)
     }

@@ -78,6 +78,10 @@ impl FormatReader for Torch {
         Ok(false)
     }
 
+    fn has_shard_index(&self) -> bool {
+        true
+    }
+
     fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
         parse(files)
     }
