@@ -62,3 +62,8 @@ SELECT error_code, error_message, error_detail, error_hint, error_phase FROM ing
 SELECT _claim_ingestion_job(:damaged_job) AS token \gset
 SELECT _release_ingestion_job(:damaged_job, :'token', 'Cancelled');
 SELECT * FROM pg_temp.errors WHERE model_name = 'damaged';
+
+-- The file is the first that a message names, with the quotes in its name, and what follows is none.
+SELECT _claim_ingestion_job(:damaged_job) AS token \gset
+SELECT _release_ingestion_job(:damaged_job, :'token', 'Failed', '22P03', 'GGUF file "a"b.gguf": tensor "t" is in "c", not in "d"');
+SELECT error_file FROM ingestion_progress WHERE model_name = 'damaged';

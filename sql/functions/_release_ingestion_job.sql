@@ -20,7 +20,7 @@ BEGIN
                            ELSE 'finalize' END,
         -- The file that the message names, as errors of reading do, or one of the model's; else what the job reads.
         error_file = CASE WHEN code IS NOT NULL THEN coalesce(
-            substring(message FROM '(?:file|cannot \w+) "([^"]+)"'),
+            substring(message FROM '(?:file|cannot \w+){1,1}? "(.+?)"(?=[:, ]|$)'),
             (SELECT f.file_name FROM atomizer.model_file f
              WHERE f.model_id = j.model_id AND strpos(message, f.file_name) > 0
              ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,
