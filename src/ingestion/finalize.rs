@@ -77,10 +77,13 @@ fn add_references(counts: &WeightCounts, sign: i64) {
     let references = weight_references(counts);
     owner::run(|client| {
         owner::execute(client, "SELECT pg_advisory_xact_lock(hashtextextended('atomizer.fold', 0))", &[]);
-        for slice in references.chunks(UPSERT_ROWS) {
-            pgrx::check_for_interrupts!();
-            let hashes: Vec<&[u8]> = slice.iter().map(|weight| &weight.hash[..]).collect();
-            let counts: Vec<i64> = slice.iter().map(|weight| weight.count as i64 * sign).collect();
+    });
+    for slice in references.chunks(UPSERT_ROWS) {
+        pgrx::check_for_interrupts!();
+        let hashes: Vec<&[u8]> = slice.iter().map(|weight| &weight.hash[..]).collect();
+        let counts: Vec<i64> = slice.iter().map(|weight| weight.count as i64 * sign).collect();
+        // Each slice is a run of its own, which frees what it read: 30 MB.
+        owner::run(|client| {
             // Nobody else adds weight atoms under the lock. An atom that is being collected as garbage
             // is waited for, and made again.
             let known: HashSet<Hash> = owner::execute(
@@ -95,8 +98,8 @@ fn add_references(counts: &WeightCounts, sign: i64) {
             if sign > 0 {
                 insert_weights(slice.iter().filter(|weight| !known.contains(&weight.hash)));
             }
-        }
-    });
+        });
+    }
 }
 
 /// Inserts new weight atoms, in the order of their keys.
