@@ -2,6 +2,11 @@
 -- Above the line that says so, written by hand: what changes tables, columns, sequences and types. A new table or
 -- sequence needs its pg_extension_config_dump() here, too, as its file in sql/tables has it.
 
+-- What is there already: rights on it are the administrators', and the last step leaves them alone.
+SELECT pg_catalog.set_config('atomizer_upgrade.objects', pg_catalog.string_agg(d.classid || ':' || d.objid, ' '), true)
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'atomizer'
+WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e';
+
 ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_detail text,
     ADD COLUMN error_hint text,
@@ -566,11 +571,11 @@ GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
-COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
 COMMENT ON FUNCTION nearest_atoms(bigint,integer,bigint) IS 'The k tensors nearest to a tensor''s point; with row_no, the k matrix rows nearest to that row''s point.';
 
@@ -696,17 +701,17 @@ COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every
 
 COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
 
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
-
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
@@ -732,61 +737,61 @@ COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
 COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 
 COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
 COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
 COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
 
-COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
-
 COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
-COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
 
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
 COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
 COMMENT ON FUNCTION _may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -866,13 +871,13 @@ COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of s
 
 GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
-
 COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
@@ -880,15 +885,13 @@ COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance bet
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
-COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
-
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
@@ -902,13 +905,15 @@ COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to 
 
 COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
-COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
-
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
+
+COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
 
 COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 
@@ -933,3 +938,55 @@ GRANT EXECUTE ON PROCEDURE spatialize_model(bigint,text) TO PUBLIC;
 COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segment rows and bytes removed. VACUUM then makes the space usable again. For administrators.';
 
 COMMENT ON FUNCTION check_integrity() IS 'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';
+
+-- Rights are an allow-list: what everybody may do is granted beside each object, and the schema here. Postgres
+-- itself gives PUBLIC every new function and type, and an administrator's default privileges (ALTER DEFAULT
+-- PRIVILEGES) may give PUBLIC or others any new object: what nobody granted here is taken back. What is not
+-- PUBLIC's is for administrators: the superuser, and whom they grant it to.
+
+GRANT USAGE ON SCHEMA atomizer TO PUBLIC;
+
+DO $$
+DECLARE
+    object record;
+    grantee text;
+    -- What an upgrade found: the grants on it are the administrators'.
+    old_objects text[] := pg_catalog.string_to_array(pg_catalog.current_setting('atomizer_upgrade.objects', true), ' ');
+BEGIN
+    FOR object IN
+        SELECT m.kind, m.name, m.owner, m.acl,
+               -- Whoever grants in the script of an extension leaves a note here; default privileges don't.
+               EXISTS (SELECT FROM pg_catalog.pg_init_privs i
+                       WHERE i.classoid = d.classid AND i.objoid = d.objid AND i.objsubid = 0) AS is_granted
+        FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'atomizer'
+        JOIN (SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'ROUTINE', p.oid::pg_catalog.regprocedure::text, p.proowner, p.proacl
+              FROM pg_catalog.pg_proc p
+              UNION ALL
+              SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, 'TYPE', t.oid::pg_catalog.regtype::text, t.typowner, t.typacl
+              FROM pg_catalog.pg_type t
+              UNION ALL
+              SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                     c.oid::pg_catalog.regclass::text, c.relowner, c.relacl
+              FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'v', 'S')) AS m(classid, objid, kind, name, owner, acl)
+          ON m.classid = d.classid AND m.objid = d.objid
+        WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+          AND (d.classid::pg_catalog.text || ':' || d.objid::pg_catalog.text = ANY (old_objects)) IS NOT TRUE
+    LOOP
+        IF object.acl IS NULL AND object.kind IN ('TABLE', 'SEQUENCE') THEN
+            CONTINUE;  -- nobody else's
+        ELSIF NOT object.is_granted THEN
+            EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM PUBLIC', object.kind, object.name);
+        ELSIF object.kind = 'TABLE' THEN
+            -- To read is all that is granted of any.
+            EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC', object.name);
+            EXECUTE pg_catalog.format('GRANT SELECT ON TABLE %s TO PUBLIC', object.name);
+        END IF;
+        FOR grantee IN
+            SELECT DISTINCT a.grantee::pg_catalog.regrole::text FROM pg_catalog.aclexplode(object.acl) a
+            WHERE a.grantee <> 0 AND a.grantee <> object.owner
+        LOOP
+            EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s CASCADE', object.kind, object.name, grantee);
+        END LOOP;
+    END LOOP;
+END $$;

@@ -56,6 +56,9 @@ macro_rules! sql_file {
     };
 }
 
+// Before everything else, functions in C too.
+extension_sql_file!("../sql/security/schema.sql", name = "schema", bootstrap);
+
 sql_files! {
     // Types
     "model_format" "../sql/types/model_format.sql" creates [Enum(sql_types::ModelFormat)];
