@@ -3,13 +3,14 @@
 use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::sources::{self, ModelLocation};
 use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
+use atomizer_core::coefficient::position;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::safety::classify::Verdict;
 use atomizer_core::formats::safety::report::pickle_report;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers;
 use atomizer_core::metadata;
-use atomizer_core::model::{Tensor, position};
+use atomizer_core::model::Tensor;
 use atomizer_core::source::{Source, SourceError};
 use atomizer_core::weight_stream::{TensorBytes, WeightStream};
 use atomizer_core::weights::DecodeError;

@@ -1,20 +1,27 @@
 //! Functions on stored tensors: weights, one weight, statistics, histogram.
 
 use crate::access::{self, StoredTensor};
-use crate::errors::{OrRaise, check_memory, raise, require_arg};
+use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::sql_types::SqlArray;
 use crate::store;
-use atomizer_core::analytics::{Histogram, Stats};
+use atomizer_core::analytics::{Histogram, HistogramError, MAX_BINS, Stats};
+use atomizer_core::coefficient::{Coefficient, coefficients, extents, index_at, pieces, pieces_of};
 use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
-use atomizer_core::model::position;
 use atomizer_core::weights::{self, DecodeError, Weights};
 use pgrx::prelude::*;
 
 /// Most weights of one array: Postgres' limit on any value is 1 GiB.
 pub const MAX_ARRAY_WEIGHTS: i64 = 100_000_000;
-/// Bytes of blocks decoded at a time when a whole tensor is gone through: one batch of segments.
-const PIECE_BYTES: u64 = 16 << 20;
+/// Coefficients in memory at a time.
+const PIECE_COEFFICIENTS: u64 = 64 << 10;
+
+impl Raise for HistogramError {
+    fn raise(self) -> ! {
+        let hint = format!("bins must be 1 to {MAX_BINS}, low and high finite and in order.");
+        raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, self.to_string(), &hint)
+    }
+}
 
 /// Refuses types that have no decoder.
 pub fn check_decodable(tensor: &StoredTensor) {
@@ -31,24 +38,15 @@ pub fn read_weights(tensor: &StoredTensor, from: u64, count: u64) -> Weights {
 /// The same of a content and its type.
 pub fn read_weights_of(hash: &Hash, dtype: Dtype, from: u64, count: u64) -> Weights {
     let (range, skip) = dtype.blocks_holding(from, count);
-    let mut weights = weights::decode(dtype, &store::read_range(hash, range)).or_raise();
-    weights.slice(skip, count as usize);
-    weights
+    weights::decode_range(dtype, &store::read_range(hash, range), skip, count as usize).or_raise()
 }
 
 /// Goes through all weights of a tensor, in pieces of a multiple of `unit` weights.
 pub fn for_each_weights(tensor: &StoredTensor, unit: u64, mut each: impl FnMut(Weights)) {
     check_decodable(tensor);
-    let row = tensor.dtype.info();
-    let step = PIECE_BYTES / u64::from(row.block_bytes) * u64::from(row.block_weights);
-    let step = (step / unit).max(1) * unit;
-    let total = tensor.weight_count as u64;
-    let mut from = 0;
-    while from < total {
-        let count = step.min(total - from);
+    for (from, count) in pieces(tensor.dtype, tensor.weight_count as u64, unit) {
         check_memory(3 * 8 * count);
         each(read_weights(tensor, from, count));
-        from += count;
     }
 }
 
@@ -103,8 +101,7 @@ fn tensor_weights_float8(
     let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
     let from = require_arg("from", from);
     let (tensor, from, count) = open_range(tensor_atom_id, from, count);
-    let weights = read_weights(&tensor, from, count);
-    SqlArray((0..weights.len()).map(|i| weights.f64(i)).collect())
+    SqlArray(read_weights(&tensor, from, count).into_f64())
 }
 
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]
@@ -117,13 +114,8 @@ fn tensor_weight(
     crate::threads::start();
     let tensor = access::tensor(tensor_atom_id);
     check_decodable(&tensor);
-    let width = tensor.shape.last().copied().unwrap_or(1) as i64;
-    let height = tensor.shape.len().checked_sub(2).map_or(1, |axis| tensor.shape[axis] as i64);
-    let depth = tensor.weight_count.checked_div(width * height).unwrap_or(0);
-    let inside = (0..width).contains(&position_x)
-        && (0..height).contains(&position_y)
-        && (0..depth).contains(&position_z);
-    if !inside {
+    let index = index_at(&tensor.shape, [position_x, position_y, position_z]).unwrap_or_else(|| {
+        let [width, height, depth] = extents(&tensor.shape);
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!(
@@ -131,10 +123,9 @@ fn tensor_weight(
                 tensor.layer_name
             ),
             "Positions are counted from 0: x along the last axis, y along the one before it, z over all others.",
-        );
-    }
-    let index = (position_z * height + position_y) * width + position_x;
-    read_weights(&tensor, index as u64, 1).f32(0)
+        )
+    });
+    read_weights(&tensor, index, 1).f32(0)
 }
 
 /// The columns of one coefficient.
@@ -156,29 +147,17 @@ fn tensor_coefficients(
         name!(content_hash, Vec<u8>),
     ),
 > {
-    const STEP: u64 = 64 << 10;
     crate::threads::start();
     let tensor = access::tensor(tensor_atom_id);
     // A view over all tensors must not fail for those without a decoder: they have no rows.
     let total = if tensor.dtype.is_decodable() { tensor.weight_count as u64 } else { 0 };
-    let rows = (0..total.div_ceil(STEP)).flat_map(move |step| {
+    let rows = pieces_of(total, PIECE_COEFFICIENTS).flat_map(move |(from, count)| {
         pgrx::check_for_interrupts!();
-        let from = step * STEP;
-        let weights = read_weights(&tensor, from, STEP.min(total - from));
-        let shape = tensor.shape.clone();
-        (0..weights.len()).map(move |i| -> CoefficientRow {
-            let index = from + i as u64;
-            let (x, y, z) = position(&shape, index);
-            let atomic = weights.atomic_value(i);
-            (
-                index as i64,
-                x as i32,
-                y as i32,
-                z as i64,
-                weights.f32(i),
-                atomic.as_bytes().to_vec(),
-                atomic.hash().to_vec(),
-            )
+        let weights = read_weights(&tensor, from, count);
+        coefficients(&tensor.shape, from, weights).map(|coefficient| -> CoefficientRow {
+            let Coefficient { index, position: (x, y, z), value, atomic_value } = coefficient;
+            let (bytes, hash) = (atomic_value.as_bytes().to_vec(), atomic_value.hash().to_vec());
+            (index as i64, x as i32, y as i32, z as i64, value, bytes, hash)
         })
     });
     TableIterator::new(rows)
@@ -187,12 +166,7 @@ fn tensor_coefficients(
 /// Summary statistics of all weights of a tensor.
 fn stats_of(tensor: &StoredTensor) -> Stats {
     let mut stats = Stats::default();
-    for_each_weights(tensor, 1, |weights| match &weights {
-        Weights::F32(values) => stats.add(values.iter().map(|value| f64::from(*value))),
-        Weights::F64(values) => stats.add(values.iter().copied()),
-        Weights::I64(values) => stats.add(values.iter().map(|value| *value as f64)),
-        Weights::U64(values) => stats.add(values.iter().map(|value| *value as f64)),
-    });
+    for_each_weights(tensor, 1, |weights| stats.add_weights(&weights));
     stats
 }
 
@@ -215,11 +189,11 @@ fn tensor_stats(
 > {
     crate::threads::start();
     let stats = stats_of(&access::tensor(tensor_atom_id));
-    let any = stats.finite_count() > 0;
+    let (min, max) = stats.range().unzip();
     TableIterator::once((
         stats.count as i64,
-        any.then_some(stats.min),
-        any.then_some(stats.max),
+        min,
+        max,
         stats.mean(),
         stats.stddev(),
         stats.sparsity(),
@@ -241,34 +215,13 @@ fn tensor_histogram(
 > {
     let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
     let bins = require_arg("bins", bins);
-    /// Far more than anybody looks at; keeps memory small.
-    const MAX_BINS: i32 = 1_000_000;
     crate::threads::start();
     let tensor = access::tensor(tensor_atom_id);
-    let bounds = match (low, high) {
-        (Some(low), Some(high)) => Some((low, high)),
-        _ => {
-            let stats = stats_of(&tensor);
-            (stats.finite_count() > 0).then(|| (low.unwrap_or(stats.min), high.unwrap_or(stats.max)))
-        }
-    };
-    let Some((low, high)) = bounds else {
+    let Some((low, high)) = Histogram::bounds(low, high, || stats_of(&tensor)) else {
         return TableIterator::empty();
     };
-    if !(1..=MAX_BINS).contains(&bins) || !low.is_finite() || !high.is_finite() || low > high {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("a histogram of {bins} bins from {low} to {high} is not possible"),
-            "bins must be 1 to 1000000, low and high finite and in order.",
-        );
-    }
-    let mut histogram = Histogram::new(low, high, bins as usize);
-    for_each_weights(&tensor, 1, |weights| match &weights {
-        Weights::F32(values) => histogram.add(values.iter().map(|value| f64::from(*value))),
-        Weights::F64(values) => histogram.add(values.iter().copied()),
-        Weights::I64(values) => histogram.add(values.iter().map(|value| *value as f64)),
-        Weights::U64(values) => histogram.add(values.iter().map(|value| *value as f64)),
-    });
+    let mut histogram = Histogram::new(low, high, bins.into()).or_raise();
+    for_each_weights(&tensor, 1, |weights| histogram.add_weights(&weights));
     let rows: Vec<_> = histogram
         .bins()
         .enumerate()

@@ -8,7 +8,7 @@ use atomizer_core::analytics::{Metric, Nearest, Query};
 use atomizer_core::curve::{Bounds, Curve, Grid, Precision};
 use atomizer_core::formats::{self, Detail};
 use atomizer_core::projection::{DEFAULT_SEED, Projection};
-use atomizer_core::rows::Rows;
+use atomizer_core::rows::RowLayout;
 use atomizer_core::weights;
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
@@ -50,7 +50,9 @@ fn open(path: &Path) -> Result<Matrix, Box<dyn Error>> {
     let tensor = model
         .tensors
         .iter()
-        .filter(|tensor| Rows::for_shape(&tensor.shape).is_some())
+        .filter(|tensor| {
+            tensor.shape.len() == 2 && RowLayout::for_tensor(&tensor.shape, tensor.dtype).is_some()
+        })
         .max_by_key(|tensor| tensor.shape[0])
         .ok_or("the model has no matrix")?;
     let mut bytes = vec![0; tensor.byte_length as usize];

@@ -4,6 +4,7 @@
 
 pub mod analytics;
 pub mod byte_range;
+pub mod coefficient;
 pub mod curve;
 pub mod dtype;
 pub mod file_layout;

@@ -16,7 +16,7 @@ pub enum Value {
     F32(f32),
     /// A 64-bit number.
     F64(f64),
-    /// Text. Bytes that are no UTF-8 are replaced by U+FFFD: the file itself keeps them.
+    /// Text. Bytes that are not UTF-8 are replaced by U+FFFD: the file itself keeps them.
     Text(String),
     /// Many values of one type.
     Array(Array),

@@ -134,26 +134,3 @@ impl Model {
         self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.weight_count))
     }
 }
-
-/// Row-major coordinates of a weight: x runs along the last axis, y along the one before it, z
-/// over all earlier axes together.
-pub fn position(shape: &[u64], index: u64) -> (u64, u64, u64) {
-    let width = shape.last().copied().unwrap_or(1).max(1);
-    let height = shape.len().checked_sub(2).map_or(1, |axis| shape[axis].max(1));
-    let row = index / width;
-    (index % width, row % height, row / height)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_are_row_major() {
-        assert_eq!(position(&[], 0), (0, 0, 0));
-        assert_eq!(position(&[5], 4), (4, 0, 0));
-        assert_eq!(position(&[3, 5], 7), (2, 1, 0));
-        assert_eq!(position(&[2, 3, 4], 23), (3, 2, 1));
-        assert_eq!(position(&[2, 2, 3, 4], 47), (3, 2, 3));
-    }
-}

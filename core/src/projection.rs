@@ -40,8 +40,8 @@ pub enum ProjectionError {
         /// The landmarks' dimension.
         expected: usize,
     },
-    /// Numbers that are no whole number of vectors.
-    #[error("{length} numbers are no whole number of vectors of dimension {dimension}")]
+    /// Numbers that are not a whole number of vectors.
+    #[error("{length} numbers are not a whole number of vectors of dimension {dimension}")]
     PartialVector {
         /// Numbers given.
         length: usize,
@@ -191,6 +191,23 @@ impl Projection {
     /// As [`Projection::project_all`].
     pub fn place_all(&self, vectors: &[f32], out: &mut Vec<[f64; 3]>) -> Result<(), ProjectionError> {
         self.each(vectors, out, |sums| self.placed(sums))
+    }
+
+    /// [`Projection::place_all`] for those that have a point: the number of each, from 0, and its point. A
+    /// vector that is not finite has no direction, and the others have their points all the same.
+    ///
+    /// # Errors
+    /// As [`Projection::project_all`], but for vectors that are not finite.
+    pub fn place_finite(&self, vectors: &[f32]) -> Result<Vec<(usize, [f64; 3])>, ProjectionError> {
+        let mut points = Vec::new();
+        match self.place_all(vectors, &mut points) {
+            Ok(()) => Ok(points.into_iter().enumerate().collect()),
+            Err(ProjectionError::NotFinite { .. }) => {
+                let all = vectors.chunks_exact(self.dimension).map(|vector| self.place(vector).ok());
+                Ok(all.enumerate().filter_map(|(number, point)| Some((number, point?))).collect())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The vector's Euclidean distances from the landmarks, which are of length 1.

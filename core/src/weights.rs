@@ -10,8 +10,8 @@ pub enum DecodeError {
     /// The type is known and stored, but not turned into numbers.
     #[error("weights of type {} cannot be decoded yet", .0.name())]
     Unsupported(Dtype),
-    /// The bytes are no whole number of weights or blocks.
-    #[error("{length} bytes are no whole number of {} blocks of {} bytes", .dtype.name(), .dtype.info().block_bytes)]
+    /// The bytes are not a whole number of weights or blocks.
+    #[error("{length} bytes are not a whole number of {} blocks of {} bytes", .dtype.name(), .dtype.info().block_bytes)]
     PartialBlock {
         /// The type.
         dtype: Dtype,
@@ -96,6 +96,32 @@ impl Dtype {
     }
 }
 
+/// Evaluates an expression over an iterator of all weights as f64, of a type of its own for each kind of
+/// weights: nothing is decided anew for each weight.
+macro_rules! with_f64s {
+    ($weights:expr, $values:ident => $body:expr) => {
+        match $weights {
+            $crate::weights::Weights::F32(values) => {
+                let $values = values.iter().map(|value| f64::from(*value));
+                $body
+            }
+            $crate::weights::Weights::F64(values) => {
+                let $values = values.iter().copied();
+                $body
+            }
+            $crate::weights::Weights::I64(values) => {
+                let $values = values.iter().map(|value| *value as f64);
+                $body
+            }
+            $crate::weights::Weights::U64(values) => {
+                let $values = values.iter().map(|value| *value as f64);
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_f64s;
+
 impl Weights {
     /// Number of weights.
     pub fn len(&self) -> usize {
@@ -160,6 +186,14 @@ impl Weights {
         }
     }
 
+    /// All weights as `double precision`; rounded for integers beyond 2⁵³.
+    pub fn into_f64(self) -> Vec<f64> {
+        match self {
+            Self::F64(values) => values,
+            other => with_f64s!(&other, values => values.collect()),
+        }
+    }
+
     /// Keeps `count` weights from `from` on.
     pub fn slice(&mut self, from: usize, count: usize) {
         fn keep<T>(values: &mut Vec<T>, from: usize, count: usize) {
@@ -194,7 +228,7 @@ pub(crate) fn weight_count(dtype: Dtype, bytes: &[u8]) -> Result<usize, DecodeEr
 /// Decodes whole blocks of a tensor's bytes.
 ///
 /// # Errors
-/// [`DecodeError`] for types without a decoder, and for bytes that are no whole number of blocks.
+/// [`DecodeError`] for types without a decoder, and for bytes that are not a whole number of blocks.
 pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
     let count = weight_count(dtype, bytes)?;
     Ok(match dtype {
@@ -209,6 +243,17 @@ pub fn decode(dtype: Dtype, bytes: &[u8]) -> Result<Weights, DecodeError> {
             Weights::F32(out)
         }
     })
+}
+
+/// Decodes `count` weights out of whole blocks, of which `skip` weights come before them:
+/// what [`Dtype::blocks_holding`] says of a range.
+///
+/// # Errors
+/// [`DecodeError`], as [`decode`].
+pub fn decode_range(dtype: Dtype, bytes: &[u8], skip: usize, count: usize) -> Result<Weights, DecodeError> {
+    let mut weights = decode(dtype, bytes)?;
+    weights.slice(skip, count);
+    Ok(weights)
 }
 
 /// Decodes whole blocks of a tensor's bytes to f32, rounding the weights of wider types, into a place
@@ -255,6 +300,26 @@ mod tests {
         assert_eq!(one.atomic_value(1).as_bytes(), [0x80, 0, 0, 0]);
         assert_eq!(Weights::I64(vec![-2]).atomic_value(0).as_bytes(), (-2i64).to_be_bytes());
         assert_eq!(Weights::F64(vec![0.1]).atomic_value(0).as_bytes(), 0.1f64.to_be_bytes());
+    }
+
+    #[test]
+    fn all_kinds_of_weights_become_f64() {
+        assert_eq!(Weights::F32(vec![0.1]).into_f64(), [f64::from(0.1f32)]);
+        assert_eq!(Weights::F64(vec![0.1]).into_f64(), [0.1]);
+        assert_eq!(Weights::I64(vec![i64::MIN]).into_f64(), [-(2f64.powi(63))]);
+        assert_eq!(Weights::U64(vec![u64::MAX]).into_f64(), [2f64.powi(64)]);
+    }
+
+    #[test]
+    fn a_range_is_cut_out_of_its_blocks() {
+        let bytes: Vec<u8> = (0..80).collect();
+        let whole = decode(Dtype::Q4_1, &bytes).unwrap().into_f32();
+        for (from, count) in [(0, 128), (31, 2), (64, 32), (127, 1), (5, 0)] {
+            let (range, skip) = Dtype::Q4_1.blocks_holding(from, count);
+            let blocks = &bytes[range.offset as usize..range.end() as usize];
+            let found = decode_range(Dtype::Q4_1, blocks, skip, count as usize).unwrap().into_f32();
+            assert_eq!(found, whole[from as usize..][..count as usize], "{from}, {count}");
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ SELECT s AS statement, test.error('SELECT atomizer.' || s) FROM unnest(ARRAY[
     'reconstruct_from_svd(ARRAY[''Infinity'']::real[], ARRAY[10]::real[], ARRAY[1]::real[], 1, 1)',
     'reconstruct_from_svd(test.f32(1), ''\x00'', test.f32(1), 1, 1)']) s;
 
--- A model: a matrix of 2048 x 2048, all of whose rows are among 64; a copy of it in another shape; a convolution; and what is no matrix.
+-- A model: a matrix of 2048 x 2048, all of whose rows are among 64; a copy of it in another shape; a convolution; and what is not a matrix.
 CREATE FUNCTION pg_temp.model(tensors text[], VARIADIC data bytea[]) RETURNS bytea LANGUAGE sql AS $$
     SELECT test.safetensors('{' || string_agg(format('"%s":{%s,"data_offsets":[%s,%s]}', split_part(t, '|', 1), split_part(t, '|', 2), e - length(d), e), ',' ORDER BY n) || '}',
                             string_agg(d, ''::bytea ORDER BY n))

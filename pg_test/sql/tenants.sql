@@ -254,7 +254,7 @@ SELECT regress_evil.now();
 RESET ROLE;
 SELECT name, run_as FROM regress_evil.run WHERE run_as <> 'regress_bob' OR name = 'now() RETURNS timestamptz' GROUP BY 1, 2 ORDER BY 1, 2;
 
--- One who is no member any more has nothing.
+-- One who is not a member any more has nothing.
 SELECT remove_tenant_member('acme', 'regress_ann'), remove_tenant_member('acme', 'regress_ann');
 SET ROLE regress_ann;
 SELECT count(*) FROM model;

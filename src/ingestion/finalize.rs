@@ -7,9 +7,8 @@ use crate::errors::raise;
 use crate::heap::{ColumnType, Table, bytea};
 use crate::owner;
 use crate::store;
-use atomizer_core::dtype::Dtype;
 use atomizer_core::hash::Hash;
-use atomizer_core::ingest::VerifyPass;
+use atomizer_core::ingest::{Verified, VerifyPass};
 use atomizer_core::segment::SegmentSlice;
 use atomizer_core::weight_counts::{WeightAtomPolicy, WeightCounts, WeightReference, weight_references};
 use pgrx::enum_helper::lookup_enum_by_label;
@@ -62,9 +61,9 @@ pub fn finalize(job: &Job) {
             );
         }
     }
-    let (chosen, counts, zeros) = pass.finish();
-    add_references(&counts, 1);
-    publish(job, &model, &chosen, &zeros);
+    let verified = pass.finish();
+    add_references(&verified.counts, 1);
+    publish(job, &model, verified);
 }
 
 /// Adds occurrences to weight atoms, `sign` times: 1 when a model comes, −1 when it goes.
@@ -135,18 +134,10 @@ fn insert_weights<'a>(mut weights: impl Iterator<Item = &'a WeightReference>) {
     table.close();
 }
 
-fn publish(job: &Job, model: &StoredModel, chosen: &[Dtype], zeros: &[u64]) {
-    let names: Vec<&str> = chosen.iter().map(|dtype| dtype.name()).collect();
+fn publish(job: &Job, model: &StoredModel, verified: Verified) {
+    let Verified { weight_atom_dtypes, sparsity, .. } = verified;
+    let names: Vec<&str> = weight_atom_dtypes.iter().map(|dtype| dtype.name()).collect();
     let ids: Vec<i64> = model.tensors.iter().map(|tensor| tensor.tensor_atom_id).collect();
-    let sparsity: Vec<Option<f64>> = model
-        .tensors
-        .iter()
-        .zip(zeros)
-        .map(|(tensor, zeros)| {
-            let known = tensor.dtype.is_decodable() && tensor.weight_count > 0;
-            known.then(|| *zeros as f64 / tensor.weight_count as f64)
-        })
-        .collect();
     owner::run(|client| {
         owner::execute(
             client,
@@ -182,7 +173,7 @@ pub fn weight_counts(model: &StoredModel) -> WeightCounts {
         |slices, encoded| pass.add(slices, encoded),
         |_, counts| all.extend(counts),
     );
-    all.extend(pass.finish().1);
+    all.extend(pass.finish().counts);
     all
 }
 

@@ -45,12 +45,12 @@ const TYPES: [&str; 16] = [
     "TIN",
 ];
 
-/// Why a geometry is no point that can be used.
+/// Why a geometry is not a point that can be used.
 #[derive(Debug, PartialEq)]
 enum GeometryError {
     /// Not a point, but this type.
     NotAPoint(u32),
-    /// Bytes that are no geometry.
+    /// Bytes that are not a geometry.
     Malformed(usize),
 }
 
@@ -67,7 +67,7 @@ impl Raise for GeometryError {
             ),
             Self::Malformed(length) => raise(
                 PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
-                format!("{length} bytes are no geometry that is known here"),
+                format!("{length} bytes are not a geometry that is known here"),
                 "",
             ),
         }

@@ -73,10 +73,18 @@ pub struct Candidate {
     pub tensor_atom_id: i64,
     pub model_id: i64,
     pub layer_name: String,
+    /// Which row, or [`WHOLE`].
     pub row_no: i64,
     pub dtype: Dtype,
     pub byte_length: i64,
     pub content_hash: Hash,
+}
+
+impl Candidate {
+    /// What comes first of candidates that are equally near.
+    pub fn key(&self) -> (i64, i64) {
+        (self.tensor_atom_id, self.row_no)
+    }
 }
 
 fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {

@@ -42,7 +42,7 @@ fn project_bytes(vector: &[u8], method: default!(&str, "'landmark'"), seed: defa
     if !rest.is_empty() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("{} bytes are no whole number of components of 4 bytes", vector.len()),
+            format!("{} bytes are not a whole number of components of 4 bytes", vector.len()),
             "A vector as bytea is its components as 32-bit floats, little-endian, one after the other.",
         );
     }

@@ -2,7 +2,6 @@
 
 use super::curves::default_grid;
 use super::geometry::PointZ;
-use super::similar::RowLayout;
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, raise};
 use crate::heap::{ColumnType, Table, bytea};
@@ -10,6 +9,7 @@ use crate::{owner, tensors};
 use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
 use atomizer_core::projection::{DEFAULT_SEED, Projection};
+use atomizer_core::rows::RowLayout;
 use atomizer_core::sketch::{DIMENSION, Sketch};
 use pgrx::enum_helper::lookup_enum_by_label;
 use pgrx::prelude::*;
@@ -100,7 +100,7 @@ impl Step {
     /// Places a tensor, or its rows, unless another tensor of the same content was placed before.
     /// False when there is more to do, in the next step.
     fn place(&mut self, tensor: &StoredTensor, granularity: Granularity, until: Instant) -> bool {
-        let layout = RowLayout::for_tensor(tensor);
+        let layout = RowLayout::for_tensor(&tensor.shape, tensor.dtype);
         let end = match (granularity, &layout) {
             (Granularity::Tensor, _) => 0,
             (Granularity::Row, Some(layout)) => layout.rows as i64,
@@ -140,27 +140,24 @@ impl Step {
     fn place_rows(&mut self, tensor: &StoredTensor, layout: &RowLayout, from: u64, until: Instant) -> bool {
         let projection = Projection::cached(DEFAULT_SEED, layout.width as usize).or_raise();
         let piece_rows = (PIECE_WEIGHTS / layout.width).max(1);
-        let (mut first, mut points) = (from, Vec::new());
+        let mut first = from;
         while first < layout.rows {
             pgrx::check_for_interrupts!();
             let count = piece_rows.min(layout.rows - first);
             let weights = tensors::read_weights(tensor, first * layout.width, count * layout.width);
             let weights = weights.into_f32();
-            if projection.place_all(&weights, &mut points).is_ok() {
-                let rows = (first as i64..).zip(points.iter().copied());
-                self.insert(tensor, &mut { rows });
-            } else {
-                // A row that is not finite has no direction, and the others have their points.
-                let rows = weights.chunks_exact(layout.width as usize).map(|row| projection.place(row).ok());
-                let placed: Vec<(i64, [f64; 3])> =
-                    (first as i64..).zip(rows).filter_map(|(row_no, point)| Some((row_no, point?))).collect();
+            let placed = projection.place_finite(&weights).or_raise();
+            let left_out = count - placed.len() as u64;
+            if left_out > 0 {
                 self.notices.push(format!(
-                    "{} rows of tensor \"{}\" are left out: they hold NaN or infinities",
-                    count - placed.len() as u64,
+                    "{left_out} rows of tensor \"{}\" are left out: they hold NaN or infinities",
                     tensor.layer_name
                 ));
-                self.insert(tensor, &mut placed.into_iter());
             }
+            self.insert(
+                tensor,
+                &mut placed.into_iter().map(|(row, point)| (first as i64 + row as i64, point)),
+            );
             first += count;
             if Instant::now() >= until && first < layout.rows {
                 self.weights_of_last = first * layout.width;

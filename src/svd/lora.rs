@@ -1,25 +1,22 @@
 //! Low-rank adapters of the difference between two stored tensors, or two models.
 
-use super::{Progress, components, layer_sides, matrix_of, rank_of, values_of};
+use super::{Progress, components, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
 use crate::sql_types::SqlArray;
 use crate::threads;
-use atomizer_core::hash::Hash;
 use atomizer_core::svd::SvdError;
-use atomizer_core::svd::lora::{
-    self, Adapter, AdapterModule, Lora, LoraError, has_conv1d, is_conv1d, module_of,
-};
+use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, LoraError, adapter_bytes};
+use atomizer_core::svd::{ModelTensor, Pairing, pair_tensors};
 use pgrx::prelude::*;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Names that peft looks for in an adapter's directory.
 const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_config.json"];
 /// Bytes handed to a large object at a time.
 const PIECE_BYTES: usize = 1 << 20;
-/// Names shown of the tensors that are no part of an adapter.
+/// Names shown of the tensors that are not part of an adapter.
 const MAX_NAMES: usize = 5;
 
 /// Factors of a difference.
@@ -64,9 +61,17 @@ fn extract_lora(
     TableIterator::once((a, b, lora.rank as i32, lora.explained_variance, lora.relative_error))
 }
 
-/// The layer whose adapter a tensor's difference becomes: linear layers and convolutions.
-fn adapted(tensor: &StoredTensor) -> Option<&str> {
-    module_of(&tensor.layer_name, &tensor.shape).filter(|_| layer_sides(tensor).is_ok())
+/// Tensors as they are paired.
+fn model_tensors(tensors: &[StoredTensor]) -> Vec<ModelTensor<'_>> {
+    tensors
+        .iter()
+        .map(|tensor| ModelTensor {
+            name: &tensor.layer_name,
+            shape: &tensor.shape,
+            dtype: tensor.dtype,
+            hash: tensor.content_hash,
+        })
+        .collect()
 }
 
 #[allow(clippy::type_complexity)]
@@ -95,43 +100,17 @@ fn extract_lora_model(
     let rank = rank_of(rank);
     let targets = path.map(|path| targets(path, overwrite));
     let (base, tuned) = (access::complete_model(base_model_id), access::complete_model(tuned_model_id));
-    let in_base: HashMap<&str, &StoredTensor> =
-        base.tensors.iter().map(|tensor| (tensor.layer_name.as_str(), tensor)).collect();
-
-    let conv1d = has_conv1d(tuned.tensors.iter().map(|t| (t.layer_name.as_str(), &t.shape[..])));
-    let base_of = |tuned: &StoredTensor| {
-        in_base.get(tuned.layer_name.as_str()).filter(|base| base.shape == tuned.shape).copied()
-    };
-    // Tensors that are one in both models are tied: with an adapter, they no longer would be.
-    let mut tied: HashMap<(Hash, Hash), usize> = HashMap::new();
-    for tuned in &tuned.tensors {
-        if let Some(base) = base_of(tuned) {
-            *tied.entry((base.content_hash, tuned.content_hash)).or_default() += 1;
-        }
-    }
-    let is_tied =
-        |base: &StoredTensor, tuned: &StoredTensor| tied[&(base.content_hash, tuned.content_hash)] > 1;
-    let (mut equal, mut others, mut pairs) = (0, Vec::new(), Vec::new());
-    for tuned in &tuned.tensors {
-        match (base_of(tuned), adapted(tuned)) {
-            (Some(base), _) if base.content_hash == tuned.content_hash && base.dtype == tuned.dtype => {
-                equal += 1
-            }
-            (Some(base), Some(module)) if layer_sides(base).is_ok() && !is_tied(base, tuned) => {
-                pairs.push((base, tuned, module));
-            }
-            _ => others.push(tuned.layer_name.as_str()),
-        }
-    }
+    let (base_tensors, tuned_tensors) = (model_tensors(&base.tensors), model_tensors(&tuned.tensors));
+    let Pairing { pairs, mut equal, others } = pair_tensors(&base_tensors, &tuned_tensors);
     tell_others(&others);
 
     let (mut modules, mut left_out, mut progress) = (Vec::new(), 0, Progress::new());
-    for (index, (base, tuned, module)) in pairs.iter().enumerate() {
+    for (index, pair) in pairs.iter().enumerate() {
         pgrx::check_for_interrupts!();
         progress.tell(|| format!("{index} of {} tensors that differ decomposed", pairs.len()));
-        let tuned_values = matrix_of(tuned);
-        let made =
-            factor(&values_of(base), &tuned_values.values, tuned_values.rows, tuned_values.columns, rank);
+        let tuned = &tuned.tensors[pair.tuned];
+        let (base_values, tuned_values) = (values_of(&base.tensors[pair.base]), matrix_of(tuned));
+        let made = factor(&base_values, &tuned_values.values, tuned_values.rows, tuned_values.columns, rank);
         let lora = match made {
             Ok(lora) => lora,
             Err(error @ LoraError::Svd(SvdError::NotFinite { .. } | SvdError::TooLarge(_))) => {
@@ -141,16 +120,14 @@ fn extract_lora_model(
             }
             Err(error) => error.raise(),
         };
-        // Other bytes, yet the same numbers: another data type, or another zero.
-        if lora.b.iter().all(|value| *value == 0.0) {
+        if lora.is_zero() {
             equal += 1;
             continue;
         }
-        let is_conv1d = conv1d && is_conv1d(module);
         modules.push(AdapterModule {
-            module: (*module).to_owned(),
+            module: pair.module.to_owned(),
             shape: tuned.shape.clone(),
-            is_conv1d,
+            is_conv1d: pair.is_conv1d,
             lora,
         });
     }
@@ -165,13 +142,7 @@ fn extract_lora_model(
         );
     }
     let count = modules.len();
-    // The file, and what it is composed of, filled up to one rank.
-    let max = modules.iter().map(|module| module.lora.rank).max().unwrap_or(0);
-    let values = modules.iter().map(|module| {
-        let Lora { a, b, rank, .. } = &module.lora;
-        (a.len() + b.len()) / rank * max
-    });
-    check_memory(12 * values.sum::<usize>() as u64);
+    check_memory(adapter_bytes(&modules));
     let adapter = lora::write_adapter(modules, Some(&base.model_name)).or_raise();
     let oid = match targets {
         Some(targets) => {
@@ -180,7 +151,7 @@ fn extract_lora_model(
         }
         None => Some(make_large_object(|piece| adapter.model.chunks(PIECE_BYTES).for_each(piece))),
     };
-    TableIterator::once((oid, adapter.config, count as i32, equal, left_out + others.len() as i32))
+    TableIterator::once((oid, adapter.config, count as i32, equal as i32, left_out + others.len() as i32))
 }
 
 /// The files of an adapter in a directory that the caller may write to.
@@ -190,7 +161,7 @@ fn targets(path: &str, overwrite: bool) -> [PathBuf; 2] {
     if !directory.is_dir() {
         raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
-            format!("\"{path}\" is no directory"),
+            format!("\"{path}\" is not a directory"),
             "Give an existing directory on the database server: two files are written to it.",
         );
     }

@@ -95,7 +95,7 @@ fn model_spectral_measures(
     ),
 > {
     threads::start();
-    // Vectors, scalars and integers are no layers' matrices: that is nothing to tell about each.
+    // Vectors, scalars and integers are not layers' matrices: that is nothing to tell about each.
     let mut tensors = access::complete_model(model_id).tensors;
     tensors.retain(|tensor| tensor.weight_count >= min_parameters && layer_sides(tensor).is_ok());
     let (mut progress, total) = (Progress::new(), tensors.len());

@@ -8,12 +8,10 @@ mod measures;
 
 use crate::access::StoredTensor;
 use crate::errors::{OrRaise, check_memory, raise};
-
 use crate::tensors::for_each_weights;
 use crate::threads;
-use atomizer_core::dtype::Class;
 use atomizer_core::matrix_memory::MatrixMemory;
-use atomizer_core::svd::{self, Svd, SvdError};
+use atomizer_core::svd::{self, Svd, SvdError, components, matrix_sides};
 use pgrx::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -24,25 +22,14 @@ struct Matrix {
     columns: usize,
 }
 
-/// How a tensor is read as a matrix, or why it is none.
+/// As [`matrix_sides`], of a stored tensor.
 fn sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
-    if !tensor.dtype.is_decodable() {
-        return Err(format!("weights of type {} cannot be decoded", tensor.dtype.name()));
-    }
-    svd::matrix_shape(&tensor.shape)
-        .ok_or_else(|| format!("a tensor of shape {:?} is no matrix", tensor.shape))
+    matrix_sides(tensor.dtype, &tensor.shape).map_err(|why| why.to_string())
 }
 
-/// As [`sides`], for those that hold a layer's weights: two axes or more, and no integers.
+/// As [`svd::layer_sides`], of a stored tensor.
 fn layer_sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
-    let sides = sides(tensor)?;
-    if tensor.dtype.info().class == Class::Integer {
-        return Err(format!("weights of type {} are no floating-point numbers", tensor.dtype.name()));
-    }
-    if tensor.shape.len() < 2 {
-        return Err(format!("a tensor of shape {:?} is no matrix", tensor.shape));
-    }
-    Ok(sides)
+    svd::layer_sides(tensor.dtype, &tensor.shape).map_err(|why| why.to_string())
 }
 
 /// Reads all weights of a tensor.
@@ -81,11 +68,6 @@ fn matrix_of(tensor: &StoredTensor) -> Matrix {
 fn decompose(values: &[f32], rows: usize, columns: usize, rank: usize) -> Result<Svd, SvdError> {
     check_memory(4 * components(rows, columns, rank.min(rows).min(columns)));
     threads::cancellable(|cancel| svd::decompose(values, rows, columns, rank, cancel))
-}
-
-/// Number of values that a decomposition takes.
-fn components(rows: usize, columns: usize, rank: usize) -> u64 {
-    (rows as u64 + columns as u64 + 1).saturating_mul(rank as u64)
 }
 
 /// A rank that a caller gives.
@@ -128,7 +110,7 @@ fn words<'a>(bytes: &'a [u8], what: &str) -> &'a [[u8; 4]] {
     if !rest.is_empty() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
-            format!("{what} has {} bytes, which are no whole number of 4-byte floats", bytes.len()),
+            format!("{what} has {} bytes, which are not a whole number of 4-byte floats", bytes.len()),
             "The bytes are those of little-endian 32-bit floats, row by row.",
         );
     }

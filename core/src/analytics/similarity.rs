@@ -15,6 +15,17 @@ pub enum Metric {
     Euclidean,
 }
 
+impl Metric {
+    /// The metric of a name, whatever its case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            _ if name.eq_ignore_ascii_case("cosine") => Some(Self::Cosine),
+            _ if name.eq_ignore_ascii_case("euclidean") => Some(Self::Euclidean),
+            _ => None,
+        }
+    }
+}
+
 /// Vectors of different dimensions have no distance.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("vectors of dimension {0} and {1} can't be compared")]
@@ -51,7 +62,7 @@ impl Query {
             }
             Metric::Euclidean => {
                 let [squares] = sums(&self.vector, other, |a, b| [(a - b) * (a - b)]);
-                // The difference with an infinity is one; that is no distance to rank by.
+                // The difference with an infinity is one; that is not a distance to rank by.
                 if squares.is_finite() { squares.sqrt() } else { f64::NAN }
             }
         })
@@ -59,13 +70,14 @@ impl Query {
 }
 
 /// The dot product of two vectors of the same dimension; of longer ones the rest is left out.
-pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     let [sum] = sums(a, b, |a, b| [a * b]);
     sum
 }
 
+/// Sums of terms over the components of two vectors.
 #[inline(always)]
-fn sums<const N: usize>(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
+pub(super) fn sums<const N: usize>(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
     let mut sums = [[0.0; LANES]; N];
     let mut add = |a: &[f32; LANES], b: &[f32; LANES]| {
         for lane in 0..LANES {

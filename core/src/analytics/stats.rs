@@ -1,5 +1,7 @@
 //! Summary statistics, gathered piece by piece.
 
+use crate::weights::{Weights, with_f64s};
+
 /// Summary of a tensor's weights. NaN and infinities are counted, and left out of all else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stats {
@@ -12,9 +14,9 @@ pub struct Stats {
     /// Weights equal to zero, of either sign.
     pub zero_count: u64,
     /// Least finite weight; +∞ when there is none.
-    pub min: f64,
+    min: f64,
     /// Greatest finite weight; −∞ when there is none.
-    pub max: f64,
+    max: f64,
     mean: f64,
     /// Sum of squared distances from the mean.
     squares: f64,
@@ -36,6 +38,11 @@ impl Default for Stats {
 }
 
 impl Stats {
+    /// Adds the decoded weights of a piece of a tensor.
+    pub fn add_weights(&mut self, weights: &Weights) {
+        with_f64s!(weights, values => self.add(values))
+    }
+
     /// Adds a piece of a tensor. Sums of a piece are taken about its own first finite weight, so
     /// nothing cancels; pieces are joined by Chan's formula.
     pub fn add(&mut self, values: impl Iterator<Item = f64> + Clone) {
@@ -93,6 +100,11 @@ impl Stats {
         self.max = self.max.max(other.max);
     }
 
+    /// Least and greatest finite weight.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        (self.finite_count() > 0).then_some((self.min, self.max))
+    }
+
     /// Number of finite weights.
     pub fn finite_count(&self) -> u64 {
         self.count - self.nan_count - self.inf_count
@@ -136,9 +148,20 @@ mod tests {
     fn special_values_are_counted_and_left_out() {
         let mut stats = Stats::default();
         stats.add([f64::NAN, f64::INFINITY].into_iter());
-        assert_eq!((stats.mean(), stats.sparsity()), (None, Some(0.0)));
+        assert_eq!((stats.mean(), stats.sparsity(), stats.range()), (None, Some(0.0), None));
         stats.add([2.0, f64::NEG_INFINITY, -0.0, f64::NAN, 4.0].into_iter());
         assert_eq!((stats.count, stats.nan_count, stats.inf_count, stats.zero_count), (7, 2, 2, 1));
-        assert_eq!((stats.min, stats.max, stats.mean()), (0.0, 4.0, Some(2.0)));
+        assert_eq!((stats.range(), stats.mean()), (Some((0.0, 4.0)), Some(2.0)));
+    }
+
+    #[test]
+    fn weights_of_every_kind_are_summed_up() {
+        let mut stats = Stats::default();
+        stats.add_weights(&Weights::F32(vec![-1.5, 0.0]));
+        stats.add_weights(&Weights::F64(vec![1e300]));
+        stats.add_weights(&Weights::I64(vec![i64::MIN]));
+        stats.add_weights(&Weights::U64(vec![u64::MAX]));
+        assert_eq!((stats.count, stats.zero_count), (5, 1));
+        assert_eq!(stats.range(), Some((-(2f64.powi(63)), 1e300)));
     }
 }

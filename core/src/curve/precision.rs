@@ -34,7 +34,7 @@ pub enum CurveError {
     #[error("coordinate {} of the point is NaN", char::from(b"xyz"[*.0]))]
     NotANumber(usize),
     /// Bounds that enclose nothing, or nothing finite.
-    #[error("bounds from {low:?} to {high:?} on axis {} are no finite interval", char::from(b"xyz"[*.axis]))]
+    #[error("bounds from {low:?} to {high:?} on axis {} are not a finite interval", char::from(b"xyz"[*.axis]))]
     Bounds {
         /// 0 for x, 1 for y, 2 for z.
         axis: usize,

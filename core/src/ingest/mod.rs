@@ -12,4 +12,4 @@ pub use digests::{
     ContentKind, ContentReference, FileDigests, ModelDigests, content_digest, content_references,
     file_digests, model_digests,
 };
-pub use verify::VerifyPass;
+pub use verify::{Verified, VerifyPass};

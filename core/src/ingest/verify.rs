@@ -10,7 +10,7 @@ use crate::weight_counts::{BlockCarry, DistinctWeightCounter, WeightAtomPolicy, 
 /// Verifies the stored bytes of a model, and counts its weights on the way.
 pub struct VerifyPass {
     counter: DistinctWeightCounter,
-    dtypes: Vec<Dtype>,
+    tensors: Vec<(Dtype, u64)>,
     carries: Vec<BlockCarry>,
     file: Hasher,
     /// Decoded segments; kept for their memory.
@@ -23,7 +23,7 @@ impl VerifyPass {
         Self {
             counter: DistinctWeightCounter::new(policy, tensors.clone()),
             carries: tensors.clone().map(|_| BlockCarry::default()).collect(),
-            dtypes: tensors.map(|(dtype, _)| dtype).collect(),
+            tensors: tensors.collect(),
             file: Hasher::default(),
             segments: Vec::new(),
         }
@@ -39,7 +39,7 @@ impl VerifyPass {
         slices: &[SegmentSlice],
         encoded: &[Vec<u8>],
     ) -> Result<WeightCounts, (usize, SegmentError)> {
-        let Self { counter, dtypes, carries, file, segments } = self;
+        let Self { counter, tensors, carries, file, segments } = self;
         segment::decode_all(encoded, segments)?;
         let bytes =
             || slices.iter().zip(&*segments).map(|(slice, segment)| (slice.tensor, slice.bytes(segment)));
@@ -51,7 +51,7 @@ impl VerifyPass {
                     if let Some(index) = tensor {
                         // Types without a decoder are passed over, and only whole blocks are counted.
                         counts.extend(
-                            counter.add(dtypes[index], &mut carries[index], bytes).unwrap_or_default(),
+                            counter.add(tensors[index].0, &mut carries[index], bytes).unwrap_or_default(),
                         );
                     }
                 }
@@ -66,11 +66,76 @@ impl VerifyPass {
         std::mem::take(&mut self.file).finish()
     }
 
-    /// The data types whose weights become atoms, all counts not yet flushed, and the number of
-    /// zeros in each tensor.
-    pub fn finish(self) -> (Vec<Dtype>, WeightCounts, Vec<u64>) {
-        let Self { counter, carries, .. } = self;
-        let ((chosen, counts), ()) = parallel::run_on_pool_while(|| counter.finish(), || ());
-        (chosen, counts, carries.into_iter().map(|carry| carry.zeros).collect())
+    /// What was found in all of the model's bytes.
+    pub fn finish(self) -> Verified {
+        let Self { counter, tensors, carries, .. } = self;
+        let ((weight_atom_dtypes, counts), ()) = parallel::run_on_pool_while(|| counter.finish(), || ());
+        let share = |((dtype, count), carry): (&(Dtype, u64), &BlockCarry)| {
+            (dtype.is_decodable() && *count > 0).then(|| carry.zeros as f64 / *count as f64)
+        };
+        let sparsity = tensors.iter().zip(&carries).map(share).collect();
+        Verified { weight_atom_dtypes, counts, sparsity }
+    }
+}
+
+/// What [`VerifyPass`] found in a model.
+#[derive(Debug)]
+pub struct Verified {
+    /// The data types whose weights become atoms.
+    pub weight_atom_dtypes: Vec<Dtype>,
+    /// All counts not yet flushed.
+    pub counts: WeightCounts,
+    /// Share of zeros in each tensor, from 0 to 1; none where weights are not decoded or there are none.
+    pub sparsity: Vec<Option<f64>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::byte_range::ByteRange;
+    use crate::hash::sha256;
+    use crate::segment::{Encoder, slices};
+
+    /// Goes through tensors of one segment each, as one file.
+    fn verify(tensors: &[(Dtype, &[u8])]) -> (Hash, Verified) {
+        let count = |(dtype, bytes): &(Dtype, &[u8])| {
+            let row = dtype.info();
+            (*dtype, bytes.len() as u64 / u64::from(row.block_bytes) * u64::from(row.block_weights))
+        };
+        let mut pass = VerifyPass::new(WeightAtomPolicy::All, tensors.iter().map(count));
+        for (index, (_, bytes)) in tensors.iter().enumerate() {
+            let range = ByteRange::new(0, bytes.len() as u64);
+            let slices: Vec<SegmentSlice> = slices(sha256(bytes), range, Some(index)).collect();
+            let mut encoded = vec![Vec::new(); slices.len()];
+            encoded.iter_mut().for_each(|out| Encoder::default().encode(bytes, 1, out));
+            let flushed = parallel::run_on_pool_while(|| pass.add(&slices, &encoded), || ()).0.unwrap();
+            assert!(flushed.is_empty());
+        }
+        (pass.finish_file(), pass.finish())
+    }
+
+    #[test]
+    fn sparsity_is_the_share_of_zeros() {
+        let floats: Vec<u8> = [0.0f32, 1.5, -0.0, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let (hash, found) = verify(&[
+            (Dtype::F32, &floats),
+            (Dtype::I8, &[0, 1, 2]),
+            (Dtype::F32, &[]),
+            (Dtype::F4, &[0; 8]),
+        ]);
+        assert_eq!(found.sparsity, [Some(0.5), Some(1.0 / 3.0), None, None]);
+        assert_eq!(found.weight_atom_dtypes, [Dtype::F32, Dtype::I8]);
+        let mut whole = floats;
+        whole.extend([0, 1, 2]);
+        whole.extend([0; 8]);
+        assert_eq!(hash, sha256(&whole));
+    }
+
+    #[test]
+    fn a_damaged_segment_is_named() {
+        let slices: Vec<SegmentSlice> = slices(sha256(b"x"), ByteRange::new(0, 1), None).collect();
+        let mut pass = VerifyPass::new(WeightAtomPolicy::All, std::iter::empty());
+        let (index, _) = pass.add(&slices, &[vec![0xff; 3]]).unwrap_err();
+        assert_eq!(index, 0);
     }
 }

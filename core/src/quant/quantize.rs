@@ -26,7 +26,7 @@ pub enum QuantizeError {
     #[error("weights cannot be quantized to type {}", .0.name())]
     Unsupported(Dtype),
     /// The weights do not fill whole blocks.
-    #[error("{count} weights fill no whole number of {} blocks of {}", .dtype.name(), .dtype.info().block_weights)]
+    #[error("{count} weights do not fill a whole number of {} blocks of {}", .dtype.name(), .dtype.info().block_weights)]
     PartialBlock {
         /// The type.
         dtype: Dtype,
@@ -34,7 +34,7 @@ pub enum QuantizeError {
         count: usize,
     },
     /// A row of no weights, or a last row that is not full.
-    #[error("{count} weights are no whole number of rows of {columns}")]
+    #[error("{count} weights are not a whole number of rows of {columns}")]
     PartialRow {
         /// Weights of a row.
         columns: usize,
@@ -353,7 +353,7 @@ mod tests {
     fn what_cannot_be_quantized_is_said() {
         let words = |result: Result<Vec<u8>, QuantizeError>| result.unwrap_err().to_string();
         assert_eq!(words(quantize(Dtype::Q8_K, &[0.0; 256])), "weights cannot be quantized to type Q8_K");
-        let partial = "33 weights fill no whole number of Q8_0 blocks of 32";
+        let partial = "33 weights do not fill a whole number of Q8_0 blocks of 32";
         assert_eq!(words(quantize(Dtype::Q8_0, &[0.0; 33])), partial);
         let mut weights = [0.0; 64];
         weights[40] = f32::NEG_INFINITY;

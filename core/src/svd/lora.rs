@@ -1,7 +1,8 @@
 //! Low-rank adapters: the difference of a fine-tuned model from its base, in the files that peft reads.
 
+use super::decompose;
 use super::error::{SvdError, reserved};
-use super::{decompose, matrix_shape};
+use super::sides::matrix_shape;
 use safetensors::{Dtype, View};
 use serde_json::json;
 use std::borrow::Cow;
@@ -63,6 +64,14 @@ pub struct Lora {
     pub explained_variance: f64,
     /// ‖tuned − base − B·A‖ ÷ ‖tuned − base‖ in the Frobenius norm.
     pub relative_error: f64,
+}
+
+impl Lora {
+    /// True where there is no difference: other bytes, yet the same numbers, of another data type or with
+    /// another zero.
+    pub fn is_zero(&self) -> bool {
+        self.b.iter().all(|value| *value == 0.0)
+    }
 }
 
 /// Factors the difference of two tensors, read as outputs × inputs.
@@ -226,6 +235,16 @@ pub fn write_adapter(
     });
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     Ok(Adapter { model: safetensors::serialize(tensors, Some(metadata))?, config: format!("{config:#}\n") })
+}
+
+/// Bytes that [`write_adapter`] takes at most: the file, and what it is composed of, filled up to one rank.
+pub fn adapter_bytes(modules: &[AdapterModule]) -> u64 {
+    let r = modules.iter().map(|module| module.lora.rank).max().unwrap_or(0);
+    let values = modules.iter().map(|module| {
+        let Lora { a, b, rank, .. } = &module.lora;
+        ((a.len() + b.len()) / rank.max(&1) * r) as u64
+    });
+    values.sum::<u64>().saturating_mul(3 * size_of::<f32>() as u64)
 }
 
 /// Rows of `from` columns with zeros up to `to` columns.

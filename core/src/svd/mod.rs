@@ -15,11 +15,13 @@ mod goal;
 mod golub_kahan;
 mod lanczos;
 pub mod lora;
+mod lora_pairs;
 mod measures;
 mod norms;
 mod power_law;
 mod product;
 mod random;
+mod sides;
 mod symmetric;
 #[cfg(test)]
 mod tests;
@@ -27,8 +29,10 @@ mod tridiagonal;
 mod truncated;
 
 pub use error::SvdError;
+pub use lora_pairs::{LayerPair, ModelTensor, Pairing, pair_tensors};
 pub use measures::{cumulative_energy, effective_rank, rank_for_energy, spectral_norm, stable_rank};
 pub use power_law::{PowerLaw, power_law};
+pub use sides::{NotAMatrix, components, layer_sides, matrix_shape, matrix_sides};
 
 use basis::Basis;
 use dense::combine;
@@ -264,18 +268,4 @@ pub fn spectrum(
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>, SvdError> {
     exact::values(check(matrix, rows, columns)?.0, cancel)
-}
-
-/// How a tensor is read as a matrix: its first axis by all others. A convolution's weights (out, in,
-/// height, width) become out × (in · height · width), the product that the convolution is; a vector
-/// is one row. None for scalars, tensors without weights, and sizes beyond the machine's.
-pub fn matrix_shape(shape: &[u64]) -> Option<(usize, usize)> {
-    let (rows, columns) = match shape {
-        [] => return None,
-        [columns] => (1, *columns),
-        [rows, rest @ ..] => (*rows, rest.iter().try_fold(1u64, |a, b| a.checked_mul(*b))?),
-    };
-    let size = rows.checked_mul(columns)?;
-    (size > 0).then_some(())?;
-    Some((rows.try_into().ok()?, columns.try_into().ok()?))
 }

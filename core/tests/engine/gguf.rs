@@ -94,7 +94,7 @@ fn a_summary_counts_what_it_does_not_show() {
     assert_eq!(format!("{:?}", summary.tensors), format!("{:?}", full.tensors));
     for (key, count) in [("words", 40), ("scores", 50), ("texts", 17)] {
         let (Value::Array(all), Value::Array(some)) = (find(&full, key), find(&summary, key)) else {
-            panic!("{key} is no array");
+            panic!("{key} is not an array");
         };
         assert_eq!((all.count, some.count), (count, count), "{key}");
         assert!(!some.head.is_empty() && (some.head.len() as u64) < count, "{key}");
@@ -474,7 +474,7 @@ proptest! {
         let mut expected = Vec::new();
         for (i, (dims, row)) in shapes.into_iter().enumerate() {
             let (id, name, weights, bytes) = GGML_TYPES[row];
-            // A scalar is one weight, which is no whole block.
+            // A scalar is one weight, which is not a whole block.
             let mut dims = if dims.is_empty() && weights > 1 { vec![1] } else { dims };
             let blocks: u64 = dims.iter().product();
             if let Some(row) = dims.first_mut() {

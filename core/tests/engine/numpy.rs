@@ -54,7 +54,7 @@ fn bad_headers_are_refused() {
     let data = [0; 24];
     for (text, words) in [
         ("", "it ends early"),
-        ("{", "a key is no text"),
+        ("{", "a key is not text"),
         ("{}", "lacks descr"),
         ("()", "no dictionary"),
         ("{'descr': '<f4', 'fortran_order': False}", "lacks descr"),

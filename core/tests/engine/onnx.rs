@@ -76,7 +76,7 @@ fn lengths_and_counts_must_agree() {
     with(initializer("w", 1, &[2, 3], raw(23)), "takes 24 bytes, but raw_data has 23");
     with(initializer("w", 1, &[2], vec![]), "takes 2 numbers, but float_data has 0");
     with(initializer("w", 1, &[2], bytes(4, [0; 12])), "takes 2 numbers, but float_data has 3");
-    with(initializer("w", 1, &[2], bytes(4, [0; 7])), "no whole number of 4");
+    with(initializer("w", 1, &[2], bytes(4, [0; 7])), "not a whole number of 4");
     with(initializer("w", 1, &[2], int(4, 1)), "another type than its schema");
     with(initializer("w", 7, &[2], bytes(7, [1])), "takes 2 numbers, but int64_data has 1");
     with(initializer("w", 7, &[1], bytes(7, [1; 11])), "takes 1 numbers, but int64_data has 2 to 11");

@@ -397,7 +397,7 @@ proptest! {
     }
 }
 
-/// Any opcode may stand before the payload, and what is no pickle at all must not look safe.
+/// Any opcode may stand before the payload, and what is not a pickle at all must not look safe.
 #[test]
 fn nothing_hides_behind_the_first_opcodes() {
     let payload = b"cos\nsystem\n(S'id'\ntR.";

@@ -229,7 +229,7 @@ fn nested_and_broken_json() {
     }
     malformed(&file("{}\0", &[]), "not valid");
     accepted(&file("{}      \n", &[]));
-    // What does not start like an object is no safetensors file at all.
+    // What does not start like an object is not a safetensors file at all.
     for text in [" {}", "[]", "\u{feff}{}", "\0{}"] {
         assert_refused(open(&file(text, &[]), Detail::Summary), Kind::Unsupported, "no known model format");
     }

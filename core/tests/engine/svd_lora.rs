@@ -3,7 +3,8 @@
 
 use atomizer_core::svd::SvdError;
 use atomizer_core::svd::lora::{
-    AdapterModule, Lora, LoraError, extract_lora, has_conv1d, is_conv1d, module_of, write_adapter,
+    AdapterModule, Lora, LoraError, adapter_bytes, extract_lora, has_conv1d, is_conv1d, module_of,
+    write_adapter,
 };
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -180,4 +181,23 @@ fn layers_that_peft_adapts_are_known_by_name_and_shape() {
     let nano = [("h.0.attn.c_attn.weight", &[24u64, 8][..])];
     assert!(has_conv1d(gpt2.into_iter()) && !has_conv1d(nano.into_iter()));
     assert!(is_conv1d("h.0.mlp.c_fc") && !is_conv1d("lm_head"));
+}
+
+#[test]
+fn what_a_file_takes_is_known_before() {
+    let module = |name: &str, outputs, inputs, rank| AdapterModule {
+        module: name.into(),
+        shape: vec![outputs as u64, inputs as u64],
+        is_conv1d: false,
+        lora: lora(outputs, inputs, rank),
+    };
+    let modules = [module("a", 40, 30, 2), module("b", 20, 10, 5)];
+    // Filled up to rank 5: three times 4 bytes of (40 + 30 + 20 + 10) · 5.
+    assert_eq!(adapter_bytes(&modules), 3 * 4 * 100 * 5);
+    let file = write_adapter(modules.clone(), None).unwrap().model;
+    assert!((2000..4000).contains(&file.len()), "the factors and a header: {}", file.len());
+    assert_eq!(adapter_bytes(&[]), 0);
+    assert!(!modules[0].lora.is_zero());
+    let base = noise(40 * 30, 1);
+    assert!(extract_lora(&base, &base, 40, 30, 2, &GO_ON).unwrap().is_zero());
 }

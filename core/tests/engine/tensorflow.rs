@@ -130,7 +130,7 @@ fn what_no_graph_holds() {
     assert_refused(open(&unknown, Detail::Summary), Kind::Unsupported, "unknown data type 99");
     let twice = [constant("c", &[int(1, 1)]), constant("c", &[int(1, 1)])].concat();
     assert_refused(open(&twice, Detail::Summary), Kind::Malformed, "listed twice");
-    // Texts are no weights, and a reference to a type is that type.
+    // Texts are not weights, and a reference to a type is that type.
     let file = [constant("t", &[int(1, 7)]), constant("r", &[int(1, 101)])].concat();
     let model = open(&file, Detail::Summary).unwrap();
     assert_eq!(model.tensors.len(), 1);
@@ -151,7 +151,7 @@ fn a_table_in_several_blocks_and_compressed() {
     let refused = |blocks: &[(Vec<u8>, u8)], kind: Kind, words: &str| {
         assert_refused(open_checkpoint(&table(blocks), &[&data]), kind, words);
     };
-    refused(&[(first.clone(), 1)], Kind::Malformed, "is no Snappy");
+    refused(&[(first.clone(), 1)], Kind::Malformed, "is not Snappy");
     refused(&[(vec![0xff, 0xff, 0xff, 0xff, 0x0f], 1)], Kind::TooLarge, "expands to 4294967295 bytes");
     refused(&[(vec![0xff, 0xff, 0xff, 0x0f], 1)], Kind::Malformed, "cannot expand from 4 bytes");
     refused(&[(first.clone(), 7)], Kind::Unsupported, "unknown compression 7");
@@ -377,7 +377,7 @@ fn kinds_of_files_are_told_by_their_content() {
         (b"\x80\x02}q\x00.".to_vec(), Some(Format::PyTorch)),
         (vec![0; 100], None),
         (vec![0x0a; 100], None),
-        (b"plain text, which is no model".to_vec(), None),
+        (b"plain text, which is not a model".to_vec(), None),
     ] {
         let found = formats::detect(&&file[..]).ok();
         assert_eq!(found, expected, "{:02x?}", &file[..file.len().min(20)]);

@@ -110,7 +110,7 @@ fn names_are_the_paths_to_the_tensors() {
     // A flat state dict, whatever its keys are.
     let flat = dict(|pickle| one(one(one(pickle.text("a.b")).text("")).text("ä\0/\n")));
     assert_eq!(names_of(&flat), ["a.b", "tensor", "ä\u{2400}/\n"]);
-    // Lists, tuples, numbers as keys; values that are no tensors.
+    // Lists, tuples, numbers as keys; values that are not tensors.
     let nested = dict(|pickle| {
         let list = one(pickle.text("list").op(b"](N")).op(b"(K\x07");
         let pickle = one(list).op(b"te").text("state").op(b"}(K\x05");
@@ -296,7 +296,7 @@ fn impossible_tensors_are_refused() {
         (&[big], &[0], 0, "2^64 bytes"),
         (&[2], &[-1], 0, "negative -1"),
         (&[-2], &[1], 0, "negative -2"),
-        (&[2], &[1], -1, "-1 is no offset"),
+        (&[2], &[1], -1, "-1 is not an offset"),
         (&[2, 2], &[1], 0, "2 axes and 1 strides"),
         (&[1; 65], &[1; 65], 0, "65 axes"),
     ] {
@@ -359,7 +359,7 @@ fn odd_calls_are_refused() {
     let id =
         |class: Pickle| Pickle::default().op(b"(").text("storage").op(class.0).text("0").op(b"NK\x02t").0;
     storage(&id(Pickle::default().op(b"N")), "no class");
-    storage(&id(Pickle::default().global("os", "system")), "os.system is no class of storages");
+    storage(&id(Pickle::default().global("os", "system")), "os.system is not a class of storages");
     storage(&id(Pickle::default().global("somebody", "FloatStorage")), "no class of storages");
     storage(&id(Pickle::default().global("torch", "FancyStorage")), "no known class");
     // A storage that is not there.

@@ -52,7 +52,7 @@ fn entries_are_listed_and_read() {
 #[test]
 fn a_comment_may_hold_the_mark_of_an_end() {
     let mut file = archive(&two());
-    let comment = b"PK\x05\x06 is no end record, and this one is long enough to be looked at as one";
+    let comment = b"PK\x05\x06 is not an end record, and this one is long enough to be looked at as one";
     let at = file.len() - 2;
     file[at..].copy_from_slice(&(comment.len() as u16).to_le_bytes());
     file.extend(comment);

@@ -149,7 +149,7 @@ pub fn names(source: &dyn Source) -> Result<Vec<String>, ParseError> {
 /// The entries of an archive, in the order of its directory.
 ///
 /// # Errors
-/// [`ParseError`] when the file is no archive, or not one that all readers understand alike.
+/// [`ParseError`] when the file is not an archive, or not one that all readers understand alike.
 pub fn entries(source: &dyn Source) -> Result<Vec<Entry>, ParseError> {
     let directory = find_directory(source)?;
     place(source, records(source, &directory)?, directory.offset)

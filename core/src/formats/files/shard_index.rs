@@ -84,7 +84,7 @@ fn read(source: &dyn Source) -> Result<ShardIndex, ParseError> {
             && !is_shard_index(file);
         if !plain {
             return Err(malformed!(
-                "the index says that tensor \"{tensor}\" is in \"{file}\", which is no plain file name"
+                "the index says that tensor \"{tensor}\" is in \"{file}\", which is not a plain file name"
             ));
         }
     }

@@ -435,7 +435,7 @@ fn tensor(reader: &mut HeaderReader, file_no: usize) -> Result<Tensor, ParseErro
 fn place(tensor: &mut Tensor, data_start: u64, alignment: u64, file_length: u64) -> Result<(), ParseError> {
     if !tensor.offset.is_multiple_of(alignment) {
         return Err(malformed!(
-            "tensor \"{}\" lies at offset {}, which is no multiple of the alignment {alignment}",
+            "tensor \"{}\" lies at offset {}, which is not a multiple of the alignment {alignment}",
             tensor.name,
             tensor.offset
         ));

@@ -168,7 +168,7 @@ fn read_metadata(bytes: &[u8]) -> Metadata {
     texts.collect()
 }
 
-/// Class, name and number of layers of a configuration; nothing when it is no JSON.
+/// Class, name and number of layers of a configuration; nothing when it is not JSON.
 fn describe(json: &[u8]) -> Metadata {
     let Ok(config) = serde_json::from_slice::<Config>(json) else {
         return Metadata::new();

@@ -112,7 +112,8 @@ impl Parser<'_> {
     }
 
     fn text(&mut self) -> Result<String, String> {
-        let quote = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')).ok_or("a key is no text")?;
+        let quote =
+            self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')).ok_or("a key is not text")?;
         let inner = &self.rest[1..];
         let length = inner.find(quote).ok_or("a text does not end")?;
         let text = &inner[..length];

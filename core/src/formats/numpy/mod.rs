@@ -62,7 +62,7 @@ pub(super) fn is_array(source: &dyn Source) -> Result<bool, ParseError> {
 /// Where the pickle of an array of objects starts; none for other arrays.
 ///
 /// # Errors
-/// [`ParseError`] when it is no array.
+/// [`ParseError`] when it is not an array.
 pub(super) fn objects_at(source: &dyn Source) -> Result<Option<u64>, ParseError> {
     let header = Header::read(source)?;
     Ok((header.element == Element::Objects).then_some(header.data_start))
@@ -269,7 +269,7 @@ impl Header {
         let text = String::from_utf8_lossy(&text);
         let wrong = |what: &str| malformed!("the array's header is wrong: {what}");
         let Literal::Dict(pairs) = read_literal(&text).map_err(|what| wrong(&what))? else {
-            return Err(wrong("it is no dictionary"));
+            return Err(wrong("it is not a dictionary"));
         };
         let (mut element, mut fortran_order, mut shape) = (None, None, None);
         for (key, value) in pairs {

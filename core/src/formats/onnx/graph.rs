@@ -57,7 +57,7 @@ struct Reader<'a> {
     /// The names of sub-graphs that are taken, and how often each was asked for.
     places: HashMap<String, u64>,
     content: Content,
-    /// Tensors of texts, which are no weights.
+    /// Tensors of texts, which are not weights.
     texts: u64,
     /// Sparse tensors with the shapes they stand for.
     sparse: Vec<String>,
@@ -114,7 +114,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        // Without these it is no model; a file that was cut short between two fields shows it here.
+        // Without these it is not a model; a file that was cut short between two fields shows it here.
         ir_version.ok_or_else(|| malformed!("the ONNX model has no ir_version"))?;
         if opsets == 0 {
             return Err(malformed!("the ONNX model imports no set of operators"));

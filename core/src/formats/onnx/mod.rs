@@ -102,7 +102,7 @@ fn path_beneath(tensor: &Tensor, location: &str) -> Result<String, ParseError> {
     let plain = |part: &&str| !part.is_empty() && *part != ".." && !part.contains(['\\', '\0']);
     if parts.is_empty() || !parts.iter().all(plain) {
         return Err(malformed!(
-            "tensor \"{}\" has its external data in \"{location}\", which is no path beneath the model's folder",
+            "tensor \"{}\" has its external data in \"{location}\", which is not a path beneath the model's folder",
             tensor.name
         ));
     }

@@ -16,7 +16,7 @@ pub enum Found {
     Here(Tensor),
     /// Weights, in another file; offset and file number are not known yet.
     Elsewhere(Tensor, External),
-    /// Texts, which are no weights.
+    /// Texts, which are not weights.
     Texts,
 }
 
@@ -285,7 +285,8 @@ fn external_entry(wire: &mut Wire, message: Span, external: &mut External) -> Re
     let Some(value) = value else { return Ok(()) };
     let mut number = || -> Result<u64, ParseError> {
         let text = wire.text(value, what)?;
-        text.parse().map_err(|_| malformed!("the {key} of external data is \"{text}\", which is no number"))
+        text.parse()
+            .map_err(|_| malformed!("the {key} of external data is \"{text}\", which is not a number"))
     };
     match key.as_str() {
         "offset" => external.offset = number()?,

@@ -20,7 +20,7 @@ use std::fmt;
 
 /// The format's own cap on the header.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
-/// The header's entry that is no tensor.
+/// The header's entry that is not a tensor.
 const METADATA_KEY: &str = "__metadata__";
 
 /// The reader of safetensors.

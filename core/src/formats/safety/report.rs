@@ -14,7 +14,7 @@ use crate::model::Format;
 use crate::source::Source;
 use std::collections::BTreeMap;
 
-/// Most globals of all files together; a file that names more is no model.
+/// Most globals of all files together; a file that names more is not a model.
 const MAX_GLOBALS: usize = 100_000;
 
 /// A global that a pickle would import.

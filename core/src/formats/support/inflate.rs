@@ -129,7 +129,7 @@ impl Stream<'_> {
         let status = self
             .decoder
             .decompress(&self.input[self.used..], buf, FlushDecompress::None)
-            .map_err(|error| self.damaged(format!("is no valid deflate stream: {error}")))?;
+            .map_err(|error| self.damaged(format!("is not a valid deflate stream: {error}")))?;
         let read = (self.decoder.total_in() - before_in) as usize;
         let written = (self.decoder.total_out() - before_out) as usize;
         self.used += read;

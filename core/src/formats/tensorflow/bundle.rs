@@ -271,7 +271,7 @@ impl<'f, 's> Checkpoint<'f, 's> {
             return Ok(());
         }
         let name = std::str::from_utf8(key).ok().filter(|name| !name.contains('\0')).ok_or_else(|| {
-            malformed!("a key of the checkpoint is no name: {:?}", String::from_utf8_lossy(key))
+            malformed!("a key of the checkpoint is not a name: {:?}", String::from_utf8_lossy(key))
         })?;
         let DataType::Weights(dtype) = data_type(entry.dtype, name)? else {
             self.others += 1;

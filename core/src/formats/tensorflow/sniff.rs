@@ -1,5 +1,5 @@
 //! Telling TensorFlow's files by their content: a SavedModel has a number in field 1 and graphs in
-//! field 2; a `GraphDef` has its nodes in field 1. The index of a checkpoint is no protobuf, but ends with a
+//! field 2; a `GraphDef` has its nodes in field 1. The index of a checkpoint is not protobuf, but ends with a
 //! magic.
 
 use super::sstable;

@@ -105,7 +105,7 @@ fn block(source: &dyn Source, (offset, length): (u64, u64)) -> Result<Vec<u8>, P
 
 /// Expands a block of Snappy.
 fn expand(bytes: &[u8], offset: u64) -> Result<Vec<u8>, ParseError> {
-    let broken = |error| malformed!("the block at byte {offset} of the table is no Snappy: {error}");
+    let broken = |error| malformed!("the block at byte {offset} of the table is not Snappy: {error}");
     let length = snap::raw::decompress_len(bytes).map_err(broken)? as u64;
     if length > MAX_BLOCK_BYTES {
         return Err(too_large!(

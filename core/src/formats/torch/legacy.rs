@@ -73,7 +73,7 @@ pub(super) fn parse(source: &dyn Source) -> Result<Parsed, ParseError> {
     for key in keys_root {
         let key = match key {
             Value::Int(key) => key.to_string(),
-            key => keys.text(*key).ok_or_else(|| malformed!("a storage's name is no text"))?.to_owned(),
+            key => keys.text(*key).ok_or_else(|| malformed!("a storage's name is not text"))?.to_owned(),
         };
         let width = widths.get(&key).ok_or_else(|| malformed!("nothing refers to storage \"{key}\""))?;
         let mut count = [0; 8];

@@ -197,7 +197,7 @@ fn read_pickle(source: &dyn Source, entry: &Entry) -> Result<Pickle, ParseError>
     pickle::read_next(&mut HeaderReader::new(&*entry.open(source)?))
 }
 
-/// A file without a tensor is no model; the worst that it would import says what it may be instead.
+/// A file without a tensor is not a model; the worst that it would import says what it may be instead.
 fn no_tensors(pickles: &[Pickle]) -> ParseError {
     let globals = pickles.iter().flat_map(Pickle::globals);
     let dangerous =

@@ -120,8 +120,8 @@ impl<'p> Call<'p> {
         };
         let storage = storage_of(pickle, *id)?;
         let count = |value: &Value| match value {
-            Value::Int(number) => u64::try_from(*number).map_err(|_| format!("{number} is no offset")),
-            _ => Err("the offset is no number".to_owned()),
+            Value::Int(number) => u64::try_from(*number).map_err(|_| format!("{number} is not an offset")),
+            _ => Err("the offset is not a number".to_owned()),
         };
         let first = storage.first.checked_add(count(first)?).ok_or("the offset is too large")?;
         let (shape, strides) = (extents(pickle, *shape)?, extents(pickle, *strides)?);
@@ -149,21 +149,21 @@ impl<'p> Call<'p> {
 
 /// The storage of a persistent id: `("storage", class, key, device, elements[, (key, offset, elements)])`.
 pub fn storage_of(pickle: &Pickle, id: Value) -> Result<Storage, String> {
-    let parts = pickle.sequence(id).ok_or("a persistent id is no tuple")?;
+    let parts = pickle.sequence(id).ok_or("a persistent id is not a tuple")?;
     let [what, class, key, _device, count, rest @ ..] = parts else {
         return Err(format!("a persistent id has {} parts", parts.len()));
     };
     if pickle.text(*what) != Some("storage") {
-        return Err("a persistent id is no storage".into());
+        return Err("a persistent id is not a storage".into());
     }
     let class = pickle.global(*class).ok_or("a storage has no class")?;
     let kind = class.name.strip_suffix("Storage").filter(|_| class.module.split('.').next() == Some("torch"));
-    let kind = kind.ok_or_else(|| format!("{}.{} is no class of storages", class.module, class.name))?;
+    let kind = kind.ok_or_else(|| format!("{}.{} is not a class of storages", class.module, class.name))?;
     let (dtype, width) = if is_untyped(kind) {
         (None, 1)
     } else {
         let dtype = STORAGE_KINDS.iter().find(|(name, _)| *name == kind);
-        let dtype = dtype.ok_or_else(|| format!("{kind}Storage is no known class of storages"))?.1;
+        let dtype = dtype.ok_or_else(|| format!("{kind}Storage is not a known class of storages"))?.1;
         (dtype, dtype.and_then(|dtype| dtype.byte_length(1)).unwrap_or(1))
     };
     let key = match key {
@@ -177,7 +177,7 @@ pub fn storage_of(pickle: &Pickle, id: Value) -> Result<Storage, String> {
     let count = number(count)?;
     let first = match rest {
         [view, ..] if *view != Value::None => {
-            let view = pickle.sequence(*view).ok_or("the part of a storage is no tuple")?;
+            let view = pickle.sequence(*view).ok_or("the part of a storage is not a tuple")?;
             number(view.get(1).ok_or("the part of a storage has no offset")?)?
         }
         _ => 0,
@@ -194,12 +194,12 @@ fn extents(pickle: &Pickle, value: Value) -> Result<Vec<u64>, String> {
         }
         None => pickle.sequence(value),
     };
-    let items = items.ok_or("its shape or its strides are no tuple")?;
+    let items = items.ok_or("its shape or its strides are not a tuple")?;
     let extent = |item: &Value| match item {
         Value::Int(extent) => {
             u64::try_from(*extent).map_err(|_| format!("its shape or its strides have the negative {extent}"))
         }
-        _ => Err("its shape or its strides are no numbers".into()),
+        _ => Err("its shape or its strides are not numbers".into()),
     };
     items.iter().take(MAX_DIMS + 1).map(extent).collect()
 }
@@ -207,7 +207,7 @@ fn extents(pickle: &Pickle, value: Value) -> Result<Vec<u64>, String> {
 /// Scale and zero point of `(torch.per_tensor_affine, scale, zero_point)`; the other kinds have
 /// tensors of them.
 fn affine_of(pickle: &Pickle, quantizer: Value) -> Result<Option<Affine>, String> {
-    let parts = pickle.sequence(quantizer).ok_or("its quantizer is no tuple")?;
+    let parts = pickle.sequence(quantizer).ok_or("its quantizer is not a tuple")?;
     let per_tensor =
         |scheme: &Global| matches!(scheme.name.as_str(), "per_tensor_affine" | "per_tensor_symmetric");
     match parts {
@@ -215,13 +215,13 @@ fn affine_of(pickle: &Pickle, quantizer: Value) -> Result<Option<Affine>, String
             let scale = match scale {
                 Value::Float(scale) => *scale,
                 Value::Int(scale) => *scale as f64,
-                _ => return Err("its scale is no number".into()),
+                _ => return Err("its scale is not a number".into()),
             };
             let zero_point = match zero_point {
                 Value::Int(point) => i32::try_from(*point).ok(),
                 _ => None,
             };
-            let zero_point = zero_point.ok_or("its zero point is no number of 32 bits")?;
+            let zero_point = zero_point.ok_or("its zero point is not a number of 32 bits")?;
             Ok(Some(Affine { scale, zero_point }))
         }
         _ => Ok(None),

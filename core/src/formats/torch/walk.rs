@@ -391,7 +391,7 @@ impl Parts<'_> {
         }
     }
 
-    /// True for a dictionary, and for what is no object at all.
+    /// True for a dictionary, and for what is not an object at all.
     fn is_state(&self, value: Value) -> bool {
         matches!(self.pickle.object(value), Some(Object::Dict(_)) | None)
     }

@@ -92,7 +92,7 @@ impl Attribute {
         }
     }
 
-    /// The value: one, or an array of them; `None` for types that are no text and no number.
+    /// The value: one, or an array of them; `None` for types that are neither text nor a number.
     pub(super) fn value(&self, file: &mut File, detail: Detail) -> Result<Option<Value>, ParseError> {
         let Some(extents) = &self.extents else {
             return Ok(None);

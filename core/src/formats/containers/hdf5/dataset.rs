@@ -293,7 +293,7 @@ impl Numbers<'_> {
             (0..).zip(filters).filter(move |(place, _)| is_applied(*place)).map(|(_, filter)| filter)
         };
         let possible = if applied().any(|filter| filter.compresses()) {
-            // More than twice the values is no compression that a writer would keep.
+            // More than twice the values is not compression that a writer would keep.
             let max = 2 * grid.chunk_bytes + 1024;
             chunk.length <= max && grid.chunk_bytes <= chunk.length.saturating_mul(MAX_RATIO)
         } else {

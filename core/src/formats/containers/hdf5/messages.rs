@@ -247,7 +247,7 @@ fn value(fields: &mut Fields) -> Result<Option<Vec<u8>>, ParseError> {
     Ok(Some(fields.take(length as usize)?.to_vec()))
 }
 
-/// The fields of a message whose body is no reference. Only data types are shared in real files.
+/// The fields of a message whose body is not a reference. Only data types are shared in real files.
 pub(super) fn unshared<'a>(
     file: &File,
     message: &'a Message,

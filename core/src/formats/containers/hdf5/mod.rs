@@ -158,7 +158,7 @@ pub(crate) fn read(source: &dyn Source, region: Region, detail: Detail) -> Resul
             // The first name is the next to be taken.
             open[from..].reverse();
         } else if path.is_empty() {
-            return Err(malformed!("the root of the HDF5 file is no group"));
+            return Err(malformed!("the root of the HDF5 file is not a group"));
         } else if object.find(kind::LAYOUT).is_some() {
             match dataset::read(&mut file, &object, &path, &mut context)? {
                 Outcome::Numbers(dataset) => datasets.push(dataset),

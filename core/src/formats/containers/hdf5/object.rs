@@ -104,7 +104,7 @@ fn version_1(file: &mut File, address: u64) -> Result<Object, ParseError> {
             fields.skip(3)?;
             if length % 8 != 0 {
                 return Err(malformed!(
-                    "a message of type {kind} in the object header at address {address} has {length} bytes, which is no multiple of 8"
+                    "a message of type {kind} in the object header at address {address} has {length} bytes, which is not a multiple of 8"
                 ));
             }
             let body = (address + fields.position() as u64, fields.take(length)?);

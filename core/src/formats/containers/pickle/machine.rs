@@ -455,7 +455,7 @@ impl Machine {
         match self.object_mut(top) {
             Some(Object::List(list)) => list.extend(items),
             Some(Object::Deferred(call)) => call.items.extend(items),
-            _ => return Err(malformed!("something is appended to what is no list")),
+            _ => return Err(malformed!("something is appended to what is not a list")),
         }
         Ok(())
     }
@@ -467,7 +467,7 @@ impl Machine {
         match self.object_mut(top) {
             Some(Object::Dict(dict)) => dict.extend(pairs),
             Some(Object::Deferred(call)) => call.pairs.extend(pairs),
-            _ => return Err(malformed!("a key is set of what is no dictionary")),
+            _ => return Err(malformed!("a key is set of what is not a dictionary")),
         }
         Ok(())
     }
@@ -501,7 +501,7 @@ impl Machine {
     fn call(&mut self, callee: Value, arguments: Value, items: Vec<Value>) -> Result<(), ParseError> {
         // A list or a generator would do as well where Python unpacks them, but no writer does that.
         if !matches!(self.pickle.object(arguments), Some(Object::Tuple(_) | Object::Deferred(_))) {
-            return Err(malformed!("a call's arguments are no tuple"));
+            return Err(malformed!("a call's arguments are not a tuple"));
         }
         self.inside += 3 + items.len() + MADE_VALUES;
         let call = DeferredCall { callee, arguments, state: Value::None, items, pairs: Vec::new() };
@@ -546,5 +546,5 @@ fn line(reader: &mut HeaderReader) -> Result<Vec<u8>, ParseError> {
 fn index(line: &[u8]) -> Result<u32, ParseError> {
     integer(line)?
         .and_then(|index| u32::try_from(index).ok())
-        .ok_or_else(|| malformed!("{} is no index of the memo", String::from_utf8_lossy(line)))
+        .ok_or_else(|| malformed!("{} is not an index of the memo", String::from_utf8_lossy(line)))
 }

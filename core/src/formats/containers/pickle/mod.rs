@@ -16,7 +16,7 @@ use crate::formats::support::header_reader::HeaderReader;
 /// Reads the pickle at which `reader` stands, and leaves it behind the pickle's last byte.
 ///
 /// # Errors
-/// [`ParseError`] for what is no pickle, and for one that is too large.
+/// [`ParseError`] for what is not a pickle, and for one that is too large.
 pub(crate) fn read_next(reader: &mut HeaderReader) -> Result<Pickle, ParseError> {
     let (pickle, result) = read_partial(reader);
     result.map(|()| pickle)
@@ -31,7 +31,7 @@ pub(crate) fn read_partial(reader: &mut HeaderReader) -> (Pickle, Result<(), Par
 /// Reads a pickle that fills its source from the first byte on.
 ///
 /// # Errors
-/// [`ParseError`] for what is no pickle, and for one that is too large.
+/// [`ParseError`] for what is not a pickle, and for one that is too large.
 pub fn read(source: &dyn crate::source::Source) -> Result<Pickle, ParseError> {
     let mut reader = HeaderReader::new(source);
     if source.is_empty() {

@@ -78,18 +78,18 @@ pub fn quoted(line: &[u8]) -> Result<Vec<u8>, ParseError> {
 
 /// A decimal number of the opcodes INT and LONG; `None` where it needs more than 64 bits.
 pub fn integer(line: &[u8]) -> Result<Option<i64>, ParseError> {
-    let text = std::str::from_utf8(line).map_err(|_| malformed!("a number is no text"))?.trim();
+    let text = std::str::from_utf8(line).map_err(|_| malformed!("a number is not text"))?.trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(malformed!("\"{text}\" is no integer"));
+        return Err(malformed!("\"{text}\" is not an integer"));
     }
     Ok(text.parse().ok())
 }
 
 /// A number of the opcode FLOAT.
 pub fn float(line: &[u8]) -> Result<f64, ParseError> {
-    let text = std::str::from_utf8(line).map_err(|_| malformed!("a number is no text"))?.trim();
-    text.parse().map_err(|_| malformed!("\"{text}\" is no number"))
+    let text = std::str::from_utf8(line).map_err(|_| malformed!("a number is not text"))?.trim();
+    text.parse().map_err(|_| malformed!("\"{text}\" is not a number"))
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {

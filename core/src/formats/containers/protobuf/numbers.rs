@@ -57,7 +57,7 @@ impl Seen {
                 Some(width) if length.is_multiple_of(width) => (length / width, length / width),
                 Some(width) => {
                     return Err(malformed!(
-                        "field {} at byte {} has {length} bytes, no whole number of {width}",
+                        "field {} at byte {} has {length} bytes, not a whole number of {width}",
                         field.number,
                         field.span.offset
                     ));

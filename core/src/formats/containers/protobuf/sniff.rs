@@ -29,7 +29,7 @@ pub(crate) enum Sniffed<T> {
 }
 
 /// Shows `tell` the fields of a source that may be a message of protobuf, until it knows what that is.
-/// Bytes that are no protobuf are another format's. A field of bytes whose end is missing is shown by
+/// Bytes that are not protobuf are another format's. A field of bytes whose end is missing is shown by
 /// its key alone: a file that was cut short is still what it begins as.
 ///
 /// # Errors
