@@ -10,6 +10,8 @@ use atomizer_core::segment::{Decoder, Encoder, SEGMENT_BYTES};
 use atomizer_core::weight_counts::{BlockCarry, DistinctWeightCounter, WeightAtomPolicy};
 use atomizer_core::weights::{self, AtomicValue, Width};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 use std::hint::black_box;
 use std::path::PathBuf;
 
@@ -146,6 +148,37 @@ fn dequantizing(c: &mut Criterion) {
     }
 }
 
+/// F16 and BF16 to f32, by the engine and by the crate `half`, which makes signalling NaN quiet.
+fn widening(c: &mut Criterion) {
+    let mut group = c.benchmark_group("widen");
+    group.throughput(Throughput::Elements(DECODED as u64));
+    let mut out = vec![0.0f32; DECODED];
+    let words: Vec<u16> = (0..DECODED).map(|i| (i as u16).wrapping_mul(40_503) & 0xbfff).collect();
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    for dtype in [Dtype::F16, Dtype::BF16] {
+        group.bench_function(format!("{} by the engine", dtype.name()), |b| {
+            b.iter(|| {
+                weights::decode_f32_into(dtype, black_box(&bytes), &mut out).expect("it decodes");
+                black_box(&mut out);
+            })
+        });
+    }
+    let halves: Vec<f16> = words.iter().map(|word| f16::from_bits(*word)).collect();
+    group.bench_function("F16 by half", |b| {
+        b.iter(|| {
+            black_box(&halves[..]).convert_to_f32_slice(&mut out);
+            black_box(&mut out);
+        })
+    });
+    let halves: Vec<bf16> = words.iter().map(|word| bf16::from_bits(*word)).collect();
+    group.bench_function("BF16 by half", |b| {
+        b.iter(|| {
+            black_box(&halves[..]).convert_to_f32_slice(&mut out);
+            black_box(&mut out);
+        })
+    });
+}
+
 fn opening(c: &mut Criterion) {
     let mut group = c.benchmark_group("open and list");
     for name in ["smollm2-135m-q4_1.gguf", "minilm-l6-v2.safetensors"] {
@@ -158,6 +191,6 @@ fn opening(c: &mut Criterion) {
 criterion_group! {
     name = kernels;
     config = Criterion::default().sample_size(10);
-    targets = segments, decoding, dequantizing, opening
+    targets = segments, decoding, dequantizing, widening, opening
 }
 criterion_main!(kernels);

@@ -143,7 +143,7 @@ fn tensor_of(row: &SpiHeapTupleData) -> StoredTensor {
         tensor_atom_id: field(row, 1),
         layer_name: field(row, 2),
         shape: shape.into_iter().map(|extent| extent as u64).collect(),
-        dtype: Dtype::from_name(&data_type).unwrap_or_else(|| error!("data type {data_type} is not known")),
+        dtype: dtype(&data_type),
         weight_count: field(row, 5),
         byte_length: field(row, 6),
         content_hash: hash(row, 7),
@@ -151,6 +151,17 @@ fn tensor_of(row: &SpiHeapTupleData) -> StoredTensor {
         file_offset: row.get(9).unwrap_or_else(|error| error!("{error}")),
         has_weight_atoms: field(row, 10),
     }
+}
+
+/// A data type by its label in SQL.
+pub fn dtype(name: &str) -> Dtype {
+    Dtype::from_name(name).unwrap_or_else(|| {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("data type {name} is not known to the library"),
+            "The extension's objects are newer than its library: reconnect, or install the library of their version.",
+        )
+    })
 }
 
 /// A column that is declared not null.
@@ -161,5 +172,11 @@ pub fn field<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData, ordinal: usize) -
 /// A column that holds a SHA-256.
 pub fn hash(row: &SpiHeapTupleData, ordinal: usize) -> Hash {
     let bytes: Vec<u8> = field(row, ordinal);
-    bytes.try_into().unwrap_or_else(|_| error!("a hash has not 32 bytes"))
+    bytes.try_into().unwrap_or_else(|bytes: Vec<u8>| {
+        raise(
+            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+            format!("a content's hash has {} bytes, not 32", bytes.len()),
+            "Run check_integrity() to find every damaged content.",
+        )
+    })
 }

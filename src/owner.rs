@@ -64,7 +64,11 @@ fn owner() -> pg_sys::Oid {
         let schema = pg_sys::get_namespace_oid(c"atomizer".as_ptr(), false);
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::NAMESPACEOID as i32, schema.into());
         if tuple.is_null() {
-            error!("schema atomizer is gone");
+            crate::errors::raise(
+                PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+                "schema atomizer does not exist",
+                "It was dropped while the function ran.",
+            );
         }
         let owner = (*(pg_sys::GETSTRUCT(tuple) as pg_sys::Form_pg_namespace)).nspowner;
         pg_sys::ReleaseSysCache(tuple);

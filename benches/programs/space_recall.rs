@@ -108,8 +108,8 @@ fn report(
     }
     ranks.sort_unstable();
     print!("{name:44}");
-    for most in CANDIDATES {
-        print!(" {:>6.3}", ranks.partition_point(|rank| *rank <= most) as f64 / ranks.len() as f64);
+    for max in CANDIDATES {
+        print!(" {:>6.3}", ranks.partition_point(|rank| *rank <= max) as f64 / ranks.len() as f64);
     }
     let needed = ranks[(ranks.len() * 95).div_ceil(100) - 1];
     println!(" {needed:>7} {:>5.1} %", 100.0 * needed as f64 / count as f64);
@@ -149,7 +149,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for metric in [Metric::Cosine, Metric::Euclidean] {
         println!("\nrecall@{K} by {metric:?} distance over {} queries, by candidates", queries.len());
         print!("{:44}", "");
-        CANDIDATES.iter().for_each(|most| print!(" {most:>6}"));
+        CANDIDATES.iter().for_each(|max| print!(" {max:>6}"));
         println!("  for 0.95 of all rows");
         let truth = truth(&matrix, &queries, metric)?;
         let show = |name: &str, distance: &dyn Fn(usize, usize) -> f64| {

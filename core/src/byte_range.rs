@@ -15,7 +15,7 @@ impl ByteRange {
         Self { offset, len }
     }
 
-    /// The byte behind the last one. The range must have come through [`ByteRange::within`] or be of
+    /// The byte after the last one. The range must have come through [`ByteRange::within`] or be of
     /// a file that exists.
     pub const fn end(self) -> u64 {
         self.offset + self.len

@@ -124,7 +124,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// A model of these tensors, whose architecture is still to be told from their names.
+    /// A model of these tensors, whose architecture is still to be detected from their names.
     pub(crate) fn new(format: Format, metadata: Metadata, tensors: Vec<Tensor>) -> Self {
         Self { format, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors }
     }

@@ -10,7 +10,7 @@ const MAX_THREADS: usize = 4;
 
 static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
 
-/// Starts the threads, once for each process. Where none can be had, work is done by the caller.
+/// Starts the threads, once for each process. Where none can be started, work is done by the caller.
 pub fn start() {
     POOL.get_or_init(|| {
         rayon::ThreadPoolBuilder::new()
@@ -47,7 +47,7 @@ const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Runs `work` on the worker threads, while the caller's own thread asks `interrupted`, fifty times a
 /// second, whether it should end. If so the flag that `work` is given is set; it is set too if
-/// `interrupted` panics. (Where no thread could be had there is no one to ask.)
+/// `interrupted` panics. (Where no thread could be started there is no one to ask.)
 pub fn cancellable<R: Send>(
     work: impl FnOnce(&AtomicBool) -> R + Send,
     mut interrupted: impl FnMut() -> bool,

@@ -107,7 +107,7 @@ pub trait Source {
     /// Fills `buf` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// [`SourceError`] when not all of them can be had; `buf` is then undefined.
+    /// [`SourceError`] when not all of them can be read; `buf` is then undefined.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError>;
 }
 

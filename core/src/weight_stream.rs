@@ -15,7 +15,7 @@ pub trait TensorBytes {
     /// other, and for each from front to back.
     ///
     /// # Errors
-    /// When not all of them can be had.
+    /// When not all of them can be read.
     fn read(&mut self, index: usize, tensor: &Tensor, offset: u64, buf: &mut [u8])
     -> Result<(), Self::Error>;
 }

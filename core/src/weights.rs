@@ -97,7 +97,7 @@ impl Dtype {
 }
 
 /// Evaluates an expression over an iterator of all weights as f64, of a type of its own for each kind of
-/// weights: nothing is decided anew for each weight.
+/// weights: nothing is decided again for each weight.
 macro_rules! with_f64s {
     ($weights:expr, $values:ident => $body:expr) => {
         match $weights {

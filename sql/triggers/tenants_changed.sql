@@ -1,4 +1,4 @@
--- Sessions keep the tenants of the roles that asked: each change of these tables tells them to ask anew. ALWAYS,
+-- Sessions keep the tenants of the roles that asked: each change of these tables tells them to ask again. ALWAYS,
 -- for a subscriber of logical replication and a restore change them, too; row by row, for such a subscriber
 -- fires no others.
 CREATE TRIGGER tenants_changed AFTER INSERT OR UPDATE OR DELETE ON atomizer.tenant

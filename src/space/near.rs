@@ -98,8 +98,7 @@ fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
                     model_id: field(&row, 2),
                     layer_name: field(&row, 3),
                     row_no: field(&row, 4),
-                    dtype: Dtype::from_name(&data_type)
-                        .unwrap_or_else(|| error!("data type {data_type} is not known")),
+                    dtype: access::dtype(&data_type),
                     byte_length: field(&row, 6),
                     content_hash: hash(&row, 7),
                 }

@@ -8,13 +8,13 @@ use crate::sql_types::SqlArray;
 use crate::threads;
 use atomizer_core::svd::SvdError;
 use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, LoraError, adapter_bytes};
-use atomizer_core::svd::{ModelTensor, Pairing, pair_tensors};
+use atomizer_core::svd::lora_pairs::{ModelTensor, Pairing, pair_tensors};
 use pgrx::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Names that peft looks for in an adapter's directory.
 const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_config.json"];
-/// Bytes handed to a large object at a time.
+/// Bytes written to a large object at a time.
 const PIECE_BYTES: usize = 1 << 20;
 /// Names shown of the tensors that are not part of an adapter.
 const MAX_NAMES: usize = 5;

@@ -83,8 +83,8 @@ fn read(model: &Model, files: &[(&str, &[u8])]) {
         let n = source.len().min(PIECE_BYTES);
         // What comes before the end has to be decompressed to get there.
         let last = source.len() - n;
-        for at in [Some(0), (last > 0 && last < READ_BYTES).then_some(last)].into_iter().flatten() {
-            if let Err(error) = source.read_at(at, &mut piece[..n as usize]) {
+        for offset in [Some(0), (last > 0 && last < READ_BYTES).then_some(last)].into_iter().flatten() {
+            if let Err(error) = source.read_at(offset, &mut piece[..n as usize]) {
                 assert!(fits_a_log(&error.to_string()), "{error:?}");
             }
         }

@@ -1,6 +1,6 @@
 //! Histograms with bins of equal width.
 
-use super::Stats;
+use super::stats::Stats;
 use crate::weights::{Weights, with_f64s};
 
 /// Most bins: far more than anybody looks at; keeps memory small.

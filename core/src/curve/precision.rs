@@ -1,6 +1,6 @@
-//! Bits for each axis of a grid, and why a value along a curve could not be had.
+//! Bits for each axis of a grid, and why there is no value along a curve.
 
-/// Why a value along a curve could not be had.
+/// Why there is no value along a curve.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CurveError {
     /// No such precision.

@@ -23,7 +23,7 @@ pub enum ParseErrorKind {
     /// A length or a count is over its named cap.
     #[error("{0}")]
     TooLarge(String),
-    /// The bytes could not be had.
+    /// The bytes could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
@@ -61,7 +61,7 @@ impl ParseError {
         matches!(self.kind, ParseErrorKind::Malformed(_))
     }
 
-    /// True where the bytes could not be had.
+    /// True where the bytes could not be read.
     pub(crate) fn is_source(&self) -> bool {
         matches!(self.kind, ParseErrorKind::Source(_))
     }

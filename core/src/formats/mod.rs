@@ -31,13 +31,14 @@ pub use checksum::Checksum;
 pub use error::{ParseError, ParseErrorKind};
 pub use files::FileSet;
 
-/// The readers, in the order in which they are asked what a file is: those with a magic first, and torch
-/// before the others whose archives its own may be mistaken for.
+/// The readers, in the order in which they are asked what a file is: those with a magic first. Of archives,
+/// torch comes before the others that its own may be mistaken for, and Keras, whose assets may be arrays of
+/// NumPy's, before NumPy.
 static READERS: &[&dyn FormatReader] = &[
     &gguf::Gguf,
     &torch::Torch,
-    &numpy::Numpy,
     &keras::Keras,
+    &numpy::Numpy,
     &safetensors::SafeTensors,
     &onnx::Onnx,
     &tensorflow::TensorFlow,

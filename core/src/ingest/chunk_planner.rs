@@ -42,7 +42,7 @@ pub struct Chunk {
     pub weights: u64,
     /// Number of bytes of them.
     pub bytes: u64,
-    /// Where the next chunk begins; behind the last content after the last chunk.
+    /// Where the next chunk begins; after the last content after the last chunk.
     pub next: Checkpoint,
 }
 

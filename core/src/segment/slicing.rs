@@ -10,7 +10,7 @@ pub const SEGMENT_BYTES: usize = 256 << 10;
 
 const SEGMENT: u64 = SEGMENT_BYTES as u64;
 
-/// Longest content: its segments are numbered by an integer of SQL.
+/// Longest content, 512 TiB less one segment: its segments are numbered by an integer of SQL.
 pub const MAX_CONTENT_BYTES: u64 = i32::MAX as u64 * SEGMENT;
 
 /// Number of segments of a content.

@@ -42,7 +42,7 @@ pub enum SvdError {
     /// A number of a product is beyond the range of `f32`, though all that is multiplied is finite.
     #[error("the reconstructed matrix has numbers beyond real, whose largest is 3.4e38")]
     Overflow,
-    /// Memory for the work could not be had.
+    /// Memory for the work could not be allocated.
     #[error("out of memory while decomposing a matrix")]
     OutOfMemory,
     /// The flag was set.

@@ -15,7 +15,7 @@ mod goal;
 mod golub_kahan;
 mod lanczos;
 pub mod lora;
-mod lora_pairs;
+pub mod lora_pairs;
 mod measures;
 mod norms;
 mod power_law;
@@ -29,7 +29,6 @@ mod tridiagonal;
 mod truncated;
 
 pub use error::SvdError;
-pub use lora_pairs::{LayerPair, ModelTensor, Pairing, pair_tensors};
 pub use measures::{cumulative_energy, effective_rank, rank_for_energy, spectral_norm, stable_rank};
 pub use power_law::{PowerLaw, power_law};
 pub use sides::{NotAMatrix, components, layer_sides, matrix_shape, matrix_sides};

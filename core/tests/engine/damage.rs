@@ -51,16 +51,16 @@ fn every_truncation_is_refused() {
 fn every_byte_of_a_header_may_be_another() {
     for (header, bytes) in files() {
         let mut damaged = bytes.clone();
-        for at in 0..header {
-            let old = bytes[at];
+        for offset in 0..header {
+            let old = bytes[offset];
             let near = [old ^ 1, old ^ 0x20, old.wrapping_add(1)];
             for value in [0, 1, 9, 0x7f, 0x80, 0xff, b'"', b'{'].into_iter().chain(near) {
-                damaged[at] = value;
+                damaged[offset] = value;
                 for detail in [Detail::Summary, Detail::Full] {
                     let _ = survives(&damaged, detail);
                 }
             }
-            damaged[at] = old;
+            damaged[offset] = old;
         }
     }
 }
@@ -72,10 +72,10 @@ fn every_number_of_a_gguf_may_be_a_large_one() {
     let mut bytes = header.clone();
     bytes.resize(2 << 20, 0);
     for length in [1u64 << 20, 1 << 24, 1 << 28, 1 << 31, 1 << 33, 1 << 63, u64::MAX] {
-        for (at, width) in (4..header.len() - 8).flat_map(|at| [(at, 4), (at, 8)]) {
-            bytes[at..at + width].copy_from_slice(&length.to_le_bytes()[..width]);
+        for (offset, width) in (4..header.len() - 8).flat_map(|offset| [(offset, 4), (offset, 8)]) {
+            bytes[offset..offset + width].copy_from_slice(&length.to_le_bytes()[..width]);
             let _ = survives(&bytes, Detail::Summary);
-            bytes[at..at + width].copy_from_slice(&header[at..at + width]);
+            bytes[offset..offset + width].copy_from_slice(&header[offset..offset + width]);
         }
     }
 }
@@ -84,9 +84,9 @@ fn every_number_of_a_gguf_may_be_a_large_one() {
 fn every_number_of_a_safetensors_may_be_another() {
     let (header, bytes) = safetensors::rich();
     let text = std::str::from_utf8(&bytes[8..header]).unwrap();
-    for (at, _) in text.match_indices(|c: char| c.is_ascii_digit()) {
+    for (offset, _) in text.match_indices(|c: char| c.is_ascii_digit()) {
         for number in ["4294967296", "9223372036854775808", "18446744073709551615", "1e9", "-1", "0.5"] {
-            let text = [&text[..at], number, &text[at + 1..]].concat();
+            let text = [&text[..offset], number, &text[offset + 1..]].concat();
             let _ = survives(&safetensors::file(text, &bytes[header..]), Detail::Full);
         }
     }
@@ -101,8 +101,8 @@ proptest! {
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         for (header, mut bytes) in files() {
-            for (at, value) in &damage {
-                bytes[at.index(header)] = *value;
+            for (offset, value) in &damage {
+                bytes[offset.index(header)] = *value;
             }
             if let Some(cut) = cut {
                 bytes.truncate(cut.index(bytes.len()));
@@ -119,12 +119,12 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
     ) {
         let mut file = std::fs::read(testdata("models").join(name)).unwrap();
-        for (at, byte, how) in changes {
-            let at = at.index(file.len());
+        for (offset, byte, how) in changes {
+            let offset = offset.index(file.len());
             match how {
-                0 => { file.remove(at); }
-                1 => file.insert(at, byte),
-                _ => file[at] = byte,
+                0 => { file.remove(offset); }
+                1 => file.insert(offset, byte),
+                _ => file[offset] = byte,
             }
         }
         if let Ok(model) = survives(&file, Detail::Full) {

@@ -112,13 +112,14 @@ const LEGACY: [Layout; 5] = [
 
 /// One weight of a block: `(quant − zero) · scale + minimum` in f64, where it is exact, rounded once.
 fn legacy_weight(layout: &Layout, block: &[u8], i: usize) -> f32 {
-    let half = |at: usize| f64::from(ieee(u32::from(block[at]) + 256 * u32::from(block[at + 1]), 5, 10));
+    let half =
+        |offset: usize| f64::from(ieee(u32::from(block[offset]) + 256 * u32::from(block[offset + 1]), 5, 10));
     let quant = if layout.dtype == Dtype::Q8_0 {
         i32::from(block[layout.quants + i] as i8)
     } else {
         let byte = block[layout.quants + i % 16];
         let nibble = if i < 16 { byte % 16 } else { byte / 16 };
-        let high = layout.high_bits.map_or(0, |at| (block[at + i / 8] >> (i % 8)) & 1);
+        let high = layout.high_bits.map_or(0, |offset| (block[offset + i / 8] >> (i % 8)) & 1);
         i32::from(nibble) + 16 * i32::from(high) - layout.zero
     };
     let product = f64::from(quant) * half(0);

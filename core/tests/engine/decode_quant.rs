@@ -15,8 +15,8 @@ fn bits(bytes: &[u8], first: usize, count: usize) -> u32 {
     (first..first + count).rev().fold(0, |all, i| 2 * all + u32::from(bytes[i / 8] >> (i % 8) & 1))
 }
 
-fn half(block: &[u8], at: usize) -> f32 {
-    ieee(bits(&block[at..], 0, 16), 5, 10)
+fn half(block: &[u8], offset: usize) -> f32 {
+    ieee(bits(&block[offset..], 0, 16), 5, 10)
 }
 
 /// Where weight `i` stands among bytes that each hold a code of `count` bits for every one of `per`
@@ -62,7 +62,7 @@ fn weight(dtype: Dtype, b: &[u8], i: usize) -> f32 {
     // The number of the group of four, eight, … weights, and the place in the last of them.
     let (four, eight, sixteen, thirty_two, j) = (i / 4, i / 8, i / 16, i / 32, i % 8);
     let high_byte = |low: u8, high: u32| usize::from(low) + 256 * high as usize;
-    let byte = |at: usize| f32::from(b[at] as i8);
+    let byte = |offset: usize| f32::from(b[offset] as i8);
     match dtype {
         Dtype::Q4_0 => half(b, 0) * (interleaved(&b[2..], i, 4, 16) as f32 - 8.0),
         Dtype::Q4_1 => half(b, 0) * interleaved(&b[4..], i, 4, 16) as f32 + half(b, 2),
@@ -200,10 +200,10 @@ fn all_kinds_of_scales() {
         let size = row.block_bytes as usize;
         let mut bytes = noise(5, patterns.len() * size);
         for (i, block) in bytes.chunks_exact_mut(size).enumerate() {
-            for (&at, pattern) in
+            for (&offset, pattern) in
                 scales(row.dtype).iter().zip([patterns[i], patterns[i * 7 % patterns.len()]])
             {
-                block[at..at + 2].copy_from_slice(&pattern.to_le_bytes());
+                block[offset..offset + 2].copy_from_slice(&pattern.to_le_bytes());
             }
         }
         assert_same(row.name, &f32s(row.dtype, &bytes), &expected(row.dtype, &bytes), true);

@@ -307,10 +307,10 @@ fn lengths_are_checked_against_the_file() {
         let late = [text("x").bytes.repeat(10), lie(b"x"), vec![0; 99]].concat();
         malformed(&with_key(array_of(8, 20, &late)), "the file ends after");
         // The key's own length, and a tensor's name's.
-        for at in [24, plain().header().len() - 33] {
-            let mut file = if at == 24 { plain().key("k", u32(0)) } else { plain() }.build();
-            assert_eq!(file[at], 1, "the length of a name");
-            file[at..at + 8].copy_from_slice(&length.to_le_bytes());
+        for position in [24, plain().header().len() - 33] {
+            let mut file = if position == 24 { plain().key("k", u32(0)) } else { plain() }.build();
+            assert_eq!(file[position], 1, "the length of a name");
+            file[position..position + 8].copy_from_slice(&length.to_le_bytes());
             malformed(&file, "has a length of");
         }
     }

@@ -27,12 +27,12 @@ fn digest(tensor: &Tensor, file: &dyn Source) -> String {
     let source = tensor.open(file).unwrap();
     assert_eq!(source.len(), tensor.byte_length, "{}", tensor.name);
     let (mut hasher, mut piece) = (Hasher::default(), vec![0; 99_991]);
-    let mut at = 0;
-    while at < source.len() {
-        let n = (source.len() - at).min(piece.len() as u64) as usize;
-        source.read_at(at, &mut piece[..n]).unwrap();
+    let mut offset = 0;
+    while offset < source.len() {
+        let n = (source.len() - offset).min(piece.len() as u64) as usize;
+        source.read_at(offset, &mut piece[..n]).unwrap();
         hasher.update(&piece[..n]);
-        at += n as u64;
+        offset += n as u64;
     }
     hasher.finish().iter().map(|byte| format!("{byte:02x}")).collect()
 }

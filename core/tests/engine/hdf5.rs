@@ -219,16 +219,16 @@ fn every_byte_may_be_another() {
         let whole = checked(survives(&bytes).unwrap());
         let has_checksums = ["latest", "v110", "deep", "far"].iter().any(|word| name.contains(word));
         let step = bytes.len() / 600 + 1;
-        for at in (0..bytes.len()).step_by(step) {
-            let old = bytes[at];
+        for position in (0..bytes.len()).step_by(step) {
+            let old = bytes[position];
             for new in [old ^ 1, old ^ 0x80, 0xff, 0] {
-                bytes[at] = new;
+                bytes[position] = new;
                 let found = survives(&bytes);
                 if has_checksums && let Some(found) = found {
-                    assert!(checked(found) == whole, "{name}: byte {at} is {new} instead of {old}");
+                    assert!(checked(found) == whole, "{name}: byte {position} is {new} instead of {old}");
                 }
             }
-            bytes[at] = old;
+            bytes[position] = old;
         }
     }
 }
@@ -241,13 +241,13 @@ fn every_number_may_be_a_large_one() {
         let mut bytes = original.clone();
         bytes.resize(original.len() + (1 << 20), 0);
         let step = original.len() / 500 + 1;
-        for at in (8..original.len() - 8).step_by(step) {
+        for position in (8..original.len() - 8).step_by(step) {
             for (width, number) in
                 [(2, 0xffff), (4, 1 << 20), (4, u32::MAX.into()), (8, 1 << 33), (8, u64::MAX - 7)]
             {
-                bytes[at..at + width].copy_from_slice(&u64::to_le_bytes(number)[..width]);
+                bytes[position..position + width].copy_from_slice(&u64::to_le_bytes(number)[..width]);
                 let _ = survives(&bytes);
-                bytes[at..at + width].copy_from_slice(&original[at..at + width]);
+                bytes[position..position + width].copy_from_slice(&original[position..position + width]);
             }
         }
     }

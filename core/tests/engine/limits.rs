@@ -17,8 +17,8 @@ impl Source for Zeros {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError> {
-        for (byte, at) in buf.iter_mut().zip(offset as usize..) {
-            *byte = self.0.get(at).copied().unwrap_or(0);
+        for (byte, position) in buf.iter_mut().zip(offset as usize..) {
+            *byte = self.0.get(position).copied().unwrap_or(0);
         }
         Ok(())
     }

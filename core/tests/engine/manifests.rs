@@ -42,12 +42,12 @@ fn read_manifest(path: &Path) -> Tensors {
 fn hash(tensor: &Tensor, file: &dyn Source) -> String {
     let source = tensor.open(file).unwrap();
     assert_eq!(source.len(), tensor.byte_length, "{}", tensor.name);
-    let (mut hasher, mut buffer, mut at) = (Hasher::default(), vec![0; STEP], 0);
-    while at < source.len() {
-        let n = (source.len() - at).min(STEP as u64) as usize;
-        source.read_at(at, &mut buffer[..n]).unwrap_or_else(|error| panic!("{}: {error}", tensor.name));
+    let (mut hasher, mut buffer, mut offset) = (Hasher::default(), vec![0; STEP], 0);
+    while offset < source.len() {
+        let n = (source.len() - offset).min(STEP as u64) as usize;
+        source.read_at(offset, &mut buffer[..n]).unwrap_or_else(|error| panic!("{}: {error}", tensor.name));
         hasher.update(&buffer[..n]);
-        at += n as u64;
+        offset += n as u64;
     }
     hasher.finish().iter().map(|byte| format!("{byte:02x}")).collect()
 }

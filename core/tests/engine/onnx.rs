@@ -182,8 +182,8 @@ fn graphs_within_graphs_have_an_end() {
 fn names_in_sub_graphs_are_their_own() {
     let graph = |fields: &[Vec<u8>]| message(&[bytes(1, "body"), bytes(6, message(fields))]);
     let inner = || graph(&[initializer("w", 1, &[1], raw(4)), node("", "c", "Constant", &[value(1)])]);
-    fn value(no: u8) -> Vec<u8> {
-        message(&[bytes(1, "value"), bytes(5, tensor("", 2, &[1], bytes(9, [no])))])
+    fn value(number: u8) -> Vec<u8> {
+        message(&[bytes(1, "value"), bytes(5, tensor("", 2, &[1], bytes(9, [number])))])
     }
     let file = model(&[
         initializer("w", 1, &[1], raw(4)),
@@ -232,7 +232,8 @@ fn very_many_equal_places_and_very_long_names_cost_little() {
     assert_eq!(model_of_many.tensors.len(), 50_000);
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
     // One name of 1 MB before each of many tensors.
-    let inner: Vec<u8> = (0..1000).flat_map(|no| initializer(&format!("{no}"), 1, &[1], raw(4))).collect();
+    let inner: Vec<u8> =
+        (0..1000).flat_map(|number| initializer(&format!("{number}"), 1, &[1], raw(4))).collect();
     let long = node(&"n".repeat(1 << 20), "o", "If", &[bytes(6, inner)]);
     assert_refused(open(&model(&[long]), Detail::Summary), Kind::TooLarge, "longer together than their file");
 }
@@ -347,8 +348,9 @@ fn external_data_lie_beneath_the_model() {
     );
     refused(&[("location", "w16.bin"), ("offset", "-1")], Kind::Malformed, "no number");
     refused(&[("location", "w16.bin"), ("length", "15")], Kind::Malformed, "but its external data has 15");
-    let many: Vec<u8> =
-        (0..600).flat_map(|no| external(&format!("{no}"), &[("location", &format!("f{no}"))])).collect();
+    let many: Vec<u8> = (0..600)
+        .flat_map(|number| external(&format!("{number}"), &[("location", &format!("f{number}"))]))
+        .collect();
     assert_refused(
         open_at(&folder.write("many.onnx", &model(&[many]))),
         Kind::TooLarge,
@@ -411,9 +413,9 @@ fn tied_weights_are_one_plain_tensor_and_a_copy() {
     }
     // Many times the same large range would keep a server busy for ever.
     let many: Vec<u8> = (0..1000)
-        .flat_map(|no| {
+        .flat_map(|number| {
             let entries = [bytes(13, message(&[bytes(1, "location"), bytes(2, "w.bin")])), int(14, 1)];
-            initializer(&format!("{no}"), 2, &[1 << 20], message(&entries))
+            initializer(&format!("{number}"), 2, &[1 << 20], message(&entries))
         })
         .collect();
     let large = vec![0; 1 << 20];

@@ -389,7 +389,7 @@ proptest! {
             b"N", b"K\x01", b"X\x01\0\0\0a", b"(", b")", b"]", b"}", b"t", b"\x85", b"\x86", b"a", b"s", b"u", b"e",
             b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorage\n", b"R", b"b", b"q\0", b"h\0", b"Q", b"0",
         ];
-        let mut bytes: Vec<u8> = choice.iter().flat_map(|no| opcodes[*no]).copied().collect();
+        let mut bytes: Vec<u8> = choice.iter().flat_map(|number| opcodes[*number]).copied().collect();
         bytes.push(b'.');
         let file = torch_zip(&bytes, &[("0", &[0; 8])]);
         let _ = open(&file, Detail::Full);

@@ -48,10 +48,10 @@ fn more_bits_lose_less() {
     };
     let snr = |name: &str| snr_of(&weights, name);
     assert_eq!(snr("F32"), f64::INFINITY);
-    for (name, least) in
+    for (name, min) in
         [("F16", 70.0), ("BF16", 50.0), ("Q8_0", 46.0), ("Q6_K", 36.0), ("Q5_0", 28.0), ("Q4_0", 22.0)]
     {
-        assert!((least..least + 10.0).contains(&snr(name)), "{name}: {}", snr(name));
+        assert!((min..min + 10.0).contains(&snr(name)), "{name}: {}", snr(name));
     }
     let types = [
         "TQ2_0", "Q2_K", "MXFP4", "Q3_K", "Q4_0", "IQ4_XS", "IQ4_NL", "Q4_K", "Q5_0", "Q5_K", "Q6_K", "Q8_0",

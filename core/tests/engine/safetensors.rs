@@ -178,8 +178,8 @@ fn the_header_lies_within_the_file() {
 #[test]
 fn names_and_texts() {
     let mut bytes = one("name");
-    let at = bytes.windows(4).position(|bytes| bytes == b"name").unwrap();
-    bytes[at] = 0xff;
+    let place = bytes.windows(4).position(|bytes| bytes == b"name").unwrap();
+    bytes[place] = 0xff;
     malformed(&bytes, "not UTF-8");
     malformed(&one("\\ud800"), "not valid");
     malformed(&one("a\nb"), "not valid");
@@ -287,21 +287,21 @@ proptest! {
         order in any::<u64>(),
     ) {
         let mut entries = vec![format!(r#""__metadata__":{}"#, serde_json::to_string(&metadata).unwrap())];
-        let (mut expected, mut at) = (Vec::new(), 0);
+        let (mut expected, mut place) = (Vec::new(), 0);
         for (i, (name, row, mut shape)) in tensors.into_iter().enumerate() {
             let (dtype, weights, bytes) = DTYPES[row];
             let length = shape.iter().product::<u64>() * bytes;
             shape.push(weights);
             let name = format!("{i} {}", name.replace('\0', "0"));
             let json = serde_json::to_string(&name).unwrap();
-            entries.push(entry(&json[1..json.len() - 1], dtype, &format!("{shape:?}"), at, at + length));
-            expected.push((name, dtype, shape, at, length));
-            at += length;
+            entries.push(entry(&json[1..json.len() - 1], dtype, &format!("{shape:?}"), place, place + length));
+            expected.push((name, dtype, shape, place, length));
+            place += length;
         }
         let rotation = order as usize % entries.len();
         entries.rotate_left(rotation);
         let header = header(&entries);
-        let model = accepted(&file(&header, &vec![0; at as usize]));
+        let model = accepted(&file(&header, &vec![0; place as usize]));
         let start = 8 + header.len() as u64;
         let mut found: Vec<_> = model.tensors.into_iter().map(|tensor| {
             (tensor.name, tensor.dtype.name(), tensor.shape, tensor.offset - start, tensor.byte_length)

@@ -23,9 +23,9 @@ fn parts(claims: &[(u16, u16)], total: i32) -> Vec<Vec<u8>> {
     claims
         .iter()
         .enumerate()
-        .map(|(part, (no, count))| {
+        .map(|(part, (number, count))| {
             Gguf::new()
-                .key("split.no", u16(*no))
+                .key("split.no", u16(*number))
                 .key("split.count", u16(*count))
                 .key("split.tensors.count", val(5, total.to_le_bytes()))
                 .tensor(entry(format!("t{part}"), &[4], 0, 0))
@@ -68,7 +68,7 @@ fn a_split_model_is_opened_by_any_of_its_parts() {
     let folder = Folder::new("split");
     let paths: Vec<_> = (1..)
         .zip(parts(&[(0, 3), (1, 3), (2, 3)], 3))
-        .map(|(no, bytes)| folder.write(&format!("m-{no:05}-of-00003.gguf"), &bytes))
+        .map(|(number, bytes)| folder.write(&format!("m-{number:05}-of-00003.gguf"), &bytes))
         .collect();
     for path in &paths {
         assert_eq!(open(path).unwrap().tensors.len(), 3);

@@ -201,12 +201,20 @@ fn subspaces_agree() {
     for (i, known) in s.iter().enumerate().take(24) {
         // A vector's share in the other subspace is the square of the cosine of its angle to it.
         let share = |x: &dyn Fn(usize) -> f64, y: &dyn Fn(usize, usize) -> f64, length: usize| {
-            let shares = (0..24).map(|j| (0..length).map(|at| x(at) * y(at, j)).sum::<f64>().powi(2));
+            let shares = (0..24)
+                .map(|j| (0..length).map(|position| x(position) * y(position, j)).sum::<f64>().powi(2));
             shares.sum::<f64>()
         };
-        let of_u = share(&|at| truncated.u[at * 24 + i].into(), &|at, j| exact.u[at * 700 + j].into(), 700);
-        let of_v =
-            share(&|at| truncated.vt[i * 900 + at].into(), &|at, j| exact.vt[j * 900 + at].into(), 900);
+        let of_u = share(
+            &|position| truncated.u[position * 24 + i].into(),
+            &|position, j| exact.u[position * 700 + j].into(),
+            700,
+        );
+        let of_v = share(
+            &|position| truncated.vt[i * 900 + position].into(),
+            &|position, j| exact.vt[j * 900 + position].into(),
+            900,
+        );
         assert!((1.0 - of_u).abs() < 1e-4 && (1.0 - of_v).abs() < 1e-4, "{i}: {of_u} {of_v}");
         let found = f64::from(truncated.s[i]);
         assert!((found / known - 1.0).abs() < 1e-4, "{i}: {found} {known}");

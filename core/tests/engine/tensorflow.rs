@@ -19,14 +19,14 @@ fn small(name: &str) -> Vec<u8> {
 /// A checkpoint "c" of an index and shards.
 fn open_checkpoint(index: &[u8], shards: &[&[u8]]) -> Result<Model, ParseError> {
     let names: Vec<String> =
-        (0..shards.len()).map(|no| format!("c.data-{no:05}-of-{:05}", shards.len())).collect();
+        (0..shards.len()).map(|number| format!("c.data-{number:05}-of-{:05}", shards.len())).collect();
     let shards = names.iter().zip(shards).map(|(name, bytes)| (&name[..], *bytes));
     open_files(&[("c.index", index)].into_iter().chain(shards).collect::<Vec<_>>())
 }
 
 /// The bytes of a tensor of a model of these files.
-fn content(model: &Model, files: &[&[u8]], no: usize) -> Vec<u8> {
-    let tensor = &model.tensors[no];
+fn content(model: &Model, files: &[&[u8]], number: usize) -> Vec<u8> {
+    let tensor = &model.tensors[number];
     let mut found = vec![0; tensor.byte_length as usize];
     tensor.open(&files[tensor.file_no]).unwrap().read_at(0, &mut found).unwrap();
     found
@@ -73,13 +73,13 @@ fn a_checkpoint_cut_short_or_damaged_anywhere() {
             let result = open_checkpoint(&whole, &[&data[..cut]]);
             assert_refused(result, Kind::Malformed, &format!("but that file has {cut}"));
         }
-        for at in 0..whole.len() {
+        for position in 0..whole.len() {
             for bit in 0..8 {
                 let mut damaged = whole.clone();
-                damaged[at] ^= 1 << bit;
+                damaged[position] ^= 1 << bit;
                 // Nothing reads the padding of the footer and the empty statistics.
                 if let Ok(model) = open_checkpoint(&damaged, &[&data]) {
-                    assert_eq!(tensors(model), expected, "{name}, byte {at}");
+                    assert_eq!(tensors(model), expected, "{name}, byte {position}");
                 }
             }
         }
@@ -96,9 +96,9 @@ fn values_that_are_missing_repeat_the_last() {
     assert_refused(open(&bomb, Detail::Summary), Kind::TooLarge, "0 values");
     // Many that are each allowed are not allowed together.
     let many: Vec<u8> = (0..20)
-        .flat_map(|no| {
+        .flat_map(|number| {
             constant(
-                &format!("{no}"),
+                &format!("{number}"),
                 &[int(1, 1), bytes(2, shape(&[1 << 26])), bytes(5, 1f32.to_le_bytes())],
             )
         })
@@ -202,12 +202,12 @@ fn numbers_with_their_first_byte_last_are_turned() {
     ];
     let file = table(&[(block(&entries), 0)]);
     let model = open_checkpoint(&file, &[&data]).unwrap();
-    for (no, width) in [(0, 4), (1, 4), (2, 8)] {
-        let mut expected = data[16 * no..16 * (no + 1)].to_vec();
+    for (number, width) in [(0, 4), (1, 4), (2, 8)] {
+        let mut expected = data[16 * number..16 * (number + 1)].to_vec();
         expected.chunks_mut(width).for_each(<[u8]>::reverse);
-        assert_eq!(content(&model, &[&file, &data], no), expected);
+        assert_eq!(content(&model, &[&file, &data], number), expected);
         let file = &data[..];
-        let source = model.tensors[no].open(&file).unwrap();
+        let source = model.tensors[number].open(&file).unwrap();
         for from in 0..16 {
             for to in from..16 {
                 let mut some = vec![0; to - from];
@@ -304,7 +304,7 @@ fn a_saved_model_is_its_folder() {
     let open_at = |path: &Path| {
         formats::open_path(path).and_then(|files| {
             let model = formats::parse(&files, None, Detail::Summary)?;
-            let names: Vec<String> = (0..files.len()).map(|no| files.name(no).to_owned()).collect();
+            let names: Vec<String> = (0..files.len()).map(|number| files.name(number).to_owned()).collect();
             Ok((model, names))
         })
     };
@@ -353,8 +353,8 @@ fn a_saved_model_is_its_folder() {
     assert_refused(open_at(&path), Kind::TooLarge, "more than 16 deep");
     std::fs::remove_dir_all(folder.path().join("assets")).unwrap();
     std::fs::create_dir(folder.path().join("assets")).unwrap();
-    for no in 0..600 {
-        folder.write(&format!("assets/{no}"), b"");
+    for number in 0..600 {
+        folder.write(&format!("assets/{number}"), b"");
     }
     assert_refused(open_at(&path), Kind::TooLarge, "601 files (at most 512)");
 }
@@ -427,9 +427,9 @@ fn checksums_of_weights_are_those_that_tensorflow_wrote() {
         verified.unwrap();
         // Every byte of weights is under a checksum: change each, and it shows.
         let mut seen = 0;
-        for at in 0..data.len() {
+        for position in 0..data.len() {
             let mut damaged = data.clone();
-            damaged[at] ^= 0x10;
+            damaged[position] ^= 0x10;
             if let (_, Err(error)) = verify(&damaged) {
                 assert!(error.to_string().contains("have the checksum"), "{error}");
                 seen += 1;

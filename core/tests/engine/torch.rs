@@ -423,8 +423,8 @@ fn archives_of_all_shapes() {
     let data = floats([1, 2]);
     // Without a folder; with a folder of any name.
     for folder in ["", "any name/", "ä/"] {
-        let at = |name: &str| format!("{folder}{name}");
-        let file = archive(&[stored(&at("data.pkl"), &pickle), stored(&at("data/0"), &data)]);
+        let position = |name: &str| format!("{folder}{name}");
+        let file = archive(&[stored(&position("data.pkl"), &pickle), stored(&position("data/0"), &data)]);
         assert_eq!(names(&accepted(&file)), ["w"]);
     }
     let deep = archive(&[stored("a/b/data.pkl", &pickle), stored("a/b/data/0", &data)]);

@@ -53,8 +53,8 @@ fn entries_are_listed_and_read() {
 fn a_comment_may_hold_the_mark_of_an_end() {
     let mut file = archive(&two());
     let comment = b"PK\x05\x06 is not an end record, and this one is long enough to be looked at as one";
-    let at = file.len() - 2;
-    file[at..].copy_from_slice(&(comment.len() as u16).to_le_bytes());
+    let place = file.len() - 2;
+    file[place..].copy_from_slice(&(comment.len() as u16).to_le_bytes());
     file.extend(comment);
     assert_eq!(zip::entries(&&file[..]).unwrap().len(), 2);
     file.push(0);
@@ -116,7 +116,7 @@ fn the_directory_must_be_as_its_end_says() {
     let good = archive(&two());
     let end = good.len() - 22;
     // WeightCounts, the disk's number, length and position of the directory.
-    for (at, words) in [
+    for (place, words) in [
         (end + 4, "several files"),
         (end + 8, "several files"),
         (end + 10, "several files"),
@@ -124,7 +124,7 @@ fn the_directory_must_be_as_its_end_says() {
         (end + 16, "does not end where"),
     ] {
         let mut file = good.clone();
-        file[at] ^= 1;
+        file[place] ^= 1;
         let kind = if words == "several files" { Kind::Unsupported } else { Kind::Malformed };
         assert_refused(zip::entries(&&file[..]), kind, words);
     }
@@ -139,12 +139,12 @@ fn the_directory_must_be_as_its_end_says() {
     let end = file.len() - 22;
     (file[end + 8], file[end + 10]) = (1, 1);
     assert_refused(zip::entries(&&file[..]), Kind::Malformed, "two end records differ");
-    for at in end - 76..end - 20 {
+    for place in end - 76..end - 20 {
         let mut file = wide.clone();
-        file[at] ^= 0x55;
+        file[place] ^= 0x55;
         // Versions and the maker's system mean nothing here.
-        if !(end - 64..end - 60).contains(&at) {
-            assert!(zip::entries(&&file[..]).is_err(), "byte {at} before {end}");
+        if !(end - 64..end - 60).contains(&place) {
+            assert!(zip::entries(&&file[..]).is_err(), "byte {place} before {end}");
         }
     }
 }
@@ -152,9 +152,9 @@ fn the_directory_must_be_as_its_end_says() {
 #[test]
 fn too_many_entries() {
     let mut file = archive(&[Entry { zip64: true, ..stored("a", b"") }]);
-    let at = file.len() - 22 - 20 - 56 + 24;
-    for at in [at, at + 8] {
-        file[at..at + 8].copy_from_slice(&(1u64 << 32).to_le_bytes());
+    let place = file.len() - 22 - 20 - 56 + 24;
+    for place in [place, place + 8] {
+        file[place..place + 8].copy_from_slice(&(1u64 << 32).to_le_bytes());
     }
     let end = file.len() - 22;
     file[end + 8..end + 12].fill(0xff);
@@ -216,15 +216,15 @@ fn every_cut_and_every_changed_byte_is_survived() {
         assert!(zip::entries(&&good[..length]).is_err(), "{length}");
     }
     let mut file = good.clone();
-    for at in 0..file.len() {
+    for place in 0..file.len() {
         for change in 1..=255 {
-            file[at] ^= change;
+            file[place] ^= change;
             if let Ok(entries) = zip::entries(&&file[..]) {
                 for entry in entries {
                     let _ = read(&file, &entry);
                 }
             }
-            file[at] ^= change;
+            file[place] ^= change;
         }
     }
     assert_eq!(file, good);

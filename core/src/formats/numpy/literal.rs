@@ -98,7 +98,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The items up to `end`, and whether a comma stands behind the last.
+    /// The items up to `end`, and whether a comma follows the last.
     fn items(&mut self, end: char, depth: usize) -> Result<(Vec<Literal>, bool), String> {
         let (mut items, mut comma) = (Vec::new(), false);
         while !self.take(end) {

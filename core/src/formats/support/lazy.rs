@@ -70,7 +70,7 @@ impl Source for SubRangeSource<'_> {
 }
 
 /// What another recipe makes, held in memory while it is open: for random access to what can only
-/// be had from front to back. The parser sees to it that it is small.
+/// be read from front to back. The parser sees to it that it is small.
 #[derive(Debug, Clone)]
 pub struct Buffered {
     /// What is held.

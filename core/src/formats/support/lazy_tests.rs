@@ -103,9 +103,9 @@ fn large_views_of_every_kind() {
         let source = &file[..];
         let opened = view.open(&source).unwrap();
         let mut piece = [0; 1001];
-        for at in (0..expected.len() - 1001).rev().step_by(199_999) {
-            opened.read_at(at as u64, &mut piece).unwrap();
-            assert!(piece == expected[at..at + 1001], "{shape:?} {strides:?} {at}");
+        for position in (0..expected.len() - 1001).rev().step_by(199_999) {
+            opened.read_at(position as u64, &mut piece).unwrap();
+            assert!(piece == expected[position..position + 1001], "{shape:?} {strides:?} {position}");
         }
     }
 }
@@ -129,10 +129,10 @@ proptest! {
         let source = &file[..];
         let opened = view.open(&source).unwrap();
         let mut one = [0];
-        for at in [offset, offset / 2, offset / 7] {
-            if at < opened.len() {
-                opened.read_at(at, &mut one).unwrap();
-                prop_assert_eq!(one[0], expected[at as usize]);
+        for position in [offset, offset / 2, offset / 7] {
+            if position < opened.len() {
+                opened.read_at(position, &mut one).unwrap();
+                prop_assert_eq!(one[0], expected[position as usize]);
             }
         }
     }

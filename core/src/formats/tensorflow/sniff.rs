@@ -22,7 +22,7 @@ pub(super) enum Kind {
 /// What a file is, if it is any of these. A file that was cut short is still what it begins as.
 ///
 /// # Errors
-/// [`ParseError`] when the bytes cannot be had.
+/// [`ParseError`] when the bytes cannot be read.
 pub(super) fn kind_of(source: &dyn Source) -> Result<Option<Kind>, ParseError> {
     if let Some(kind) = sniff_protobuf(source, tell)? {
         return Ok(Some(kind));

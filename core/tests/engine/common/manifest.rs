@@ -12,10 +12,10 @@ pub fn bytes(tensor: &Tensor, file: &dyn Source, piece: usize) -> Result<Vec<u8>
     assert_eq!(source.len(), tensor.byte_length, "{}", tensor.name);
     let mut out = Vec::new();
     while (out.len() as u64) < source.len() {
-        let at = out.len();
-        let n = (source.len() - at as u64).min(piece as u64) as usize;
-        out.resize(at + n, 0);
-        source.read_at(at as u64, &mut out[at..])?;
+        let offset = out.len();
+        let n = (source.len() - offset as u64).min(piece as u64) as usize;
+        out.resize(offset + n, 0);
+        source.read_at(offset as u64, &mut out[offset..])?;
     }
     Ok(out)
 }

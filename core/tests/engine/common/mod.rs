@@ -119,9 +119,9 @@ pub fn read_all(model: &Model, file: &dyn Source) -> Vec<String> {
         let Ok(source) = tensor.open(file) else { return false };
         assert_eq!(source.len(), tensor.byte_length, "{}", tensor.name);
         let mut piece = vec![0; 1000];
-        (0..source.len().min(1 << 20)).step_by(piece.len()).all(|at| {
-            let n = (source.len() - at).min(piece.len() as u64) as usize;
-            source.read_at(at, &mut piece[..n]).is_ok()
+        (0..source.len().min(1 << 20)).step_by(piece.len()).all(|position| {
+            let n = (source.len() - position).min(piece.len() as u64) as usize;
+            source.read_at(position, &mut piece[..n]).is_ok()
         })
     };
     model.tensors.iter().filter(|tensor| tensor.file_no == 0).filter(reads).map(|t| t.name.clone()).collect()
@@ -185,11 +185,11 @@ pub fn survives_damage(file: &[u8], cuts_fail: bool) {
         try_to_read(result, &file[..length]);
     }
     let mut damaged = file.to_vec();
-    for at in 0..file.len() {
+    for position in 0..file.len() {
         for change in [0x01, 0x80, 0xff] {
-            damaged[at] ^= change;
+            damaged[position] ^= change;
             try_to_read(open(&damaged, Detail::Full), &damaged);
-            damaged[at] ^= change;
+            damaged[position] ^= change;
         }
     }
 }

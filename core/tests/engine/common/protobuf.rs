@@ -34,11 +34,11 @@ pub fn message(fields: &[Vec<u8>]) -> Vec<u8> {
 
 /// Where the fields of a message that is right begin, its end included.
 pub fn borders(message: &[u8]) -> Vec<usize> {
-    fn number(bytes: &[u8], at: &mut usize) -> u64 {
+    fn number(bytes: &[u8], offset: &mut usize) -> u64 {
         let (mut value, mut shift) = (0, 0);
         loop {
-            let byte = bytes[*at];
-            *at += 1;
+            let byte = bytes[*offset];
+            *offset += 1;
             value |= u64::from(byte & 0x7f) << shift;
             shift += 7;
             if byte & 0x80 == 0 {
@@ -46,17 +46,17 @@ pub fn borders(message: &[u8]) -> Vec<usize> {
             }
         }
     }
-    let (mut at, mut borders) = (0, vec![0]);
-    while at < message.len() {
-        match number(message, &mut at) & 7 {
+    let (mut offset, mut borders) = (0, vec![0]);
+    while offset < message.len() {
+        match number(message, &mut offset) & 7 {
             0 => {
-                number(message, &mut at);
+                number(message, &mut offset);
             }
-            1 => at += 8,
-            2 => at += number(message, &mut at) as usize,
-            _ => at += 4,
+            1 => offset += 8,
+            2 => offset += number(message, &mut offset) as usize,
+            _ => offset += 4,
         }
-        borders.push(at);
+        borders.push(offset);
     }
     borders
 }

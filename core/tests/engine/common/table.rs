@@ -35,8 +35,8 @@ pub fn table(blocks: &[(Vec<u8>, u8)]) -> Vec<u8> {
         place
     };
     let mut index = Vec::new();
-    for (no, (block, compression)) in blocks.iter().enumerate() {
-        index.push((vec![no as u8 + 1], add(block, *compression)));
+    for (number, (block, compression)) in blocks.iter().enumerate() {
+        index.push((vec![number as u8 + 1], add(block, *compression)));
     }
     let statistics = add(&block(&[]), 0);
     let index: Vec<(&[u8], Vec<u8>)> = index.iter().map(|(key, place)| (&key[..], place.clone())).collect();

@@ -66,7 +66,7 @@ pub fn archive(entries: &[Entry]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     let mut zip64 = false;
     for entry in entries {
-        let at = file.len() as u64;
+        let position = file.len() as u64;
         let Entry { local, .. } = entry;
         zip64 |= entry.zip64;
         let narrow = |n: u64| if entry.zip64 { u32::MAX } else { n as u32 };
@@ -93,7 +93,7 @@ pub fn archive(entries: &[Entry]) -> Vec<u8> {
             file.extend((entry.compressed as u32).to_le_bytes());
             file.extend((entry.length as u32).to_le_bytes());
         }
-        let offset = entry.offset.unwrap_or(at);
+        let offset = entry.offset.unwrap_or(position);
         let extra = wide(entry.zip64, &[entry.length, entry.compressed, offset]);
         directory.extend(b"PK\x01\x02\x14\0\x14\0");
         directory.extend(entry.flags.to_le_bytes());
@@ -112,7 +112,7 @@ pub fn archive(entries: &[Entry]) -> Vec<u8> {
     let (start, count) = (file.len() as u64, entries.len() as u64);
     file.extend(&directory);
     if zip64 {
-        let at = file.len() as u64;
+        let position = file.len() as u64;
         file.extend(b"PK\x06\x06");
         file.extend(44u64.to_le_bytes());
         file.extend([45, 0, 45, 0]);
@@ -121,7 +121,7 @@ pub fn archive(entries: &[Entry]) -> Vec<u8> {
             file.extend(number.to_le_bytes());
         }
         file.extend(b"PK\x06\x07\0\0\0\0");
-        file.extend(at.to_le_bytes());
+        file.extend(position.to_le_bytes());
         file.extend(1u32.to_le_bytes());
     }
     file.extend(b"PK\x05\x06\0\0\0\0");

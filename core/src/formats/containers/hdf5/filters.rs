@@ -113,7 +113,7 @@ fn unpack_lzf(bytes: &[u8], wanted: usize) -> Result<Vec<u8>, SourceError> {
 }
 
 /// Puts the bytes of each element together again, which stand in planes: all first ones, all second
-/// ones. Bytes behind the last whole element stand as they are.
+/// ones. Bytes after the last whole element stand as they are.
 fn unshuffle(bytes: &[u8], element: usize) -> Vec<u8> {
     let count = bytes.len() / element.max(1);
     let mut out = bytes.to_vec();

@@ -26,8 +26,8 @@ fn golden(name: &str) -> Vec<u8> {
 
 /// Where structures start, and where their checksums stand.
 fn structures(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let starts =
-        (0..bytes.len() - 4).filter(|at| SEALED.iter().any(|signature| bytes[*at..].starts_with(*signature)));
+    let starts = (0..bytes.len() - 4)
+        .filter(|offset| SEALED.iter().any(|signature| bytes[*offset..].starts_with(*signature)));
     let sealed = starts.filter_map(|start| {
         let end = (start + 8..(start + MAX_LENGTH).min(bytes.len() - 3))
             .find(|end| bytes[*end..].starts_with(&lookup3(&bytes[start..*end]).to_le_bytes()))?;
@@ -64,10 +64,10 @@ fn sealed_damage_is_survived() {
     ] {
         let mut bytes = golden(name);
         let structures = structures(&bytes);
-        let mut change = |bytes: &mut Vec<u8>, (start, end): (usize, usize), at: usize, new: &[u8]| {
+        let mut change = |bytes: &mut Vec<u8>, (start, end): (usize, usize), offset: usize, new: &[u8]| {
             let old = bytes[start..end + 4].to_vec();
-            let to = end.min(at + new.len());
-            bytes[at..to].copy_from_slice(&new[..to - at]);
+            let to = end.min(offset + new.len());
+            bytes[offset..to].copy_from_slice(&new[..to - offset]);
             let seal = lookup3(&bytes[start..end]).to_le_bytes();
             bytes[end..end + 4].copy_from_slice(&seal);
             match survives(bytes) {
@@ -84,19 +84,19 @@ fn sealed_damage_is_survived() {
                 continue;
             }
             let step = (end - start) / 16 + 1;
-            for at in (start + 4..end).step_by(step) {
-                for new in [0, 1, 0x7f, 0xff, bytes[at] ^ 1, bytes[at] ^ 0x10] {
-                    change(&mut bytes, (start, end), at, &[new]);
+            for offset in (start + 4..end).step_by(step) {
+                for new in [0, 1, 0x7f, 0xff, bytes[offset] ^ 1, bytes[offset] ^ 0x10] {
+                    change(&mut bytes, (start, end), offset, &[new]);
                 }
-                change(&mut bytes, (start, end), at, &[0xff; 4]);
+                change(&mut bytes, (start, end), offset, &[0xff; 4]);
             }
             // Every address in it leads to another structure, or back to this one.
-            for at in start + 4..end.saturating_sub(7) {
-                let found = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+            for offset in start + 4..end.saturating_sub(7) {
+                let found = u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap());
                 if found > 0 && found < bytes.len() as u64 {
                     let others = structures.iter().skip(number % 7).step_by(structures.len() / 12 + 1);
                     for other in others.chain([&structures[number]]) {
-                        change(&mut bytes, (start, end), at, &(other.0 as u64).to_le_bytes());
+                        change(&mut bytes, (start, end), offset, &(other.0 as u64).to_le_bytes());
                     }
                 }
             }
@@ -116,7 +116,7 @@ fn a_block_of_a_heap_has_one_size() {
     let is_table = |found: &&(usize, usize)| original[found.0..].starts_with(b"FHIB");
     let &(start, end) = structures(&original).iter().find(is_table).unwrap();
     let entries: Vec<usize> = (start + 4 + 1 + 8 + 4..end).step_by(8).collect();
-    let is_used = |at: &&usize| original[**at..**at + 8] != [0xff; 8];
+    let is_used = |offset: &&usize| original[**offset..**offset + 8] != [0xff; 8];
     let entries: Vec<usize> = entries.iter().filter(is_used).copied().collect();
     assert!(entries.len() > 8);
     for one in &entries {

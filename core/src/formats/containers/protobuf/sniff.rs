@@ -33,7 +33,7 @@ pub(crate) enum Sniffed<T> {
 /// its key alone: a file that was cut short is still what it begins as.
 ///
 /// # Errors
-/// [`ParseError`] when the bytes cannot be had.
+/// [`ParseError`] when the bytes cannot be read.
 pub(crate) fn sniff_protobuf<T>(
     source: &dyn Source,
     mut tell: impl FnMut(&mut Wire, Head) -> Result<Sniffed<T>, ParseError>,

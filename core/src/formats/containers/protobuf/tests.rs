@@ -111,8 +111,8 @@ fn texts_are_bounded_and_utf8() {
 /// Reads a whole source in pieces of `step` bytes.
 fn read(source: &dyn Source, step: usize) -> Result<Vec<u8>, SourceError> {
     let mut bytes = vec![0; source.len() as usize];
-    for (no, piece) in bytes.chunks_mut(step).enumerate() {
-        source.read_at((no * step) as u64, piece)?;
+    for (index, piece) in bytes.chunks_mut(step).enumerate() {
+        source.read_at((index * step) as u64, piece)?;
     }
     Ok(bytes)
 }
