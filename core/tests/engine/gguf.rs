@@ -198,7 +198,7 @@ fn alignment_moves_the_data() {
     for offset in [8, 31, 33] {
         let mut file = plain().data([0; 64]);
         file.tensors[0].offset = offset;
-        malformed(&file.build(), "no multiple of the alignment 32");
+        malformed(&file.build(), "not a multiple of the alignment 32");
     }
 }
 

@@ -56,7 +56,7 @@ fn bad_headers_are_refused() {
         ("", "it ends early"),
         ("{", "a key is not text"),
         ("{}", "lacks descr"),
-        ("()", "no dictionary"),
+        ("()", "not a dictionary"),
         ("{'descr': '<f4', 'fortran_order': False}", "lacks descr"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "\"-\" starts no literal"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", "is too large"),

@@ -327,7 +327,7 @@ fn external_data_lie_beneath_the_model() {
         refused(
             &[("location", location)],
             Kind::Malformed,
-            if location.is_empty() { "is empty" } else { "no path beneath" },
+            if location.is_empty() { "is empty" } else { "not a path beneath" },
         );
     }
     refused(&[], Kind::Malformed, "its location is empty");
@@ -346,7 +346,7 @@ fn external_data_lie_beneath_the_model() {
         Kind::Malformed,
         "that file has 16",
     );
-    refused(&[("location", "w16.bin"), ("offset", "-1")], Kind::Malformed, "no number");
+    refused(&[("location", "w16.bin"), ("offset", "-1")], Kind::Malformed, "not a number");
     refused(&[("location", "w16.bin"), ("length", "15")], Kind::Malformed, "but its external data has 15");
     let many: Vec<u8> = (0..600)
         .flat_map(|number| external(&format!("{number}"), &[("location", &format!("f{number}"))]))

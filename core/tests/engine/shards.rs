@@ -197,7 +197,7 @@ fn an_index_leads_to_files_beside_it() {
         absolute.to_str().unwrap(),
     ] {
         let path = write_index(&index(&[("t1", name)]));
-        assert_refused(open(&path), Kind::Malformed, "no plain file name");
+        assert_refused(open(&path), Kind::Malformed, "not a plain file name");
     }
     assert_refused(open(&write_index(&index(&[("t1", "gone")]))), Kind::Source, "gone");
     assert_refused(open(&write_index(&index(&[("t1", "sub")]))), Kind::Source, "not a regular file");

@@ -353,15 +353,15 @@ fn odd_calls_are_refused() {
         });
         assert_refused(open(&torch_zip(&pickle, &[]), Detail::Full), Kind::Malformed, words);
     };
-    storage(b"N", "no tuple");
+    storage(b"N", "not a tuple");
     storage(b")", "has 0 parts");
-    storage(b"(NNNNNt", "no storage");
+    storage(b"(NNNNNt", "not a storage");
     let id =
         |class: Pickle| Pickle::default().op(b"(").text("storage").op(class.0).text("0").op(b"NK\x02t").0;
     storage(&id(Pickle::default().op(b"N")), "no class");
     storage(&id(Pickle::default().global("os", "system")), "os.system is not a class of storages");
-    storage(&id(Pickle::default().global("somebody", "FloatStorage")), "no class of storages");
-    storage(&id(Pickle::default().global("torch", "FancyStorage")), "no known class");
+    storage(&id(Pickle::default().global("somebody", "FloatStorage")), "not a class of storages");
+    storage(&id(Pickle::default().global("torch", "FancyStorage")), "not a known class");
     // A storage that is not there.
     let missing = dict(|pickle| pickle.text("w").floats("7", 2));
     assert_refused(
