@@ -1,14 +1,16 @@
 //! Contents in `tensor_segment`: writing encoded segments, and reading ranges of bytes back.
 
 use crate::access::{self, StoredModel, StoredTensor};
-use crate::errors::raise;
+use crate::errors::{OrRaise, raise};
 use crate::segment_rows;
 use atomizer_core::byte_range::ByteRange;
+use atomizer_core::dtype::Dtype;
 use atomizer_core::file_layout::{FileLayout, PlacedTensor, StoredFile};
 use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::parallel;
 use atomizer_core::segment::{self, SEGMENT_BYTES, SegmentError, SegmentSlice, slices};
 use atomizer_core::source::Source;
+use atomizer_core::weight_range::WeightRange;
 use pgrx::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -112,22 +114,40 @@ pub fn for_each_bytes(slices: impl Iterator<Item = SegmentSlice>, mut each: impl
 
 /// A range of a content's bytes.
 pub fn read_range(hash: &Hash, range: ByteRange) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for_each_bytes(slices(*hash, range, None), |slice| bytes.extend_from_slice(slice));
-    if bytes.len() as u64 != range.len {
-        raise(
-            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-            format!(
-                "content {} has {} of the {} bytes from byte {} on",
-                hex(hash),
-                bytes.len(),
-                range.len,
-                range.offset
-            ),
-            "Run check_integrity() to find every damaged content.",
-        );
-    }
+    let mut bytes = vec![0; range.len as usize];
+    read_range_to(hash, range.offset, &mut bytes);
     bytes
+}
+
+/// Decodes a content's bytes from `offset` on to their place: nothing of that size is allocated.
+pub fn read_range_to(hash: &Hash, offset: u64, mut out: &mut [u8]) {
+    let range = ByteRange::new(offset, out.len() as u64);
+    for_each_batch(
+        slices(*hash, range, None),
+        |slices, encoded| {
+            let length = slices.iter().map(|slice| slice.length).sum();
+            let (place, behind) = std::mem::take(&mut out).split_at_mut(length);
+            out = behind;
+            segment::decode_slices(slices, encoded, place)
+        },
+        |_, ()| (),
+    );
+}
+
+/// Decodes weights of a content from `first` on, as f32, to their place.
+pub fn read_f32_to(hash: &Hash, dtype: Dtype, first: u64, out: &mut [f32]) {
+    let (range, skip) = dtype.blocks_holding(first, out.len() as u64);
+    let mut weights = WeightRange::new(dtype, skip, out);
+    let mut bytes = Vec::new();
+    for_each_batch(
+        slices(*hash, range, None),
+        |slices, encoded| {
+            bytes.resize(slices.iter().map(|slice| slice.length).sum(), 0);
+            segment::decode_slices(slices, encoded, &mut bytes)?;
+            Ok(weights.push(&bytes))
+        },
+        |_, decoded| decoded.or_raise(),
+    );
 }
 
 /// Bytes as hexadecimal digits.
@@ -139,7 +159,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn open_files<'a>(model_id: i64) -> Vec<(String, Box<dyn Source + 'a>)> {
     let model = access::complete_model(model_id);
     let files = model.files.iter().enumerate().map(|(file_no, file)| {
-        let source = StoredFile::new(layout(&model, file_no), read_range);
+        let source = StoredFile::new(layout(&model, file_no), read_range_to);
         (file.file_name.clone(), Box::new(source) as Box<dyn Source>)
     });
     files.collect()

@@ -3,7 +3,7 @@
 
 use crate::byte_range::ByteRange;
 use crate::hash::Hash;
-use crate::segment::{SegmentSlice, segment_range, slices};
+use crate::segment::{SEGMENT_BYTES, SegmentSlice, segment_range, slices};
 use crate::source::{Source, SourceError, check_range};
 use std::cell::RefCell;
 
@@ -158,7 +158,7 @@ impl FileLayout {
 /// A segment of a content: hash, number, raw bytes.
 type ReadSegment = (Hash, u64, Vec<u8>);
 
-/// A stored file, read as if it were on disk. `R` reads a range of a content.
+/// A stored file, read as if it were on disk. `R` fills a place with a content's bytes from an offset on.
 pub struct StoredFile<R> {
     layout: FileLayout,
     read: R,
@@ -166,14 +166,14 @@ pub struct StoredFile<R> {
     last: RefCell<Option<ReadSegment>>,
 }
 
-impl<R: Fn(&Hash, ByteRange) -> Vec<u8>> StoredFile<R> {
+impl<R: Fn(&Hash, u64, &mut [u8])> StoredFile<R> {
     /// The file of a layout.
     pub fn new(layout: FileLayout, read: R) -> Self {
         Self { layout, read, last: RefCell::default() }
     }
 }
 
-impl<R: Fn(&Hash, ByteRange) -> Vec<u8>> Source for StoredFile<R> {
+impl<R: Fn(&Hash, u64, &mut [u8])> Source for StoredFile<R> {
     fn len(&self) -> u64 {
         self.layout.length
     }
@@ -186,23 +186,33 @@ impl<R: Fn(&Hash, ByteRange) -> Vec<u8>> Source for StoredFile<R> {
         while !buf.is_empty() {
             let span = &spans[index];
             let in_content = span.start + (offset - span.range.offset);
-            let slice = slices(span.hash, ByteRange::new(in_content, span.range.end() - offset), None)
-                .next()
-                .expect("the span goes on");
-            if last.as_ref().is_none_or(|(hash, number, _)| (*hash, *number) != (span.hash, slice.segment_no))
-            {
-                let range = segment_range(span.content_length, slice.segment_no);
-                *last = Some((span.hash, slice.segment_no, (self.read)(&span.hash, range)));
-            }
-            let available = last.as_ref().map_or(&[][..], |(_, _, segment)| slice.bytes(segment));
-            let n = available.len().min(buf.len());
-            if n == 0 {
-                let hash: String = span.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-                return Err(SourceError::Other(format!("content {hash} is too short")));
-            }
-            let (now, rest) = buf.split_at_mut(n);
-            now.copy_from_slice(&available[..n]);
-            (buf, offset) = (rest, offset + n as u64);
+            let in_span = (span.range.end() - offset).min(buf.len() as u64) as usize;
+            let n = if in_span >= SEGMENT_BYTES {
+                // Large reads go by no segment in between.
+                (self.read)(&span.hash, in_content, &mut buf[..in_span]);
+                in_span
+            } else {
+                let slice = slices(span.hash, ByteRange::new(in_content, in_span as u64), None)
+                    .next()
+                    .expect("the span goes on");
+                let (_, _, segment) = match last.take() {
+                    Some(held) if (held.0, held.1) == (span.hash, slice.segment_no) => last.insert(held),
+                    _ => {
+                        let range = segment_range(span.content_length, slice.segment_no);
+                        let mut segment = vec![0; range.len as usize];
+                        (self.read)(&span.hash, range.offset, &mut segment);
+                        last.insert((span.hash, slice.segment_no, segment))
+                    }
+                };
+                let available = slice.bytes(segment);
+                if available.is_empty() {
+                    let hash: String = span.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                    return Err(SourceError::Other(format!("content {hash} is too short")));
+                }
+                buf[..available.len()].copy_from_slice(available);
+                available.len()
+            };
+            (buf, offset) = (&mut buf[n..], offset + n as u64);
             index += usize::from(offset == span.range.end());
         }
         Ok(())

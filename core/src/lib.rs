@@ -27,5 +27,6 @@ pub mod source;
 mod splitmix;
 pub mod svd;
 pub mod weight_counts;
+pub mod weight_range;
 pub mod weight_stream;
 pub mod weights;

@@ -71,6 +71,28 @@ impl Encoder {
     }
 }
 
+/// What stands before the planes of an encoded segment, and the planes.
+struct Header<'a> {
+    stride: usize,
+    length: usize,
+    planes: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn read(encoded: &'a [u8]) -> Result<Self, SegmentError> {
+        let (header, planes) = encoded.split_at_checked(HEADER_BYTES).ok_or(SegmentError("no header"))?;
+        if header[0] != LAYOUT {
+            return Err(SegmentError("unknown layout"));
+        }
+        let stride = usize::from(u16::from_le_bytes([header[1], header[2]]));
+        let length = u32::from_le_bytes([header[3], header[4], header[5], header[6]]) as usize;
+        if length > SEGMENT_BYTES || stride == 0 || stride > length.max(1) {
+            return Err(SegmentError("impossible header"));
+        }
+        Ok(Self { stride, length, planes })
+    }
+}
+
 /// Decodes segments. It holds zstd's working memory, so keep one for each thread.
 pub struct Decoder {
     zstd: Decompressor<'static>,
@@ -89,17 +111,38 @@ impl Decoder {
     /// # Errors
     /// [`SegmentError`] when the bytes are not what [`Encoder::encode`] wrote; `raw` is then undefined.
     pub fn decode(&mut self, encoded: &[u8], raw: &mut Vec<u8>) -> Result<(), SegmentError> {
-        let (header, mut rest) = encoded.split_at_checked(HEADER_BYTES).ok_or(SegmentError("no header"))?;
-        if header[0] != LAYOUT {
-            return Err(SegmentError("unknown layout"));
-        }
-        let stride = usize::from(u16::from_le_bytes([header[1], header[2]]));
-        let length = u32::from_le_bytes([header[3], header[4], header[5], header[6]]) as usize;
-        if length > SEGMENT_BYTES || stride == 0 || stride > length.max(1) {
-            return Err(SegmentError("impossible header"));
-        }
+        let header = Header::read(encoded)?;
         // Old bytes may stay: the planes cover every byte.
-        raw.resize(length, 0);
+        raw.resize(header.length, 0);
+        self.decode_planes(header, raw)
+    }
+
+    /// Decodes bytes `skip..skip + out.len()` of one segment to `out`: a whole segment without a copy, a part
+    /// of one by way of `scratch`.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), and when the segment has not so many bytes; `out` is then undefined.
+    pub fn decode_part(
+        &mut self,
+        encoded: &[u8],
+        skip: usize,
+        out: &mut [u8],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), SegmentError> {
+        let header = Header::read(encoded)?;
+        if skip == 0 && out.len() == header.length {
+            return self.decode_planes(header, out);
+        }
+        scratch.resize(header.length, 0);
+        self.decode_planes(header, scratch)?;
+        let part = scratch.get(skip..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(part.ok_or(SegmentError("it is too short"))?);
+        Ok(())
+    }
+
+    /// Decodes all planes to a place of the header's length.
+    fn decode_planes(&mut self, header: Header, raw: &mut [u8]) -> Result<(), SegmentError> {
+        let Header { stride, length, planes: mut rest } = header;
         for index in 0..stride {
             let (head, body) = rest.split_first_chunk().ok_or(SegmentError("a plane is missing"))?;
             let head = u32::from_le_bytes(*head);
@@ -171,6 +214,22 @@ mod tests {
                     assert_eq!(&decoded, raw, "{length} bytes, stride {stride}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_segment_is_that_part_of_its_bytes() {
+        let raw = noise(1001);
+        let encoded = encoded(&raw, 4);
+        let (mut decoder, mut scratch) = (Decoder::default(), Vec::new());
+        for (skip, length) in [(0, 1001), (0, 1000), (1, 1000), (400, 1), (1001, 0), (0, 0)] {
+            let mut out = vec![0xee; length];
+            decoder.decode_part(&encoded, skip, &mut out, &mut scratch).unwrap();
+            assert_eq!(out, raw[skip..skip + length], "{length} bytes from {skip} on");
+        }
+        for (skip, length) in [(0, 1002), (1, 1001), (1001, 1), (1002, 0)] {
+            let error = decoder.decode_part(&encoded, skip, &mut vec![0; length], &mut scratch).unwrap_err();
+            assert_eq!(error.to_string(), "damaged segment: it is too short");
         }
     }
 

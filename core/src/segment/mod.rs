@@ -7,7 +7,7 @@ mod golden_tests;
 mod planes;
 mod slicing;
 
-pub use batch::{decode_all, encode_all};
+pub use batch::{decode_all, decode_slices, encode_all};
 pub use encoding::{Decoder, Encoder, LAYOUT, SegmentError};
 pub use slicing::{
     MAX_CONTENT_BYTES, SEGMENT_BYTES, SegmentSlice, segment_count, segment_range, slices, whole_segments,
