@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-# Runs every SQL block of the documentation and compares what is shown; holds docs/reference.md against the catalog.
+# Runs every SQL and Python block of the documentation and compares what is shown; holds docs/reference.md against the catalog.
 # CONTRIBUTING.md, "Documentation", says how to write a block. The log shows what each block printed.
 # needs: smollm2-135m-q4_1.gguf minilm-l6-v2.safetensors minilm-bf16.safetensors minilm-sharded tinycoder-split silero-vad.onnx sevennet-0.pth tinycoder.gguf
+import ast
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +18,10 @@ REFERENCE = ROOT / "docs/reference.md"
 # As documents write them, and where they are here.
 FOLDERS = {"/models/": os.environ["MODELS"] + "/", "/tmp/exports/": os.environ["EXPORTS"] + "/"}
 MARK = "=== block "
+# A wheel of two gigabytes: its blocks run where it is there.
+MAY_LACK = {"torch"}
 failures = 0
+skipped_python: dict[str, int] = {}  # by reason
 
 
 class Block(NamedTuple):
@@ -26,7 +32,8 @@ class Block(NamedTuple):
 
 class Example(NamedTuple):
     line: int
-    sql: str
+    language: str
+    text: str
     expected: str | None  # what the document shows below it
 
 
@@ -48,11 +55,11 @@ def examples(document: Path, found: list[Block]) -> list[Example]:
     lines = document.read_text(encoding="utf-8").splitlines()
     result = []
     for block, following in itertools.pairwise([*found, None]):
-        if block.info != "sql":
+        if block.info not in ("sql", "python"):
             continue
         end = block.line + block.text.count("\n") + 1  # the line that closes it
         shown = following and following.info == "text" and not any(map(str.strip, lines[end:following.line - 1]))
-        result.append(Example(block.line, block.text, following.text if following and shown else None))
+        result.append(Example(block.line, block.info, block.text, following.text if following and shown else None))
     return result
 
 
@@ -83,14 +90,39 @@ def matches(actual: str, expected: str) -> bool:
     return re.fullmatch(pattern, "".join(line + "\n" for line in normalized(actual))) is not None
 
 
-def run(document: Path, database: str, wanted: list[Example]) -> None:
-    """All blocks of a document in one session."""
+def lacking(program: str) -> set[str]:
+    """The modules that a program imports and our Python has not."""
+    nodes = list(ast.walk(ast.parse(program)))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names = {name.split(".")[0] for name in names}
+    find = "import sys, importlib.util as u; print(*[name for name in sys.argv[1:] if not u.find_spec(name)])"
+    return set(subprocess.run([os.environ["PYTHON"], "-c", find, *names], stdout=subprocess.PIPE, text=True, check=True).stdout.split())
+
+
+def may_run(example: Example) -> bool:
+    """Whether this is no Python that cannot run here: without a Python, or without a module that may be lacking."""
+    if example.language != "python":
+        return True
+    reason = "no Python" if not os.environ["PYTHON"] else " ".join(sorted(lacking(example.text) & MAY_LACK))
+    if reason:
+        skipped_python[reason] = skipped_python.get(reason, 0) + 1
+    return not reason
+
+
+def run(document: Path, database: str, wanted: list[Example], folder: str) -> None:
+    """All blocks of a document in one session; each of Python in a process and a session of its own."""
     script = ""
     for example in wanted:
         may_fail = example.expected is not None and re.search("^ERROR:", example.expected, re.M)
-        script += f"\\set ON_ERROR_STOP {'off' if may_fail else 'on'}\n\\echo {MARK}{example.line}\n{example.sql}\n"
-    for shown, real in FOLDERS.items():
-        script = script.replace(shown, real)
+        text = example.text
+        for shown, real in FOLDERS.items():
+            text = text.replace(shown, real)
+        if example.language == "python":
+            program = Path(folder, f"{document.stem}-{example.line}.py")
+            program.write_text(text, encoding="utf-8")
+            text = f"\\! PGDATABASE={database} {shlex.quote(os.environ['PYTHON'])} {shlex.quote(str(program))} 2>&1"
+        script += f"\\set ON_ERROR_STOP {'off' if may_fail else 'on'}\n\\echo {MARK}{example.line}\n{text}\n"
     done = psql(database, script + f"\\echo {MARK}end\n")
     output = done.stdout
     for shown, real in FOLDERS.items():
@@ -105,7 +137,7 @@ def run(document: Path, database: str, wanted: list[Example]) -> None:
             fail(f"{where}: not reached")
             continue
         print(f"--- {where}\n{actual}", end="")
-        if example.expected is None and re.search("^ERROR:", actual, re.M):
+        if example.expected is None and re.search("^ERROR:|^Traceback ", actual, re.M):
             fail(f"{where}: ends in an error")
         elif example.expected is not None and not matches(actual, example.expected):
             fail(f"{where}: shows something else:\n{example.expected}")
@@ -198,27 +230,31 @@ def check_reference(database: str) -> None:
 
 def main() -> int:
     documents = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-    skipped = run_count = compared = 0
+    skipped = run_count = python_count = compared = 0
     for number, document in enumerate(documents):
         found = blocks(document)
         for block in found:
             if not block.info and re.search(r"^(SELECT|CALL|CREATE|ALTER|INSERT|SET) ", block.text, re.M):
                 fail(f"{document.relative_to(ROOT)}:{block.line}: SQL in a block without a language does not run")
         skipped += sum(block.info.startswith("sql norun") for block in found)
-        wanted = examples(document, found)
+        wanted = list(filter(may_run, examples(document, found)))
         if not wanted:
             continue
         database = f"{os.environ['PGDATABASE']}_{number}"
         subprocess.run(["createdb", database], check=True)
         try:
-            run(document, database, wanted)
+            with tempfile.TemporaryDirectory() as folder:
+                run(document, database, wanted, folder)
             if document == REFERENCE:
                 check_reference(database)
         finally:
             subprocess.run(["dropdb", "--force", database], check=True)
         run_count += len(wanted)
+        python_count += sum(example.language == "python" for example in wanted)
         compared += sum(example.expected is not None for example in wanted)
-    print(f"{run_count} SQL blocks ran, {compared} of them compared with what is shown; {skipped} do not run; {failures} failures")
+    for reason, count in skipped_python.items():
+        print(f"skipped: {count} Python blocks ({reason})")
+    print(f"{run_count} blocks ran ({python_count} of Python), {compared} of them compared with what is shown; {skipped} do not run; {failures} failures")
     return 1 if failures else 0
 
 
