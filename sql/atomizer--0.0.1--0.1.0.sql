@@ -15,6 +15,12 @@ ALTER TABLE atomizer.ingestion_job
 
 -- Below: written by tools/make-upgrade. Do not edit.
 
+CREATE OR REPLACE FUNCTION atomizer._extract_model_weights(model_bytes bytea, format text, model_lo oid, model_path text, model_id bigint, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer._release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
  RETURNS void
  LANGUAGE c
@@ -26,11 +32,35 @@ CREATE OR REPLACE FUNCTION atomizer._release_weight_refs(model_id bigint)
  STRICT
 AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer._stream_atomic_weights_chunked(model_bytes bytea, format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model_id bigint, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.list_tensors(model_bytes bytea DEFAULT NULL::bytea, format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model_id bigint DEFAULT NULL::bigint, layers text DEFAULT NULL::text)
+ RETURNS TABLE(layer_name text, layer_idx integer, layer_type layer_type, shape bigint[], data_type tensor_dtype, quantization_type quantization_type, weight_count bigint, byte_length bigint, file_no integer, file_offset bigint)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$list_layers_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
  RETURNS integer
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT
 AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS bytea
+ LANGUAGE c
+ STABLE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_float32_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS bytea
+ LANGUAGE c
+ STABLE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_float32_bytes_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer._tenants_changed()
  RETURNS trigger
@@ -221,6 +251,37 @@ BEGIN
     RETURN atomizer._create_ingestion_job(role_name, model, model_path, model_lo, model_format, granularity,
                                           atom_chunk_size, atom_quota);
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer.extract_model_weights(model_bytes bytea DEFAULT NULL::bytea, format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model_id bigint DEFAULT NULL::bigint, layers text DEFAULT NULL::text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE sql
+ STABLE COST 10000
+BEGIN ATOMIC
+ SELECT (s.t).layer_name AS layer_name,
+     (s.t).shape AS shape,
+     (s.t).data_type AS data_type,
+     (s.t).weight_data AS weight_data,
+     (s.t).quantization_type AS quantization_type,
+     (s.t).quantization_scale AS quantization_scale,
+     (s.t).quantization_zero_point AS quantization_zero_point
+    FROM ( SELECT _extract_model_weights(extract_model_weights.model_bytes, extract_model_weights.format, extract_model_weights.model_lo, extract_model_weights.model_path, extract_model_weights.model_id, extract_model_weights.layers) AS t) s;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model_id bigint DEFAULT NULL::bigint, layers text DEFAULT NULL::text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE sql
+ STABLE COST 10000
+BEGIN ATOMIC
+ SELECT (s.t).layer_name AS layer_name,
+     (s.t).layer_idx AS layer_idx,
+     (s.t).position_x AS position_x,
+     (s.t).position_y AS position_y,
+     (s.t).position_z AS position_z,
+     (s.t).weight AS weight,
+     (s.t).atomic_value AS atomic_value,
+     (s.t).content_hash AS content_hash
+    FROM ( SELECT _stream_atomic_weights_chunked(stream_atomic_weights_chunked.model_bytes, stream_atomic_weights_chunked.format, stream_atomic_weights_chunked."offset", stream_atomic_weights_chunked.chunk_size, stream_atomic_weights_chunked.model_lo, stream_atomic_weights_chunked.model_path, stream_atomic_weights_chunked.model_id, stream_atomic_weights_chunked.layers) AS t) s;
+END;
 
 CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) AS
  SELECT j.ingestion_job_id,
@@ -423,6 +484,12 @@ DROP FUNCTION _unfold_model(bigint);
 
 DROP FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text);
 
+DROP FUNCTION extract_model_weights(bytea,text,oid,text,bigint);
+
+DROP FUNCTION list_tensors(bytea,text,oid,text,bigint);
+
+DROP FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint);
+
 COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be requested: such files are SafeTensors or PyTorch, and model.architecture says which model it is.';
 
 GRANT USAGE ON TYPE model_format TO PUBLIC;
@@ -467,6 +534,10 @@ COMMENT ON FUNCTION _dequantize_bytes(bytea,text) IS 'Implements dequantize_byte
 
 GRANT EXECUTE ON FUNCTION _dequantize_bytes(bytea,text) TO PUBLIC;
 
+COMMENT ON FUNCTION _extract_model_weights(bytea,text,oid,text,bigint,text) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION _extract_model_weights(bytea,text,oid,text,bigint,text) TO PUBLIC;
+
 COMMENT ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
 
 GRANT EXECUTE ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
@@ -494,6 +565,10 @@ COMMENT ON FUNCTION _spatialize_step(bigint,text,integer) IS 'One step of spatia
 GRANT EXECUTE ON FUNCTION _spatialize_step(bigint,text,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION _stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+
+COMMENT ON FUNCTION _stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION _stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atom_tiles(integer,integer,integer) IS 'Mapbox vector tile z/x/y of your atoms (layer atoms): tile 0/0/0 is the box -100 to 100 seen along z. For Martin and pg_tileserv.';
 
@@ -535,10 +610,6 @@ COMMENT ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) IS 'T
 
 GRANT EXECUTE ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) TO PUBLIC;
 
-COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights.';
-
-GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint) TO PUBLIC;
-
 COMMENT ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) IS 'At most max_ranges ranges of Hilbert values, ends included, that cover a box. They may cover more: compare the points found with the box itself.';
 
 GRANT EXECUTE ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) TO PUBLIC;
@@ -547,9 +618,9 @@ COMMENT ON FUNCTION hilbert_to_point(bigint,integer,box3d) IS 'Centre of a cell,
 
 GRANT EXECUTE ON FUNCTION hilbert_to_point(bigint,integer,box3d) TO PUBLIC;
 
-COMMENT ON FUNCTION list_tensors(bytea,text,oid,text,bigint) IS 'Tensors of a model file, one a row. Only the header is read. Give one of model_bytes, model_lo (large object), model_path (file on the server) and model_id (stored model).';
+COMMENT ON FUNCTION list_tensors(bytea,text,oid,text,bigint,text) IS 'Tensors of a model file, one a row. Only the header is read. Give one of model_bytes, model_lo (large object), model_path (file on the server) and model_id (stored model). layers: a pattern of LIKE for the names.';
 
-GRANT EXECUTE ON FUNCTION list_tensors(bytea,text,oid,text,bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION list_tensors(bytea,text,oid,text,bigint,text) TO PUBLIC;
 
 COMMENT ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) IS 'Metadata of a model as jsonb: the key-value pairs of its header. Long arrays are summarized unless full_arrays is true.';
 
@@ -571,9 +642,9 @@ GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
-
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
+COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
@@ -639,10 +710,6 @@ COMMENT ON FUNCTION similar_tensors(bigint,integer,integer,text) IS 'The k tenso
 
 GRANT EXECUTE ON FUNCTION similar_tensors(bigint,integer,integer,text) TO PUBLIC;
 
-COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. In the select list it streams; in FROM, Postgres collects all rows first.';
-
-GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint) TO PUBLIC;
-
 COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x cols). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
@@ -653,9 +720,17 @@ COMMENT ON FUNCTION svd_spectrum(bigint) IS 'All singular values of a stored ten
 
 GRANT EXECUTE ON FUNCTION svd_spectrum(bigint) TO PUBLIC;
 
+COMMENT ON FUNCTION tensor_bytes(bigint,bigint,bigint) IS 'count bytes of a stored tensor from byte first on (from 0), as they are in its file; all of them by default. Only the segments that hold them are read.';
+
+GRANT EXECUTE ON FUNCTION tensor_bytes(bigint,bigint,bigint) TO PUBLIC;
+
 COMMENT ON FUNCTION tensor_coefficients(bigint) IS 'Every weight of a stored tensor with its position; no row for types that cannot be decoded. The view tensor_atom_coefficient is built on it.';
 
 GRANT EXECUTE ON FUNCTION tensor_coefficients(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_float32_bytes(bigint,bigint,bigint) IS 'count weights of a stored tensor from weight first on (row-major, from 0), as little-endian 32-bit floats one behind the other, which numpy.frombuffer reads; all of them by default. Wider types are rounded.';
+
+GRANT EXECUTE ON FUNCTION tensor_float32_bytes(bigint,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) IS 'Number of a stored tensor''s weights in each of so many bins of equal width from low to high (default: its minimum and maximum).';
 
@@ -711,7 +786,7 @@ COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s fi
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
@@ -743,7 +818,7 @@ COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has
 
 COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
@@ -751,25 +826,25 @@ COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.'
 
 COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
 COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
-
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
 
@@ -785,13 +860,13 @@ COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve
 
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
-
 COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
 COMMENT ON FUNCTION _may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -841,6 +916,14 @@ COMMENT ON FUNCTION _completion_line(bigint,interval) IS 'Notice of atomize_mode
 
 GRANT EXECUTE ON FUNCTION _completion_line(bigint,interval) TO PUBLIC;
 
+COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
+
+GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint,text) TO PUBLIC;
+
+COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
+
+GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) TO PUBLIC;
+
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
 GRANT EXECUTE ON FUNCTION dequantize(bytea,tensor_dtype) TO PUBLIC;
@@ -871,15 +954,15 @@ COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of s
 
 GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+
+COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
+
 COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
-
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
-
-COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
 COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
@@ -911,9 +994,9 @@ COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is,
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
-COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
-
 COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
+
+COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 
 COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 

@@ -3,7 +3,8 @@
 //! function in C that changes its arguments or result gets another name in Rust, and the old one stays here.
 
 use crate::errors::require_arg;
-use crate::{ingestion, owner};
+use crate::sql_types::{Bytea, LayerType, QuantizationType, TensorDtype};
+use crate::{ingestion, owner, reading};
 use pgrx::prelude::*;
 
 /// 0.0.1: `_release_ingestion_job` without detail and hint.
@@ -35,4 +36,91 @@ fn _release_ingestion_job(
 #[pg_extern(sql = false)]
 fn _unfold_model(model_id: i64) {
     ingestion::finalize::_release_weight_refs(model_id);
+}
+
+/// 0.0.1: `list_tensors` without layers.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn list_tensors(
+    model_bytes: Option<&[u8]>,
+    format: Option<&str>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<&str>,
+    model_id: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(layer_name, String),
+        name!(layer_idx, Option<i32>),
+        name!(layer_type, LayerType),
+        name!(shape, Vec<i64>),
+        name!(data_type, TensorDtype),
+        name!(quantization_type, Option<QuantizationType>),
+        name!(weight_count, i64),
+        name!(byte_length, i64),
+        name!(file_no, i32),
+        name!(file_offset, Option<i64>),
+    ),
+> {
+    reading::list_layers(model_bytes, format, model_lo, model_path, model_id, None)
+}
+
+/// 0.0.1: `extract_model_weights` without layers, and in C.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn extract_model_weights(
+    model_bytes: Option<&[u8]>,
+    format: Option<&str>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<&str>,
+    model_id: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(layer_name, String),
+        name!(shape, Vec<i64>),
+        name!(data_type, TensorDtype),
+        name!(weight_data, Bytea),
+        name!(quantization_type, Option<QuantizationType>),
+        name!(quantization_scale, Option<f64>),
+        name!(quantization_zero_point, Option<i32>),
+    ),
+> {
+    reading::_extract_model_weights(model_bytes, format, model_lo, model_path, model_id, None)
+}
+
+/// 0.0.1: `stream_atomic_weights_chunked` without layers, and in C.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn stream_atomic_weights_chunked(
+    model_bytes: Option<&[u8]>,
+    format: Option<&str>,
+    offset: Option<i64>,
+    chunk_size: Option<i64>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<&str>,
+    model_id: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(layer_name, String),
+        name!(layer_idx, Option<i32>),
+        name!(position_x, i32),
+        name!(position_y, i32),
+        name!(position_z, i64),
+        name!(weight, f32),
+        name!(atomic_value, Vec<u8>),
+        name!(content_hash, Vec<u8>),
+    ),
+> {
+    reading::_stream_atomic_weights_chunked(
+        model_bytes,
+        format,
+        offset,
+        chunk_size,
+        model_lo,
+        model_path,
+        model_id,
+        None,
+    )
 }

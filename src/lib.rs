@@ -28,6 +28,7 @@ mod space;
 mod sql_types;
 mod store;
 mod svd;
+mod tensor_bytes;
 mod tensors;
 mod threads;
 
@@ -130,15 +131,19 @@ sql_files! {
     // Model files
     "detect_model_format" "../sql/functions/detect_model_format.sql" after [reading::detect_model_format];
     "model_metadata" "../sql/functions/model_metadata.sql" after [reading::model_metadata];
-    "list_tensors" "../sql/functions/list_tensors.sql" after [reading::list_tensors];
-    "extract_model_weights" "../sql/functions/extract_model_weights.sql" after [reading::extract_model_weights];
-    "stream_atomic_weights_chunked" "../sql/functions/stream_atomic_weights_chunked.sql" after [reading::stream_atomic_weights_chunked];
+    "list_tensors" "../sql/functions/list_tensors.sql" after [reading::list_layers];
+    "_extract_model_weights" "../sql/functions/_extract_model_weights.sql" after [reading::_extract_model_weights];
+    "extract_model_weights" "../sql/functions/extract_model_weights.sql";
+    "_stream_atomic_weights_chunked" "../sql/functions/_stream_atomic_weights_chunked.sql" after [reading::_stream_atomic_weights_chunked];
+    "stream_atomic_weights_chunked" "../sql/functions/stream_atomic_weights_chunked.sql";
     "model_pickle_report" "../sql/functions/model_pickle_report.sql" after [reading::model_pickle_report];
 
     // Stored models
     "tensor_weights" "../sql/functions/tensor_weights.sql" after [tensors::tensor_weights];
     "tensor_weights_float8" "../sql/functions/tensor_weights_float8.sql" after [tensors::tensor_weights_float8];
     "tensor_weight" "../sql/functions/tensor_weight.sql" after [tensors::tensor_weight];
+    "tensor_bytes" "../sql/functions/tensor_bytes.sql" after [tensor_bytes::tensor_bytes];
+    "tensor_float32_bytes" "../sql/functions/tensor_float32_bytes.sql" after [tensor_bytes::tensor_float32_bytes];
     "tensor_coefficients" "../sql/functions/tensor_coefficients.sql" after [tensors::tensor_coefficients];
     "tensor_stats" "../sql/functions/tensor_stats.sql" after [tensors::tensor_stats];
     "tensor_histogram" "../sql/functions/tensor_histogram.sql" after [tensors::tensor_histogram];

@@ -1,8 +1,8 @@
 //! Functions on model files: nothing is stored, and only what is asked for is read.
 
-use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
+use crate::errors::{OrRaise, Raise, raise, require_arg};
 use crate::sources::{self, ModelLocation};
-use crate::sql_types::{JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
+use crate::sql_types::{Bytea, JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::coefficient::position;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::safety::classify::Verdict;
@@ -14,11 +14,15 @@ use atomizer_core::model::Tensor;
 use atomizer_core::source::{Source, SourceError};
 use atomizer_core::weight_stream::{TensorBytes, WeightStream};
 use atomizer_core::weights::DecodeError;
+use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
 use std::rc::Rc;
 
 /// Most bytes of one bytea: Postgres' limit on any value, less its header.
 pub const MAX_BYTEA: u64 = 0x3fff_ff00;
+
+/// Most bytes of a bytea and a name in one row, which Postgres makes one value of; the other columns are short.
+const MAX_ROW_BYTES: u64 = MAX_BYTEA - (1 << 20);
 
 /// The block quantization of a data type, if it is one.
 pub fn quantization(dtype: Dtype) -> Option<QuantizationType> {
@@ -84,13 +88,14 @@ fn model_pickle_report(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
-fn list_tensors(
+#[pg_extern(name = "list_tensors", volatile, parallel_unsafe, cost = 10000)]
+pub fn list_layers(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     format: default!(Option<&str>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_path: default!(Option<&str>, "NULL"),
     model_id: default!(Option<i64>, "NULL"),
+    layers: default!(Option<&str>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -107,7 +112,8 @@ fn list_tensors(
     ),
 > {
     let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
-    let (_, model) = sources::parse(location, format, Detail::Summary);
+    let (_, mut model) = sources::parse(location, format, Detail::Summary);
+    choose_layers(&mut model.tensors, layers);
     TableIterator::new(model.tensors.into_iter().map(|tensor| {
         (
             tensor.name.clone(),
@@ -124,6 +130,29 @@ fn list_tensors(
     }))
 }
 
+/// Keeps the tensors whose names match a pattern of LIKE; all of them when there is none.
+fn choose_layers(tensors: &mut Vec<Tensor>, layers: Option<&str>) {
+    let Some(layers) = layers else { return };
+    let textlike = pg_sys::Oid::from(pg_sys::F_TEXTLIKE);
+    let text = |name: &str| name.into_datum().expect("a text is not null");
+    // There may be many names, each of which is soon forgotten.
+    let mut names = PgMemoryContexts::new("atomizer layer names");
+    tensors.retain(|tensor| {
+        pgrx::check_for_interrupts!();
+        // SAFETY: textlike takes two texts, which live until the context is reset, and returns a boolean. By the
+        // collation C, it compares the characters of the database's encoding.
+        let matches = unsafe {
+            names.switch_to(|_| {
+                let (name, pattern) = (text(&tensor.name), text(layers));
+                pg_sys::OidFunctionCall2Coll(textlike, pg_sys::C_COLLATION_OID, name, pattern).value() != 0
+            })
+        };
+        // SAFETY: nothing that was allocated in it is used any more.
+        unsafe { names.reset() };
+        matches
+    });
+}
+
 /// A copy of the caller's bytes, or a source of its own: what a set-returning function may keep
 /// between its rows.
 fn open_kept(
@@ -132,13 +161,15 @@ fn open_kept(
     model_path: Option<&str>,
     model_id: Option<i64>,
     format: Option<&str>,
+    layers: Option<&str>,
 ) -> (FileSet<'static>, Vec<Tensor>) {
     // SAFETY: the argument is copied to, or already lives in, the memory context of the whole call,
     // which pgrx makes current before a set-returning function builds its iterator, and which ends
     // after the iterator is dropped.
     let kept: Option<&'static [u8]> = model_bytes.map(|bytes| unsafe { keep(bytes) });
     let location = ModelLocation { bytes: kept, lo: model_lo, path: model_path, model_id };
-    let (files, model) = sources::parse(location, format, Detail::Summary);
+    let (files, mut model) = sources::parse(location, format, Detail::Summary);
+    choose_layers(&mut model.tensors, layers);
     (files, model.tensors)
 }
 
@@ -160,40 +191,41 @@ unsafe fn keep(bytes: &[u8]) -> &'static [u8] {
     }
 }
 
+/// What `extract_model_weights` does, which is a statement around it in SQL, so that it streams in `FROM`, too.
 #[allow(clippy::type_complexity)]
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
-fn extract_model_weights(
-    model_bytes: default!(Option<&[u8]>, "NULL"),
-    format: default!(Option<&str>, "NULL"),
-    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<&str>, "NULL"),
-    model_id: default!(Option<i64>, "NULL"),
+pub fn _extract_model_weights(
+    model_bytes: Option<&[u8]>,
+    format: Option<&str>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<&str>,
+    model_id: Option<i64>,
+    layers: Option<&str>,
 ) -> TableIterator<
     'static,
     (
         name!(layer_name, String),
         name!(shape, Vec<i64>),
         name!(data_type, TensorDtype),
-        name!(weight_data, Vec<u8>),
+        name!(weight_data, Bytea),
         name!(quantization_type, Option<QuantizationType>),
         name!(quantization_scale, Option<f64>),
         name!(quantization_zero_point, Option<i32>),
     ),
 > {
-    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format);
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format, layers);
     TableIterator::new(tensors.into_iter().map(move |tensor| {
         pgrx::check_for_interrupts!();
-        if tensor.byte_length > MAX_BYTEA {
+        if tensor.byte_length.saturating_add(tensor.name.len() as u64) > MAX_ROW_BYTES {
             raise(
                 PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                format!("tensor \"{}\" has {} bytes, more than one bytea can hold", tensor.name, tensor.byte_length),
-                "Read it in pieces with stream_atomic_weights_chunked, or ingest the model and use tensor_weights.",
+                format!("tensor \"{}\" has {} bytes, more than a row can hold", tensor.name, tensor.byte_length),
+                "Read it in pieces with stream_atomic_weights_chunked, or ingest the model and use tensor_bytes.",
             );
         }
-        // The bytes, and their copy for Postgres.
-        check_memory(2 * tensor.byte_length);
-        let mut bytes = vec![0; tensor.byte_length as usize];
-        files.open_tensor(&tensor).and_then(|source| source.read_at(0, &mut bytes)).or_raise();
+        let bytes = Bytea::filled(tensor.byte_length as usize, |out| {
+            files.open_tensor(&tensor).and_then(|source| source.read_at(0, out)).or_raise();
+        });
         // Blocks carry their own scales: these two are of tensors that are quantized as a whole.
         let (scale, zero_point) = (tensor.affine.map(|affine| affine.scale), tensor.affine.map(|affine| affine.zero_point));
         (tensor.name, shape_array(&tensor.shape), TensorDtype(tensor.dtype.name()), bytes, quantization(tensor.dtype), scale, zero_point)
@@ -284,16 +316,18 @@ fn next_row(stream: &mut WeightStream, tensors: &mut OpenTensors) -> Option<Weig
     })
 }
 
+/// What `stream_atomic_weights_chunked` does, which is a statement around it in SQL.
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
-fn stream_atomic_weights_chunked(
-    model_bytes: default!(Option<&[u8]>, "NULL"),
-    format: default!(Option<&str>, "NULL"),
-    offset: default!(Option<i64>, "0"),
-    chunk_size: default!(Option<i64>, "10000"),
-    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<&str>, "NULL"),
-    model_id: default!(Option<i64>, "NULL"),
+pub fn _stream_atomic_weights_chunked(
+    model_bytes: Option<&[u8]>,
+    format: Option<&str>,
+    offset: Option<i64>,
+    chunk_size: Option<i64>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<&str>,
+    model_id: Option<i64>,
+    layers: Option<&str>,
 ) -> TableIterator<
     'static,
     (
@@ -316,7 +350,7 @@ fn stream_atomic_weights_chunked(
             "",
         );
     }
-    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format);
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format, layers);
     let mut stream = WeightStream::new(tensors, offset as u64, chunk_size as u64);
     let mut tensors = OpenTensors { files: Rc::new(files), open: None };
     TableIterator::new(std::iter::from_fn(move || next_row(&mut stream, &mut tensors)))

@@ -1,5 +1,5 @@
 //! SQL types as Rust return values: the enums of `sql/types/`, where a value is the name of one of their labels,
-//! jsonb, and arrays of numbers.
+//! jsonb, arrays of numbers, and large values of bytes.
 
 use crate::errors::raise;
 use pgrx::array::{FlatArray, Scalar};
@@ -109,5 +109,44 @@ unsafe impl<T: Scalar + Copy> BoxRet for SqlArray<T> {
         let datum = self.into_datum().expect("an array is not null");
         // SAFETY: as above.
         unsafe { fcinfo.return_raw_datum(datum) }
+    }
+}
+
+/// A bytea whose bytes were written in their place: pgrx's own `Vec` is copied to one.
+pub struct Bytea(pg_sys::Datum);
+
+impl Bytea {
+    /// A value of `length` bytes, at most [`MAX_BYTEA`](crate::reading::MAX_BYTEA), every one of which `fill` writes. They begin at a multiple
+    /// of four.
+    pub fn filled(length: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        // SAFETY: palloc gives as many bytes as asked for, aligned for any value, or raises an error; Postgres
+        // frees them after an error of `fill`. They hold whatever the allocator left in them, which for bytes is
+        // a value, too, until `fill` has written them.
+        unsafe {
+            let value = pg_sys::palloc(length + pg_sys::VARHDRSZ).cast::<pg_sys::varlena>();
+            pgrx::set_varsize_4b(value, (length + pg_sys::VARHDRSZ) as i32);
+            fill(std::slice::from_raw_parts_mut(value.cast::<u8>().add(pg_sys::VARHDRSZ), length));
+            Self(value.into())
+        }
+    }
+}
+
+impl_sql_translatable!(Bytea, "bytea");
+
+impl IntoDatum for Bytea {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::BYTEAOID
+    }
+}
+
+// SAFETY: the value lives in the memory context in which it was made, the caller's.
+unsafe impl BoxRet for Bytea {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(self.0) }
     }
 }

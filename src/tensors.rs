@@ -55,20 +55,8 @@ fn open_range(tensor_atom_id: i64, from: i64, count: Option<i64>) -> (StoredTens
     crate::threads::start();
     let tensor = access::tensor(tensor_atom_id);
     check_decodable(&tensor);
-    if !(0..=tensor.weight_count).contains(&from) || count.is_some_and(|count| count < 0) {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!(
-                "weights from {from} on, {} of them, are not in tensor \"{}\", which has {}",
-                count.map_or("all".into(), |count| count.to_string()),
-                tensor.layer_name,
-                tensor.weight_count
-            ),
-            "Weights are counted from 0.",
-        );
-    }
-    let count = count.unwrap_or(i64::MAX).min(tensor.weight_count - from);
-    if count > MAX_ARRAY_WEIGHTS {
+    let (from, count) = clip_range(&tensor, "weights", tensor.weight_count, from, count);
+    if count > MAX_ARRAY_WEIGHTS as u64 {
         raise(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             format!("{count} weights do not fit in one array (at most {MAX_ARRAY_WEIGHTS})"),
@@ -76,8 +64,31 @@ fn open_range(tensor_atom_id: i64, from: i64, count: Option<i64>) -> (StoredTens
         );
     }
     // The stored bytes, the decoded weights, and the array: 8 bytes a weight at most.
-    check_memory(3 * 8 * count as u64);
-    (tensor, from as u64, count as u64)
+    check_memory(3 * 8 * count);
+    (tensor, from, count)
+}
+
+/// The range of a tensor's `total` units (weights or bytes) that a caller asks for: it begins in the tensor, or
+/// just behind it, and ends with the tensor at the latest.
+pub fn clip_range(
+    tensor: &StoredTensor,
+    unit: &str,
+    total: i64,
+    first: i64,
+    count: Option<i64>,
+) -> (u64, u64) {
+    if !(0..=total).contains(&first) || count.is_some_and(|count| count < 0) {
+        let count = count.map_or("all".into(), |count| count.to_string());
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "{unit} from {first} on, {count} of them, are not in tensor \"{}\", which has {total}",
+                tensor.layer_name
+            ),
+            &format!("{}{} are counted from 0.", unit[..1].to_ascii_uppercase(), &unit[1..]),
+        );
+    }
+    (first as u64, count.unwrap_or(i64::MAX).min(total - first) as u64)
 }
 
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]

@@ -111,6 +111,8 @@ done <<STATEMENTS
 verify_model|SELECT count(*) FROM atomizer.verify_model($model)
 export_model_file|SELECT atomizer.export_model_file($model, '$EXPORTS/never')
 tensor_stats|SELECT atomizer.tensor_stats(tensor_atom_id) FROM atomizer.tensor_atom
+tensor_bytes|SELECT sum(octet_length(atomizer.tensor_bytes(tensor_atom_id))) FROM atomizer.tensor_atom, generate_series(1, 20)
+tensor_float32_bytes|SELECT sum(octet_length(atomizer.tensor_float32_bytes(tensor_atom_id))) FROM atomizer.tensor_atom, generate_series(1, 20)
 the view|SELECT count(*) FROM atomizer.tensor_atom_coefficient
 check_integrity|SELECT atomizer.check_integrity()
 STATEMENTS

@@ -91,3 +91,11 @@ def read_model(path: str) -> dict[str, tuple[str, tuple[int, ...], np.ndarray]]:
             weights = weights.astype(np.float32)
         model[name] = (info["dtype"], tuple(info["shape"]), weights)
     return model
+
+
+def read_bytes(path: str) -> dict[str, bytes]:
+    """The bytes of every tensor, as the format's official reader has them."""
+    if path.endswith(".gguf"):
+        return {t.name: t.data.tobytes() for t in gguf.GGUFReader(path).tensors}
+    with open(path, "rb") as file:
+        return {name: bytes(info["data"]) for name, info in safetensors.deserialize(file.read())}

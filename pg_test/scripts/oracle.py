@@ -14,7 +14,7 @@ import struct
 
 import gguf
 import numpy as np
-from official import MODELS, SHARED, array_bits, check, copy_rows, finish, read_model, sql
+from official import MODELS, SHARED, array_bits, check, copy_rows, finish, read_bytes, read_model, sql
 
 
 def ingest(name: str, path: str, granularity: str = "tensor") -> None:
@@ -41,6 +41,19 @@ def compare_weights(name: str, path: str) -> None:
         same = sum(np.array_equal(array_bits(sent, 8), expected[tensor.decode()][2].astype(np.float64).view(np.uint64))
                    for tensor, sent in copy_rows(f"SELECT layer_name, atomizer.tensor_weights_float8(tensor_atom_id) {where}") if tensor.decode() in wide)
         check(f"{name}: wide tensors whose weights are the same in double precision", same, len(wide))
+
+
+def compare_bytes(name: str, path: str) -> None:
+    """The bytes of all tensors, and their weights as numpy.frombuffer reads them."""
+    weights, raw = read_model(path), read_bytes(path)
+    where = f"FROM atomizer.tensor_atom JOIN atomizer.model USING (model_id) WHERE model_name = '{name}'"
+    same = [stored == raw[tensor.decode()] for tensor, stored in copy_rows(f"SELECT layer_name, atomizer.tensor_bytes(tensor_atom_id) {where}")]
+    check(f"{name}: tensors whose bytes are the same, of {sum(map(len, raw.values())):,} bytes", (sum(same), len(same)), (len(raw), len(raw)))
+    same = []
+    for tensor, floats in copy_rows(f"SELECT layer_name, atomizer.tensor_float32_bytes(tensor_atom_id) {where}"):
+        official = weights[tensor.decode()][2].astype(np.float32)
+        same.append(np.array_equal(np.frombuffer(floats, "<u4"), official.view(np.uint32)))
+    check(f"{name}: tensors whose weights are the same as bytes", (sum(same), len(same)), (len(weights), len(weights)))
 
 
 def send(value: np.ndarray, wire: str) -> bytes:
@@ -101,6 +114,7 @@ MODEL_FILES = {
 for name, file in MODEL_FILES.items():
     ingest(name, f"{MODELS}/{file}")
     compare_weights(name, f"{MODELS}/{file}")
+    compare_bytes(name, f"{MODELS}/{file}")
 compare_view("tinycoder", f"{MODELS}/tinycoder.gguf", ["blk.1.ffn_down.weight", "output_norm.weight"])
 compare_view("smollm2", f"{MODELS}/smollm2-135m-q4_1.gguf", ["blk.0.attn_k.weight"])
 compare_view("silero", f"{MODELS}/silero-vad-16k.safetensors", ["conv2.weight", "final_conv.weight", "lstm_cell.bias_ih"])
@@ -113,6 +127,7 @@ if SHARED:
     all_dtypes = f"{SHARED}/fixtures/safetensors-all-dtypes.safetensors"
     ingest("all-dtypes", all_dtypes, "weight")
     compare_weights("all-dtypes", all_dtypes)
+    compare_bytes("all-dtypes", all_dtypes)
     compare_view("all-dtypes", all_dtypes, list(read_model(all_dtypes)))
     kv_types = f"{SHARED}/fixtures/gguf-kv-types.gguf"
     ingest("kv-types", kv_types, "weight")

@@ -108,3 +108,35 @@ SELECT count(*) FROM list_tensors(test.weights_file(1), 'SAFEtensors');
 SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.weights_file(1), "offset" => -1)');
 SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.weights_file(1), chunk_size => -1)');
 SELECT test.error('SELECT atomizer.stream_atomic_weights_chunked(test.undecodable())');
+
+-- Chosen layers, by a pattern of LIKE: exactly the rows that LIKE keeps of all. Other layers are not read: one without a decoder is in no one's way.
+CREATE TEMP TABLE all_layers AS SELECT * FROM list_tensors(model_path => :'tiny');
+SELECT pattern, (SELECT count(*) FROM list_tensors(model_path => :'tiny', layers => pattern)) AS listed,
+       (SELECT array_agg(l) FROM list_tensors(model_path => :'tiny', layers => pattern) l)::text IS NOT DISTINCT FROM (SELECT array_agg(l) FROM all_layers l WHERE layer_name LIKE pattern)::text AS as_like,
+       (SELECT array_agg(e.layer_name) FROM extract_model_weights(model_path => :'tiny', layers => pattern) e) IS NOT DISTINCT FROM (SELECT array_agg(layer_name) FROM all_layers l WHERE layer_name LIKE pattern) AS extracted
+FROM unnest(ARRAY['blk.0.%', 'blk._.attn\_q.weight', 'BLK%', '%', '', 'output_norm.weight', 'nothing']) pattern;
+SELECT count(*) = (SELECT count(*) FROM all_layers) AS null_is_all FROM list_tensors(model_path => :'tiny', layers => NULL);
+SELECT layer_name, weight FROM stream_atomic_weights_chunked(model_path => :'tiny', "offset" => 255, chunk_size => 2, layers => 'blk._.attn\_q.weight');
+SELECT test.safetensors('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F4","shape":[8],"data_offsets":[8,12]},"ä":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}',
+                        test.f32(1, 2) || '\x00000000' || test.f32(3)) AS mixed \gset
+SELECT layer_name, weight FROM stream_atomic_weights_chunked(:'mixed', layers => '_') WHERE layer_name <> 'b';
+SELECT layer_name, weight FROM stream_atomic_weights_chunked(:'mixed', layers => 'a');
+SELECT layer_name, weight FROM stream_atomic_weights_chunked(:'mixed', layers => 'ä');
+SELECT test.error(format('SELECT count(*) FROM atomizer.%s(%L::bytea, layers => ''\'')', f, :'mixed')) FROM unnest(ARRAY['list_tensors', 'extract_model_weights', 'stream_atomic_weights_chunked']) f;
+
+-- In FROM they stream, too: nothing is written out first, and what LIMIT leaves out is not read.
+EXPLAIN (COSTS OFF) SELECT layer_name FROM extract_model_weights(model_path => '/a/file');
+EXPLAIN (COSTS OFF) SELECT layer_name FROM stream_atomic_weights_chunked(model_path => '/a/file');
+EXPLAIN (COSTS OFF) SELECT layer_name FROM model m, extract_model_weights(model_id => m.model_id);
+CREATE FUNCTION pg_temp.temp_blocks(statement text) RETURNS text LANGUAGE plpgsql SET work_mem = '64kB' AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT json) ' || statement INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> 'Temp Written Blocks';
+END $$;
+SELECT pg_temp.temp_blocks(format('SELECT sum(octet_length(weight_data)) FROM atomizer.extract_model_weights(model_path => %L)', :'silero')) AS extract,
+       pg_temp.temp_blocks(format('SELECT sum(weight) FROM atomizer.stream_atomic_weights_chunked(model_path => %L, chunk_size => 100000)', :'silero')) AS stream,
+       pg_temp.temp_blocks('SELECT sum(i) FROM generate_series(1, 100000) i') <> '0' AS others_write;
+SELECT layer_name, weight FROM stream_atomic_weights_chunked(:'mixed') LIMIT 2;
+SELECT test.error(format('SELECT count(*) FROM atomizer.stream_atomic_weights_chunked(%L::bytea)', :'mixed'));

@@ -3,6 +3,8 @@ CREATE TEMP TABLE reason (function text, reason text);
 INSERT INTO reason VALUES
     ('_check_may_commit(text)', 'procedures call it as their caller: it reads the state of the transaction'),
     ('_claim_ingestion_job(bigint)', 'atomize_model_governed() calls it as its caller: it checks the tenant'),
+    ('_extract_model_weights(bytea,text,oid,text,bigint,text)', 'extract_model_weights() is inlined into its caller''s query: it checks rights on files and the tenant'),
+    ('_stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text)', 'stream_atomic_weights_chunked() is inlined into its caller''s query: it checks rights on files and the tenant'),
     ('_ingestion_step(bigint,uuid,bytea,text)', 'atomize_model_governed() calls it as its caller, whose rights on files count: it checks lease and tenant'),
     ('_release_ingestion_job(bigint,uuid,text,text,text,text,text)', 'atomize_model_governed() calls it as its caller: it checks lease and tenant'),
     ('_plan_line(bigint)', 'atomize_model_governed() calls it as its caller: row-level security applies'),

@@ -85,7 +85,7 @@ SELECT s AS statement, e.* FROM unnest(ARRAY['list_tensors(model_id => %s)', 'mo
         'stream_atomic_weights_chunked(model_id => %s)', 'verify_model(%s)', 'export_model_file(%s)', 'drop_model(%s)', 'create_ingestion_job(%s)']) s,
     pg_temp.same_error('SELECT atomizer.' || s, :model) e;
 SELECT s AS statement, e.* FROM unnest(ARRAY['tensor_weights(%s)', 'tensor_weights_float8(%s)', 'tensor_weight(%s, 0)', 'tensor_coefficients(%s)',
-        'tensor_stats(%s)', 'tensor_histogram(%s)']) s, pg_temp.same_error('SELECT atomizer.' || s, :tensor) e;
+        'tensor_stats(%s)', 'tensor_histogram(%s)', 'tensor_bytes(%s)', 'tensor_float32_bytes(%s)']) s, pg_temp.same_error('SELECT atomizer.' || s, :tensor) e;
 SELECT s AS statement, e.* FROM unnest(ARRAY['cancel_ingestion_job(%s)', 'reset_ingestion_job(%s)', 'set_atom_quota(%s, 1)', '_claim_ingestion_job(%s)']) s,
     pg_temp.same_error('SELECT atomizer.' || s, :job) e;
 SELECT * FROM pg_temp.same_error('SELECT atomizer._ingestion_step(%s, gen_random_uuid())', :job);
