@@ -112,6 +112,28 @@ unsafe impl<T: Scalar + Copy> BoxRet for SqlArray<T> {
     }
 }
 
+/// Bytes from which on the allocator gives memory of its own to a value, whatever it has given before.
+const LARGE: usize = 32 << 20;
+
+/// Asks for pages of 2 MiB where they can be had: to get a value of a hundred megabytes in pages of 4 KiB takes as
+/// long as to decode it.
+///
+/// # Safety
+/// The bytes from `start` on were allocated.
+unsafe fn ask_for_large_pages(start: *mut u8, length: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a plain call.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(1) as usize;
+        let skip = start.align_offset(page);
+        // SAFETY: whole pages within the bytes, whose content the advice leaves as it is. Where it cannot be
+        // followed nothing happens.
+        unsafe { libc::madvise(start.add(skip).cast(), (length - skip) / page * page, libc::MADV_HUGEPAGE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, length);
+}
+
 /// A bytea whose bytes were written in their place: pgrx's own `Vec` is copied to one.
 pub struct Bytea(pg_sys::Datum);
 
@@ -125,6 +147,9 @@ impl Bytea {
         unsafe {
             let value = pg_sys::palloc(length + pg_sys::VARHDRSZ).cast::<pg_sys::varlena>();
             pgrx::set_varsize_4b(value, (length + pg_sys::VARHDRSZ) as i32);
+            if length >= LARGE {
+                ask_for_large_pages(value.cast(), length);
+            }
             fill(std::slice::from_raw_parts_mut(value.cast::<u8>().add(pg_sys::VARHDRSZ), length));
             Self(value.into())
         }

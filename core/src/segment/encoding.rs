@@ -72,6 +72,7 @@ impl Encoder {
 }
 
 /// What stands before the planes of an encoded segment, and the planes.
+#[derive(Clone, Copy)]
 struct Header<'a> {
     stride: usize,
     length: usize,
@@ -91,6 +92,58 @@ impl<'a> Header<'a> {
         }
         Ok(Self { stride, length, planes })
     }
+
+    fn plane_length(&self, index: usize) -> usize {
+        planes::length(self.length, self.stride, index)
+    }
+}
+
+/// A plane as it is stored.
+struct Plane<'a> {
+    body: &'a [u8],
+    is_compressed: bool,
+    /// Bytes of the plane itself.
+    length: usize,
+}
+
+impl<'a> Plane<'a> {
+    /// The first plane of the rest of a segment, and what is behind it.
+    fn split(rest: &'a [u8], length: usize) -> Result<(Self, &'a [u8]), SegmentError> {
+        let (head, body) = rest.split_first_chunk().ok_or(SegmentError("a plane is missing"))?;
+        let head = u32::from_le_bytes(*head);
+        let (body, behind) = body
+            .split_at_checked((head & !COMPRESSED) as usize)
+            .ok_or(SegmentError("a plane is cut short"))?;
+        Ok((Self { body, is_compressed: head & COMPRESSED != 0, length }, behind))
+    }
+
+    /// Its bytes: as they are stored, or expanded to a place of their length.
+    fn bytes_in<'b>(
+        self,
+        zstd: &mut Decompressor<'static>,
+        place: &'b mut [u8],
+    ) -> Result<&'b [u8], SegmentError>
+    where
+        'a: 'b,
+    {
+        let bytes = if self.is_compressed {
+            let n = zstd
+                .decompress_to_buffer(self.body, place)
+                .map_err(|_| SegmentError("zstd refuses a plane"))?;
+            &place[..n]
+        } else {
+            self.body
+        };
+        if bytes.len() != self.length {
+            return Err(SegmentError("a plane has the wrong length"));
+        }
+        Ok(bytes)
+    }
+}
+
+/// Refuses bytes that no plane has.
+fn check_end(rest: &[u8]) -> Result<(), SegmentError> {
+    if rest.is_empty() { Ok(()) } else { Err(SegmentError("trailing bytes after the last plane")) }
 }
 
 /// Decodes segments. It holds zstd's working memory, so keep one for each thread.
@@ -142,34 +195,41 @@ impl Decoder {
 
     /// Decodes all planes to a place of the header's length.
     fn decode_planes(&mut self, header: Header, raw: &mut [u8]) -> Result<(), SegmentError> {
-        let Header { stride, length, planes: mut rest } = header;
-        for index in 0..stride {
-            let (head, body) = rest.split_first_chunk().ok_or(SegmentError("a plane is missing"))?;
-            let head = u32::from_le_bytes(*head);
-            let (body, behind) = body
-                .split_at_checked((head & !COMPRESSED) as usize)
-                .ok_or(SegmentError("a plane is cut short"))?;
-            rest = behind;
-            let wanted = planes::length(length, stride, index);
-            let plane = if head & COMPRESSED == 0 {
-                body
-            } else {
-                self.plane.resize(wanted, 0);
-                let n = self
-                    .zstd
-                    .decompress_to_buffer(body, &mut self.plane[..])
-                    .map_err(|_| SegmentError("zstd refuses a plane"))?;
-                &self.plane[..n]
-            };
-            if plane.len() != wanted {
-                return Err(SegmentError("a plane has the wrong length"));
+        match header.stride {
+            2 => planes::join2(self.expand(header)?, raw),
+            4 => planes::join4(self.expand(header)?, raw),
+            stride => {
+                let mut rest = header.planes;
+                for index in 0..stride {
+                    let (plane, behind) = Plane::split(rest, header.plane_length(index))?;
+                    rest = behind;
+                    self.plane.resize(plane.length, 0);
+                    let plane = plane.bytes_in(&mut self.zstd, &mut self.plane)?;
+                    planes::scatter(plane, stride, index, raw);
+                }
+                check_end(rest)?;
             }
-            planes::scatter(plane, stride, index, raw);
-        }
-        if !rest.is_empty() {
-            return Err(SegmentError("trailing bytes after the last plane"));
         }
         Ok(())
+    }
+
+    /// All planes of a segment of few.
+    fn expand<'a, const STRIDE: usize>(
+        &'a mut self,
+        header: Header<'a>,
+    ) -> Result<[&'a [u8]; STRIDE], SegmentError> {
+        self.plane.resize(header.length, 0);
+        let (mut rest, mut place) = (header.planes, &mut self.plane[..]);
+        let mut all = [&[][..]; STRIDE];
+        for (index, expanded) in all.iter_mut().enumerate() {
+            let length = header.plane_length(index);
+            let (plane, behind) = Plane::split(rest, length)?;
+            let (own, places) = place.split_at_mut(length);
+            (rest, place) = (behind, places);
+            *expanded = plane.bytes_in(&mut self.zstd, own)?;
+        }
+        check_end(rest)?;
+        Ok(all)
     }
 }
 

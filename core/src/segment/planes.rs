@@ -49,6 +49,39 @@ fn scatter_fixed<const STRIDE: usize>(plane: &[u8], index: usize, raw: &mut [u8]
     }
 }
 
+/// Puts the two planes of words of 16 bits together, in one pass: several times as fast as one after the other.
+pub fn join2(planes: [&[u8]; 2], raw: &mut [u8]) {
+    let (words, rest) = raw.as_chunks_mut::<2>();
+    words.iter_mut().zip(planes[0]).zip(planes[1]).for_each(|((word, a), b)| *word = [*a, *b]);
+    join_rest(planes, words.len(), rest);
+}
+
+/// Puts the four planes of words of 32 bits together, in one pass.
+pub fn join4(planes: [&[u8]; 4], raw: &mut [u8]) {
+    /// Words at a time, of a number that the compiler knows: it then moves many bytes at once.
+    const WORDS: usize = 64;
+    let count = raw.len() / 4;
+    let pair =
+        |a: &[u8; WORDS], b: &[u8; WORDS]| -> [[u8; 2]; WORDS] { std::array::from_fn(|i| [a[i], b[i]]) };
+    let (blocks, rest) = raw.as_chunks_mut::<{ 4 * WORDS }>();
+    let whole = planes.map(|plane| plane[..count].as_chunks::<WORDS>().0);
+    for (i, block) in blocks.iter_mut().enumerate() {
+        let (low, high) = (pair(&whole[0][i], &whole[1][i]), pair(&whole[2][i], &whole[3][i]));
+        let (words, _) = block.as_chunks_mut::<4>();
+        for (word, ([a, b], [c, d])) in words.iter_mut().zip(low.into_iter().zip(high)) {
+            *word = [a, b, c, d];
+        }
+    }
+    join_rest(planes, blocks.len() * WORDS, rest);
+}
+
+/// Puts the bytes from word `first` on together.
+fn join_rest<const STRIDE: usize>(planes: [&[u8]; STRIDE], first: usize, raw: &mut [u8]) {
+    for (i, to) in raw.iter_mut().enumerate() {
+        *to = planes[i % STRIDE][first + i / STRIDE];
+    }
+}
+
 /// Whether compressing a plane pays: the entropy of its single bytes is below 7.5 bits of 8. Mantissas
 /// and the codes of quantized weights are above, and to win their last 2 % (0.89 instead of 0.91 of a
 /// Q4_1 tensor) takes as long as all the rest of encoding them.
@@ -77,4 +110,28 @@ pub fn looks_compressible(plane: &[u8]) -> bool {
     // A sample of n bytes shows up to 255 / (2n ln 2) bits less than its source's entropy.
     let bias = 255.0 / (2.0 * total * std::f32::consts::LN_2);
     bits / total + bias < 7.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split<const STRIDE: usize>(raw: &[u8]) -> [Vec<u8>; STRIDE] {
+        std::array::from_fn(|index| raw.iter().skip(index).step_by(STRIDE).copied().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn planes_put_together_are_what_was_split(raw in prop::collection::vec(any::<u8>(), 0..1200)) {
+            let mut joined = vec![0xee; raw.len()];
+            let [a, b] = split(&raw);
+            join2([&a, &b], &mut joined);
+            prop_assert_eq!(&joined, &raw);
+            joined.fill(0xee);
+            let [a, b, c, d] = split(&raw);
+            join4([&a, &b, &c, &d], &mut joined);
+            prop_assert_eq!(&joined, &raw);
+        }
+    }
 }
