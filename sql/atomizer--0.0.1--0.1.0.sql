@@ -7,6 +7,35 @@ SELECT pg_catalog.set_config('atomizer_upgrade.objects', pg_catalog.string_agg(d
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'atomizer'
 WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e';
 
+CREATE SCHEMA atomizer_internal;
+
+CREATE TYPE atomizer.regmodel;
+CREATE FUNCTION atomizer_internal.regmodel_in(cstring) RETURNS atomizer.regmodel
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'regmodel_in_wrapper';
+CREATE FUNCTION atomizer_internal.regmodel_out(atomizer.regmodel) RETURNS cstring
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'int8out';
+CREATE FUNCTION atomizer_internal.regmodel_recv(internal) RETURNS atomizer.regmodel
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'int8recv';
+CREATE FUNCTION atomizer_internal.regmodel_send(atomizer.regmodel) RETURNS bytea
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'int8send';
+CREATE TYPE atomizer.regmodel (
+    INPUT = atomizer_internal.regmodel_in, OUTPUT = atomizer_internal.regmodel_out,
+    RECEIVE = atomizer_internal.regmodel_recv, SEND = atomizer_internal.regmodel_send,
+    LIKE = bigint, CATEGORY = 'S');
+CREATE FUNCTION atomizer_internal.regmodel_of_text(text) RETURNS atomizer.regmodel
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'regmodel_of_text_wrapper';
+CREATE FUNCTION atomizer_internal.regmodel_of_int4(integer) RETURNS atomizer.regmodel
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'int48';
+CREATE FUNCTION atomizer_internal.regmodel_of_int2(smallint) RETURNS atomizer.regmodel
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'int28';
+CREATE CAST (bigint AS atomizer.regmodel) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (integer AS atomizer.regmodel) WITH FUNCTION atomizer_internal.regmodel_of_int4(integer) AS IMPLICIT;
+CREATE CAST (smallint AS atomizer.regmodel) WITH FUNCTION atomizer_internal.regmodel_of_int2(smallint) AS IMPLICIT;
+CREATE CAST (text AS atomizer.regmodel) WITH FUNCTION atomizer_internal.regmodel_of_text(text) AS IMPLICIT;
+CREATE CAST (varchar AS atomizer.regmodel) WITH FUNCTION atomizer_internal.regmodel_of_text(text) AS IMPLICIT;
+CREATE CAST (atomizer.regmodel AS bigint) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (atomizer.spatial_index_strategy AS text) WITH INOUT AS IMPLICIT;
+
 ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_detail text,
     ADD COLUMN error_hint text,
@@ -15,40 +44,314 @@ ALTER TABLE atomizer.ingestion_job
 
 -- Below: written by tools/make-upgrade. Do not edit.
 
-CREATE OR REPLACE FUNCTION atomizer._extract_model_weights(model_bytes bytea, format text, model_lo oid, model_path text, model_id bigint, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+CREATE OR REPLACE FUNCTION atomizer.atoms_in_box(search_box box3d, strategy text DEFAULT 'RTree'::text)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry)
  LANGUAGE c
- COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+ STABLE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$atoms_in_box_by_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer._release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
+CREATE OR REPLACE FUNCTION atomizer.create_ingestion_job(model regmodel, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint)
+ RETURNS bigint
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$create_ingestion_job_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer._release_weight_refs(model_id bigint)
- RETURNS void
+CREATE OR REPLACE FUNCTION atomizer.drop_model(model regmodel)
+ RETURNS bigint
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$drop_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer._stream_atomic_weights_chunked(model_bytes bytea, format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model_id bigint, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+CREATE OR REPLACE FUNCTION atomizer.export_model_file(model regmodel, path text DEFAULT NULL::text, file_no integer DEFAULT 0, overwrite boolean DEFAULT false)
+ RETURNS oid
  LANGUAGE c
  COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$export_model_file_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer.list_tensors(model_bytes bytea DEFAULT NULL::bytea, format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model_id bigint DEFAULT NULL::bigint, layers text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION atomizer.extract_lora_model(base_model regmodel, tuned_model regmodel, rank integer DEFAULT 16, path text DEFAULT NULL::text, overwrite boolean DEFAULT false)
+ RETURNS TABLE(adapter_model oid, adapter_config text, modules integer, equal_tensors integer, other_tensors integer)
+ LANGUAGE c
+ COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$extract_lora_model_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.list_tensors(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, layer_type layer_type, shape bigint[], data_type tensor_dtype, quantization_type quantization_type, weight_count bigint, byte_length bigint, file_no integer, file_offset bigint)
  LANGUAGE c
  COST 10000
 AS 'MODULE_PATHNAME', $function$list_layers_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.model_metadata(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, full_arrays boolean DEFAULT false, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
+ RETURNS jsonb
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$model_metadata_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.model_pickle_report(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
+ RETURNS TABLE(verdict text, global text, times bigint, why text)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$model_pickle_report_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.model_spectral_measures(model regmodel, min_parameters bigint DEFAULT 0)
+ RETURNS TABLE(tensor_atom_id bigint, layer_name text, rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
+ LANGUAGE c
+ STABLE STRICT COST 1e+06
+AS 'MODULE_PATHNAME', $function$model_spectral_measures_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.tenants_changed()
+ RETURNS trigger
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$tenants_changed_wrapper$function$;
+
+CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant FOR EACH ROW EXECUTE FUNCTION atomizer_internal.tenants_changed();
+ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_changed;
+
+CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant FOR EACH STATEMENT EXECUTE FUNCTION atomizer_internal.tenants_changed();
+ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_truncated;
+
+CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant_member FOR EACH ROW EXECUTE FUNCTION atomizer_internal.tenants_changed();
+ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_changed;
+
+CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant_member FOR EACH STATEMENT EXECUTE FUNCTION atomizer_internal.tenants_changed();
+ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_truncated;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.keep_tensor_atom_history()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    OLD.valid_to := now();
+    INSERT INTO atomizer.tensor_atom_history VALUES (OLD.*);
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    NEW.valid_from := now();
+    RETURN NEW;
+END $function$;
+
+DROP TRIGGER keep_history ON tensor_atom;
+
+CREATE TRIGGER keep_history BEFORE DELETE OR UPDATE ON atomizer.tensor_atom FOR EACH ROW WHEN ((old.valid_from IS NOT NULL)) EXECUTE FUNCTION atomizer_internal.keep_tensor_atom_history();
+
+CREATE OR REPLACE FUNCTION atomizer_internal.may_act_for(role_name name, tenant bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT ((EXISTS ( SELECT
+            FROM pg_roles r
+           WHERE ((r.rolname = may_act_for.role_name) AND r.rolsuper))) OR (EXISTS ( SELECT
+            FROM (tenant_member m
+              JOIN pg_roles r ON ((r.rolname = m.member_role)))
+           WHERE ((m.tenant_id = may_act_for.tenant) AND pg_has_role(may_act_for.role_name, r.oid, 'USAGE'::text)))));
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.tenant_of(role_name name, wanted text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_ids bigint[];
+BEGIN
+    IF wanted IS NOT NULL THEN
+        SELECT array_agg(t.tenant_id) INTO found_ids FROM atomizer.tenant t
+        WHERE t.tenant_name = wanted AND atomizer_internal.may_act_for(role_name, t.tenant_id);
+        IF found_ids IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+                MESSAGE = format('tenant "%s" does not exist, or role "%s" does not act for it', wanted, role_name),
+                HINT = 'An administrator can call create_tenant(…) and add_tenant_member(…).';
+        END IF;
+        RETURN found_ids[1];
+    END IF;
+    SELECT array_agg(DISTINCT m.tenant_id) INTO found_ids FROM atomizer.tenant_member m
+    JOIN pg_roles r ON r.rolname = m.member_role
+    WHERE pg_has_role(role_name, r.oid, 'USAGE')
+      AND NOT (SELECT s.rolsuper FROM pg_roles s WHERE s.rolname = role_name);
+    IF cardinality(found_ids) = 1 THEN
+        RETURN found_ids[1];
+    ELSIF cardinality(found_ids) > 1 THEN
+        RAISE EXCEPTION USING ERRCODE = 'ambiguous_parameter',
+            MESSAGE = format('role "%s" acts for %s tenants', role_name, cardinality(found_ids)),
+            HINT = 'Name one: tenant => ''…''.';
+    ELSIF NOT (SELECT s.rolsuper FROM pg_roles s WHERE s.rolname = role_name) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('role "%s" acts for no tenant', role_name),
+            HINT = format('An administrator can call add_tenant_member(''…'', ''%s'').', role_name);
+    END IF;
+    INSERT INTO atomizer.tenant (tenant_name) VALUES ('default') ON CONFLICT (tenant_name) DO NOTHING;
+    RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
+END $function$;
+
+DROP FUNCTION create_tenant(text,bigint);
+
+CREATE OR REPLACE FUNCTION atomizer.create_tenant(tenant text, atom_quota bigint DEFAULT NULL::bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    new_id bigint;
+BEGIN
+    IF tenant IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'tenant must not be null';
+    ELSIF tenant = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a tenant needs a name',
+            HINT = 'For example: create_tenant(''research'').';
+    ELSIF length(tenant) > 500 THEN
+        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+            MESSAGE = format('the name of a tenant has %s characters (at most 500)', length(tenant));
+    ELSIF atom_quota < 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('atom_quota must not be negative, but is %s', atom_quota),
+            HINT = 'Leave it out for no limit.';
+    END IF;
+    INSERT INTO atomizer.tenant (tenant_name, atom_quota)
+    VALUES (create_tenant.tenant, create_tenant.atom_quota)
+    ON CONFLICT ON CONSTRAINT tenant_tenant_name_key DO NOTHING RETURNING tenant_id INTO new_id;
+    IF new_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+            MESSAGE = format('tenant "%s" exists already', tenant),
+            HINT = 'add_tenant_member(…) lets a role act for it.';
+    END IF;
+    RETURN new_id;
+END $function$;
+
+DROP FUNCTION add_tenant_member(text,name);
+
+CREATE OR REPLACE FUNCTION atomizer.add_tenant_member(tenant text, member_role name)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant);
+BEGIN
+    IF tenant IS NULL OR member_role IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
+    END IF;
+    IF found_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('tenant "%s" does not exist', tenant),
+            HINT = 'Create it with create_tenant(…).';
+    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('role "%s" does not exist', member_role),
+            HINT = format('CREATE ROLE %I creates it.', member_role);
+    END IF;
+    INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
+END $function$;
+
+DROP FUNCTION remove_tenant_member(text,name);
+
+CREATE OR REPLACE FUNCTION atomizer.remove_tenant_member(tenant text, member_role name)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    IF tenant IS NULL OR member_role IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
+    END IF;
+    DELETE FROM atomizer.tenant_member m USING atomizer.tenant t
+    WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
+    RETURN FOUND;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
+ RETURNS model
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.model;
+BEGIN
+    SELECT * INTO found_row FROM atomizer.model m
+    WHERE m.model_id = model AND atomizer_internal.may_act_for(role_name, m.tenant_id) FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('model %s does not exist, or is not yours', model),
+            HINT = 'SELECT * FROM atomizer.model shows your models.';
+    END IF;
+    RETURN found_row;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.register_model(role_name name, model_name text, tenant text, model_type text, provider text, properties jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    new_id bigint;
+BEGIN
+    IF model_name = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
+    ELSIF length(model_name) > 500 THEN
+        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+            MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
+    END IF;
+    INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
+    VALUES (atomizer_internal.tenant_of(role_name, tenant), register_model.model_name, register_model.model_type,
+            register_model.provider, register_model.properties)
+    ON CONFLICT ON CONSTRAINT model_tenant_id_model_name_key DO NOTHING
+    RETURNING model_id INTO new_id;
+    IF new_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+            MESSAGE = format('model "%s" exists already', model_name),
+            HINT = 'Choose another name, or remove the old model with drop_model().';
+    END IF;
+    RETURN new_id;
+END $function$;
+
+DROP FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u real[], s real[], vt real[], rows integer, columns integer)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL RESTRICTED STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$reconstruct_from_arrays_wrapper$function$;
+
+DROP FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u bytea, s bytea, vt bytea, rows integer, columns integer)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL RESTRICTED STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$reconstruct_from_bytes_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
  RETURNS integer
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT
 AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.similar_rows(tensor_atom_id bigint, row_no bigint, k bigint DEFAULT 10, candidates integer DEFAULT 10000, metric text DEFAULT 'cosine'::text, strategy text DEFAULT 'RTree'::text, within_tensor bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
+ LANGUAGE c
+ STABLE COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', $function$similar_rows_by_wrapper$function$;
+
+DROP FUNCTION svd_decompose(real[],integer,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix real[], rows integer, columns integer, rank integer)
+ RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
+ LANGUAGE c
+ IMMUTABLE PARALLEL RESTRICTED STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$svd_decompose_array_wrapper$function$;
+
+DROP FUNCTION svd_decompose(bytea,integer,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix bytea, rows integer, columns integer, rank integer)
+ RETURNS TABLE(u bytea, s bytea, vt bytea, explained_variance double precision, relative_error double precision)
+ LANGUAGE c
+ IMMUTABLE PARALLEL RESTRICTED STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$svd_decompose_bytes_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
  RETURNS bytea
@@ -62,49 +365,66 @@ CREATE OR REPLACE FUNCTION atomizer.tensor_float32_bytes(tensor_atom_id bigint, 
  STABLE COST 10000
 AS 'MODULE_PATHNAME', $function$tensor_float32_bytes_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer._tenants_changed()
- RETURNS trigger
+CREATE OR REPLACE FUNCTION atomizer.tensor_id(model regmodel, tensor text)
+ RETURNS bigint
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_tenants_changed_wrapper$function$;
+ STABLE PARALLEL SAFE STRICT COST 100
+AS 'MODULE_PATHNAME', $function$tensor_id_wrapper$function$;
 
-CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant FOR EACH ROW EXECUTE FUNCTION _tenants_changed();
-ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_changed;
+DROP FUNCTION tensor_weights(bigint,bigint,bigint);
 
-CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant FOR EACH STATEMENT EXECUTE FUNCTION _tenants_changed();
-ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_truncated;
+CREATE OR REPLACE FUNCTION atomizer.tensor_weights(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS real[]
+ LANGUAGE c
+ STABLE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_weights_wrapper$function$;
 
-CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant_member FOR EACH ROW EXECUTE FUNCTION _tenants_changed();
-ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_changed;
+DROP FUNCTION tensor_weights_float8(bigint,bigint,bigint);
 
-CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant_member FOR EACH STATEMENT EXECUTE FUNCTION _tenants_changed();
-ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_truncated;
+CREATE OR REPLACE FUNCTION atomizer.tensor_weights_float8(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS double precision[]
+ LANGUAGE c
+ STABLE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_weights_float8_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer.add_tenant_member(tenant_name text, member_role name)
+CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
+ RETURNS TABLE(file_no integer, file_name text, byte_length bigint, sha256 bytea, is_identical boolean)
+ LANGUAGE c
+ STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
  RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.forget_contents(model bigint)
+ RETURNS bigint
  LANGUAGE plpgsql
- SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant_name);
+    tensors bigint;
 BEGIN
-    IF tenant_name IS NULL OR member_role IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
-            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
-    END IF;
-    IF found_id IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-            MESSAGE = format('tenant "%s" does not exist', tenant_name),
-            HINT = 'Create it with create_tenant(…).';
-    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
-        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-            MESSAGE = format('role "%s" does not exist', member_role),
-            HINT = format('CREATE ROLE %I creates it.', member_role);
-    END IF;
-    INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
+    PERFORM FROM atomizer.atom a
+    WHERE a.kind <> 'weight' AND a.content_hash IN (
+        SELECT t.content_hash FROM atomizer.tensor_atom t WHERE t.model_id = model
+        UNION SELECT f.blob_hash FROM atomizer.model_file f WHERE f.model_id = model)
+    ORDER BY a.content_hash, a.kind FOR UPDATE;
+    UPDATE atomizer.atom a SET reference_count = a.reference_count - n.times
+    FROM (SELECT t.content_hash, 'tensor'::atomizer.atom_kind AS kind, count(*) AS times
+          FROM atomizer.tensor_atom t WHERE t.model_id = model GROUP BY 1
+          UNION ALL
+          SELECT f.blob_hash, 'blob', count(*) FROM atomizer.model_file f WHERE f.model_id = model GROUP BY 1) n
+    WHERE a.content_hash = n.content_hash AND a.kind = n.kind;
+    DELETE FROM atomizer.tensor_atom t WHERE t.model_id = model;
+    GET DIAGNOSTICS tensors = ROW_COUNT;
+    DELETE FROM atomizer.model_file f WHERE f.model_id = model;
+    RETURN tensors;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer._drop_model(role_name name, model bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.drop_model(role_name name, model bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -115,33 +435,190 @@ DECLARE
 BEGIN
     -- The job first: a step of its ingestion locks it first, too.
     PERFORM FROM atomizer.ingestion_job j WHERE j.model_id = model FOR UPDATE;
-    found_row := atomizer._require_model(role_name, model);
-    IF EXISTS (SELECT FROM atomizer.ingestion_job j WHERE j.model_id = model AND atomizer._is_held(j)) THEN
+    found_row := atomizer_internal.require_model(role_name, model);
+    IF EXISTS (SELECT FROM atomizer.ingestion_job j WHERE j.model_id = model AND atomizer_internal.is_held(j)) THEN
         RAISE EXCEPTION USING ERRCODE = 'object_in_use',
             MESSAGE = format('model "%s" is being ingested', found_row.model_name),
             HINT = 'Stop its job with cancel_ingestion_job() first.';
     END IF;
     IF found_row.is_complete THEN
-        PERFORM atomizer._release_weight_refs(model);
+        PERFORM atomizer_internal.release_weight_refs(model);
     END IF;
-    tensors := atomizer._forget_contents(model);
+    tensors := atomizer_internal.forget_contents(model);
     DELETE FROM atomizer.model m WHERE m.model_id = model;
     RETURN tensors;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer._claim_ingestion_job(role_name name, job bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.lease_duration()
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+RETURN '00:10:00'::interval;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_held(job ingestion_job)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (((job).job_status = 'Processing'::job_status) AND ((job).lease_expires_at > clock_timestamp()) AND (EXISTS ( SELECT
+            FROM pg_stat_activity a
+           WHERE ((a.pid = (is_held.job).lease_pid) AND (a.backend_start = (is_held.job).lease_backend_start) AND ((a.state IS DISTINCT FROM 'idle'::text) OR (a.state_change > (clock_timestamp() - '00:00:01'::interval)))))));
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.require_job(role_name name, job bigint)
+ RETURNS ingestion_job
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.ingestion_job;
+BEGIN
+    SELECT * INTO found_row FROM atomizer.ingestion_job j
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('ingestion job %s does not exist, or is not yours', job),
+            HINT = 'SELECT * FROM atomizer.ingestion_progress shows your jobs.';
+    END IF;
+    RETURN found_row;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.allowed_quota(tenant bigint, wanted bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    most bigint := (SELECT t.atom_quota FROM atomizer.tenant t WHERE t.tenant_id = tenant);
+BEGIN
+    IF wanted > most THEN
+        RAISE EXCEPTION USING ERRCODE = 'configuration_limit_exceeded',
+            MESSAGE = format('a quota of %s atoms is above the tenant''s own of %s', wanted, most),
+            HINT = 'An administrator can raise atom_quota in atomizer.tenant.';
+    END IF;
+    RETURN coalesce(wanted, most);
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.create_ingestion_job(role_name name, model bigint, model_path text, model_lo oid, model_format text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.model := atomizer_internal.require_model(role_name, model);
+    old_job bigint := (SELECT j.ingestion_job_id FROM atomizer.ingestion_job j WHERE j.model_id = model);
+    new_id bigint;
+BEGIN
+    IF old_job IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('model "%s" has ingestion job %s already', found_row.model_name, old_job),
+            HINT = format('CALL atomize_model_governed(%s) resumes it; drop_model(%s) removes both.', old_job, model);
+    ELSIF model_path IS NOT NULL AND model_lo IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'give the model once: as model_path or as model_lo';
+    ELSIF atom_chunk_size < 1 OR atom_quota < 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('atom_chunk_size must be positive and atom_quota not negative, but they are %s and %s',
+                             atom_chunk_size, coalesce(atom_quota::text, 'unlimited'));
+    END IF;
+    INSERT INTO atomizer.ingestion_job
+        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota)
+    VALUES (model, found_row.tenant_id, create_ingestion_job.model_path, create_ingestion_job.model_lo,
+            create_ingestion_job.model_format::atomizer.model_format,
+            create_ingestion_job.granularity::atomizer.atom_granularity, create_ingestion_job.atom_chunk_size,
+            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota))
+    RETURNING ingestion_job_id INTO new_id;
+    RETURN new_id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(role_name name, job bigint)
  RETURNS uuid
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer._require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
     token uuid := gen_random_uuid();
 BEGIN
     IF found_row.job_status = 'Complete' THEN
         RETURN NULL;
     -- So it is with a backend that asks for its own job.
-    ELSIF atomizer._is_held(found_row) AND found_row.lease_pid <> pg_backend_pid() THEN
+    ELSIF atomizer_internal.is_held(found_row) AND found_row.lease_pid <> pg_backend_pid() THEN
         RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
             MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
             DETAIL = format('It last reported progress %s ago.',
@@ -150,7 +627,7 @@ BEGIN
     END IF;
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Processing', lease_token = token, lease_pid = pg_backend_pid(),
-        lease_expires_at = clock_timestamp() + atomizer._lease_duration(),
+        lease_expires_at = clock_timestamp() + atomizer_internal.lease_duration(),
         lease_backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
         cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
         error_hint = NULL, error_phase = NULL, error_file = NULL,
@@ -159,7 +636,7 @@ BEGIN
     RETURN token;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer._release_ingestion_job(role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -187,25 +664,48 @@ BEGIN
              ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,
         lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL, lease_backend_start = NULL,
         cancel_requested = false, last_updated_at = clock_timestamp()
-    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer._may_act_for(role_name, j.tenant_id);
+    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer_internal.may_act_for(role_name, j.tenant_id);
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer._reset_ingestion_job(role_name name, job bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.cancel_ingestion_job(role_name name, job bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+BEGIN
+    IF found_row.job_status = 'Complete' THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('ingestion job %s is complete', job),
+            HINT = format('drop_model(%s) removes its model.', found_row.model_id);
+    ELSIF atomizer_internal.is_held(found_row) THEN
+        UPDATE atomizer.ingestion_job j SET cancel_requested = true WHERE j.ingestion_job_id = job;
+        RETURN 'stops before its next chunk';
+    END IF;
+    UPDATE atomizer.ingestion_job j
+    SET job_status = 'Cancelled', lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
+        lease_backend_start = NULL, last_updated_at = clock_timestamp()
+    WHERE j.ingestion_job_id = job;
+    RETURN 'cancelled';
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.reset_ingestion_job(role_name name, job bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer._require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
 BEGIN
-    IF found_row.job_status = 'Complete' OR atomizer._is_held(found_row) THEN
+    IF found_row.job_status = 'Complete' OR atomizer_internal.is_held(found_row) THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('ingestion job %s is %s', job, lower(found_row.job_status::text)),
             HINT = format('A running job can be stopped with cancel_ingestion_job(%s), a complete model removed with drop_model(%s).',
                           job, found_row.model_id);
     END IF;
-    PERFORM atomizer._forget_contents(found_row.model_id);
+    PERFORM atomizer_internal.forget_contents(found_row.model_id);
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Pending', current_atom_offset = 0, total_atoms_processed = 0, total_atoms = NULL,
         bytes_processed = 0, new_bytes = 0, total_bytes = NULL, chunks_committed = 0, content_no = 0,
@@ -217,7 +717,29 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer._prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.set_atom_quota(role_name name, job bigint, quota bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+BEGIN
+    IF quota < 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('atom_quota must not be negative, but is %s', quota),
+            HINT = 'null takes the tenant''s own quota.';
+    ELSIF quota < found_row.total_atoms_processed THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('a quota of %s is below the %s atoms that ingestion job %s has processed',
+                             quota, found_row.total_atoms_processed, job);
+    END IF;
+    UPDATE atomizer.ingestion_job j SET atom_quota = atomizer_internal.allowed_quota(j.tenant_id, quota)
+    WHERE j.ingestion_job_id = job;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -227,32 +749,73 @@ DECLARE
     model bigint;
 BEGIN
     SELECT m.model_id, j.ingestion_job_id,
-           j.model_path IS NOT DISTINCT FROM _prepare_ingestion.model_path
-           AND j.model_lo IS NOT DISTINCT FROM _prepare_ingestion.model_lo
+           j.model_path IS NOT DISTINCT FROM prepare_ingestion.model_path
+           AND j.model_lo IS NOT DISTINCT FROM prepare_ingestion.model_lo
            -- A wrong format must not stick to a job that has not read the file yet.
            AND (j.total_atoms IS NOT NULL
-                OR j.model_format::text IS NOT DISTINCT FROM _prepare_ingestion.model_format
-                   AND j.granularity::text = _prepare_ingestion.granularity) AS is_same
+                OR j.model_format::text IS NOT DISTINCT FROM prepare_ingestion.model_format
+                   AND j.granularity::text = prepare_ingestion.granularity) AS is_same
     INTO found_row
     FROM atomizer.model m JOIN atomizer.ingestion_job j ON j.model_id = m.model_id
-    WHERE m.model_name = _prepare_ingestion.model_name AND NOT m.is_complete
-      AND m.tenant_id = atomizer._tenant_of(role_name, tenant);
+    WHERE m.model_name = prepare_ingestion.model_name AND NOT m.is_complete
+      AND m.tenant_id = atomizer_internal.tenant_of(role_name, tenant);
     IF found_row.is_same THEN
         RAISE NOTICE 'resuming ingestion job %', found_row.ingestion_job_id;
         IF atom_quota IS NOT NULL THEN
-            PERFORM atomizer._set_atom_quota(role_name, found_row.ingestion_job_id, atom_quota);
+            PERFORM atomizer_internal.set_atom_quota(role_name, found_row.ingestion_job_id, atom_quota);
         END IF;
         RETURN found_row.ingestion_job_id;
     ELSIF found_row.model_id IS NOT NULL THEN
         RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
-        PERFORM atomizer._drop_model(role_name, found_row.model_id);
+        PERFORM atomizer_internal.drop_model(role_name, found_row.model_id);
     END IF;
-    model := atomizer._register_model(role_name, model_name, tenant, NULL, NULL, '{}');
-    RETURN atomizer._create_ingestion_job(role_name, model, model_path, model_lo, model_format, granularity,
+    model := atomizer_internal.register_model(role_name, model_name, tenant, NULL, NULL, '{}');
+    RETURN atomizer_internal.create_ingestion_job(role_name, model, model_path, model_lo, model_format, granularity,
                                           atom_chunk_size, atom_quota);
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer.extract_model_weights(model_bytes bytea DEFAULT NULL::bytea, format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model_id bigint DEFAULT NULL::bigint, layers text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT format('%s, %s: %s weights in %s tensors, %s'::text, m.model_format, m.architecture, m.parameter_count, ( SELECT count(*) AS count
+            FROM tensor_atom t
+           WHERE (t.model_id = m.model_id)), pg_size_pretty(j.total_bytes)) AS format
+    FROM (ingestion_job j
+      JOIN model m USING (model_id))
+   WHERE (j.ingestion_job_id = plan_line.job);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.progress_line(done bigint, total bigint, done_here bigint, elapsed interval)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (format('%s %% of %s'::text, round(((100.0 * (done)::numeric) / (GREATEST(total, (1)::bigint))::numeric)), pg_size_pretty(total)) ||
+         CASE
+             WHEN (done_here > 0) THEN format(', %s MB/s, %s to go'::text, round((((done_here)::numeric / '1000000'::numeric) / EXTRACT(epoch FROM elapsed))), justify_interval(make_interval(secs => (ceil(((EXTRACT(epoch FROM elapsed) * ((total - done))::numeric) / (done_here)::numeric)))::double precision)))
+             ELSE ''::text
+         END);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.completion_line(job bigint, elapsed interval)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s of them new, %s s'::text, m.model_id, m.model_name, m.parameter_count, ( SELECT count(*) AS count
+            FROM tensor_atom t
+           WHERE (t.model_id = m.model_id)), pg_size_pretty(j.total_bytes), pg_size_pretty(j.new_bytes), round(EXTRACT(epoch FROM completion_line.elapsed), 1)) AS format
+    FROM (ingestion_job j
+      JOIN model m USING (model_id))
+   WHERE (j.ingestion_job_id = completion_line.job);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.extract_model_weights(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
  LANGUAGE sql
  STABLE COST 10000
@@ -264,10 +827,28 @@ BEGIN ATOMIC
      (s.t).quantization_type AS quantization_type,
      (s.t).quantization_scale AS quantization_scale,
      (s.t).quantization_zero_point AS quantization_zero_point
-    FROM ( SELECT _extract_model_weights(extract_model_weights.model_bytes, extract_model_weights.format, extract_model_weights.model_lo, extract_model_weights.model_path, extract_model_weights.model_id, extract_model_weights.layers) AS t) s;
+    FROM ( SELECT atomizer_internal.extract_model_weights(extract_model_weights.model_bytes, extract_model_weights.model_format, extract_model_weights.model_lo, extract_model_weights.model_path, extract_model_weights.model, extract_model_weights.layers) AS t) s;
 END;
 
-CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model_id bigint DEFAULT NULL::bigint, layers text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
  LANGUAGE sql
  STABLE COST 10000
@@ -280,7 +861,482 @@ BEGIN ATOMIC
      (s.t).weight AS weight,
      (s.t).atomic_value AS atomic_value,
      (s.t).content_hash AS content_hash
-    FROM ( SELECT _stream_atomic_weights_chunked(stream_atomic_weights_chunked.model_bytes, stream_atomic_weights_chunked.format, stream_atomic_weights_chunked."offset", stream_atomic_weights_chunked.chunk_size, stream_atomic_weights_chunked.model_lo, stream_atomic_weights_chunked.model_path, stream_atomic_weights_chunked.model_id, stream_atomic_weights_chunked.layers) AS t) s;
+    FROM ( SELECT atomizer_internal.stream_atomic_weights_chunked(stream_atomic_weights_chunked.model_bytes, stream_atomic_weights_chunked.model_format, stream_atomic_weights_chunked."offset", stream_atomic_weights_chunked.chunk_size, stream_atomic_weights_chunked.model_lo, stream_atomic_weights_chunked.model_path, stream_atomic_weights_chunked.model, stream_atomic_weights_chunked.layers) AS t) s;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_weights(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS real[]
+ LANGUAGE sql
+ STABLE
+RETURN tensor_weights(tensor_id(model, tensor), first, count);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_weights_float8(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS double precision[]
+ LANGUAGE sql
+ STABLE
+RETURN tensor_weights_float8(tensor_id(model, tensor), first, count);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_weight(model regmodel, tensor text, position_x bigint, position_y bigint DEFAULT 0, position_z bigint DEFAULT 0)
+ RETURNS real
+ LANGUAGE sql
+ STABLE
+RETURN tensor_weight(tensor_id(model, tensor), position_x, position_y, position_z);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_bytes(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+RETURN tensor_bytes(tensor_id(model, tensor), first, count);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_float32_bytes(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+RETURN tensor_float32_bytes(tensor_id(model, tensor), first, count);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_coefficients(model regmodel, tensor text)
+ RETURNS TABLE(weight_index bigint, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT tensor_coefficients.weight_index,
+     tensor_coefficients.position_x,
+     tensor_coefficients.position_y,
+     tensor_coefficients.position_z,
+     tensor_coefficients.weight,
+     tensor_coefficients.atomic_value,
+     tensor_coefficients.content_hash
+    FROM tensor_coefficients(tensor_id(tensor_coefficients.model, tensor_coefficients.tensor)) tensor_coefficients(weight_index, position_x, position_y, position_z, weight, atomic_value, content_hash);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_stats(model regmodel, tensor text)
+ RETURNS TABLE(weight_count bigint, min double precision, max double precision, mean double precision, stddev double precision, sparsity double precision, nan_count bigint, inf_count bigint)
+ LANGUAGE sql
+ STABLE ROWS 1
+BEGIN ATOMIC
+ SELECT tensor_stats.weight_count,
+     tensor_stats.min,
+     tensor_stats.max,
+     tensor_stats.mean,
+     tensor_stats.stddev,
+     tensor_stats.sparsity,
+     tensor_stats.nan_count,
+     tensor_stats.inf_count
+    FROM tensor_stats(tensor_id(tensor_stats.model, tensor_stats.tensor)) tensor_stats(weight_count, min, max, mean, stddev, sparsity, nan_count, inf_count);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_histogram(model regmodel, tensor text, bins double precision DEFAULT 20, low double precision DEFAULT NULL::double precision, high double precision DEFAULT NULL::double precision)
+ RETURNS TABLE(bin integer, bin_low double precision, bin_high double precision, weight_count bigint)
+ LANGUAGE sql
+ STABLE ROWS 20
+BEGIN ATOMIC
+ SELECT tensor_histogram.bin,
+     tensor_histogram.bin_low,
+     tensor_histogram.bin_high,
+     tensor_histogram.weight_count
+    FROM tensor_histogram(tensor_id(tensor_histogram.model, tensor_histogram.tensor), (tensor_histogram.bins)::integer, tensor_histogram.low, tensor_histogram.high) tensor_histogram(bin, bin_low, bin_high, weight_count);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type tensor_dtype)
+ RETURNS real[]
+ LANGUAGE sql
+ STABLE PARALLEL SAFE STRICT
+RETURN atomizer_internal.dequantize(weight_data, (quantization_type)::text);
+
+CREATE OR REPLACE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type text)
+ RETURNS real[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN atomizer_internal.dequantize(weight_data, quantization_type);
+
+CREATE OR REPLACE FUNCTION atomizer.dequantize_bytes(weight_data bytea, quantization_type tensor_dtype)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE PARALLEL SAFE STRICT
+RETURN atomizer_internal.dequantize_bytes(weight_data, (quantization_type)::text);
+
+CREATE OR REPLACE FUNCTION atomizer.dequantize_bytes(weight_data bytea, quantization_type text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN atomizer_internal.dequantize_bytes(weight_data, quantization_type);
+
+CREATE OR REPLACE FUNCTION atomizer.quantize(weights real[], quantization_type tensor_dtype)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE PARALLEL SAFE STRICT
+RETURN atomizer_internal.quantize(weights, (quantization_type)::text);
+
+CREATE OR REPLACE FUNCTION atomizer.quantize(weights real[], quantization_type text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN atomizer_internal.quantize(weights, quantization_type);
+
+CREATE OR REPLACE FUNCTION atomizer.quantization_error(model regmodel, tensor text, quantization_type text)
+ RETURNS TABLE(weight_count bigint, bits_per_weight double precision, rmse double precision, max_error double precision, snr_db double precision, nan_count bigint, inf_count bigint)
+ LANGUAGE sql
+ STABLE ROWS 1
+BEGIN ATOMIC
+ SELECT quantization_error.weight_count,
+     quantization_error.bits_per_weight,
+     quantization_error.rmse,
+     quantization_error.max_error,
+     quantization_error.snr_db,
+     quantization_error.nan_count,
+     quantization_error.inf_count
+    FROM quantization_error(tensor_id(quantization_error.model, quantization_error.tensor), quantization_error.quantization_type) quantization_error(weight_count, bits_per_weight, rmse, max_error, snr_db, nan_count, inf_count);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.project_to_3d(vector text, method text DEFAULT 'landmark'::text, seed bigint DEFAULT 42)
+ RETURNS geometry
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (vector ~~ like_escape('\x%'::text, ''::text)) THEN project_to_3d((vector)::bytea, method, seed) ELSE project_to_3d((vector)::real[], method, seed) END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.place_of(tensor bigint, row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT st_x(e.spatial_key) AS st_x,
+     st_y(e.spatial_key) AS st_y,
+     st_z(e.spatial_key) AS st_z
+    FROM (tensor_atom t
+      JOIN atom_embedding e USING (content_hash, data_type, row_width))
+   WHERE ((t.tensor_atom_id = place_of.tensor) AND (e.row_no = place_of.row_no));
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.atoms_in_box(tenants bigint[], low double precision[], high double precision[], OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT t.tensor_atom_id,
+     t.model_id,
+     t.layer_name,
+     e.row_no,
+     st_x(e.spatial_key) AS st_x,
+     st_y(e.spatial_key) AS st_y,
+     st_z(e.spatial_key) AS st_z
+    FROM (atom_embedding e
+      JOIN tensor_atom t USING (content_hash, data_type, row_width))
+   WHERE ((e.spatial_key &&& st_makeline(st_makepoint((atoms_in_box.low)[1], (atoms_in_box.low)[2], (atoms_in_box.low)[3]), st_makepoint((atoms_in_box.high)[1], (atoms_in_box.high)[2], (atoms_in_box.high)[3]))) AND atomizer_internal.is_in_box(e.spatial_key, (atoms_in_box.low)[1], (atoms_in_box.low)[2], (atoms_in_box.low)[3], (atoms_in_box.high)[1], (atoms_in_box.high)[2], (atoms_in_box.high)[3]) AND (t.tenant_id = ANY (atoms_in_box.tenants)) AND (t.valid_from IS NOT NULL));
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.atoms_in_box_hilbert(tenants bigint[], low double precision[], high double precision[], OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT t.tensor_atom_id,
+     t.model_id,
+     t.layer_name,
+     e.row_no,
+     st_x(e.spatial_key) AS st_x,
+     st_y(e.spatial_key) AS st_y,
+     st_z(e.spatial_key) AS st_z
+    FROM hilbert_ranges(st_3dmakebox(st_makepoint((atoms_in_box_hilbert.low)[1], (atoms_in_box_hilbert.low)[2], (atoms_in_box_hilbert.low)[3]), st_makepoint((atoms_in_box_hilbert.high)[1], (atoms_in_box_hilbert.high)[2], (atoms_in_box_hilbert.high)[3]))) r(range_start, range_end),
+     (LATERAL ( SELECT a.content_hash,
+             a.data_type,
+             a.row_width,
+             a.row_no,
+             a.spatial_key
+            FROM atom_embedding a
+           WHERE ((a.hilbert_value >= r.range_start) AND (a.hilbert_value <= r.range_end) AND atomizer_internal.is_in_box(a.spatial_key, (atoms_in_box_hilbert.low)[1], (atoms_in_box_hilbert.low)[2], (atoms_in_box_hilbert.low)[3], (atoms_in_box_hilbert.high)[1], (atoms_in_box_hilbert.high)[2], (atoms_in_box_hilbert.high)[3]))
+          OFFSET 0) e
+      JOIN tensor_atom t USING (content_hash, data_type, row_width))
+   WHERE ((t.tenant_id = ANY (atoms_in_box_hilbert.tenants)) AND (t.valid_from IS NOT NULL));
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.nearest_rows(tenants bigint[], point double precision[], k bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision, OUT distance double precision)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT n.tensor_atom_id,
+     n.model_id,
+     n.layer_name,
+     n.row_no,
+     n.x,
+     n.y,
+     n.z,
+     n.distance
+    FROM ( SELECT t.tensor_atom_id,
+             t.model_id,
+             t.layer_name,
+             e.row_no,
+             st_x(e.spatial_key) AS x,
+             st_y(e.spatial_key) AS y,
+             st_z(e.spatial_key) AS z,
+             (e.spatial_key <<->> st_makepoint((nearest_rows.point)[1], (nearest_rows.point)[2], (nearest_rows.point)[3])) AS distance
+            FROM (atom_embedding e
+              JOIN tensor_atom t USING (content_hash, data_type, row_width))
+           WHERE ((e.row_no >= 0) AND (t.tenant_id = ANY (nearest_rows.tenants)) AND (t.valid_from IS NOT NULL))
+           ORDER BY (e.spatial_key <<->> st_makepoint((nearest_rows.point)[1], (nearest_rows.point)[2], (nearest_rows.point)[3]))
+          LIMIT nearest_rows.k) n
+   ORDER BY n.distance, n.tensor_atom_id, n.row_no;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.nearest_tensors(tenants bigint[], point double precision[], k bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision, OUT distance double precision)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT n.tensor_atom_id,
+     n.model_id,
+     n.layer_name,
+     n.row_no,
+     n.x,
+     n.y,
+     n.z,
+     n.distance
+    FROM ( SELECT t.tensor_atom_id,
+             t.model_id,
+             t.layer_name,
+             (- (1)::bigint) AS row_no,
+             st_x(t.spatial_key) AS x,
+             st_y(t.spatial_key) AS y,
+             st_z(t.spatial_key) AS z,
+             (t.spatial_key <<->> st_makepoint((nearest_tensors.point)[1], (nearest_tensors.point)[2], (nearest_tensors.point)[3])) AS distance
+            FROM tensor_atom t
+           WHERE ((t.spatial_key IS NOT NULL) AND (t.tenant_id = ANY (nearest_tensors.tenants)) AND (t.valid_from IS NOT NULL))
+           ORDER BY (t.spatial_key <<->> st_makepoint((nearest_tensors.point)[1], (nearest_tensors.point)[2], (nearest_tensors.point)[3]))
+          LIMIT nearest_tensors.k) n
+   ORDER BY n.distance, n.tensor_atom_id;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(model regmodel, tensor text, k integer DEFAULT 10, row_no bigint DEFAULT '-1'::integer)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
+ LANGUAGE sql
+ STABLE ROWS 10
+BEGIN ATOMIC
+ SELECT nearest_atoms.tensor_atom_id,
+     nearest_atoms.model_id,
+     nearest_atoms.layer_name,
+     nearest_atoms.row_no,
+     nearest_atoms.spatial_key,
+     nearest_atoms.distance
+    FROM nearest_atoms(tensor_id(nearest_atoms.model, nearest_atoms.tensor), nearest_atoms.k, nearest_atoms.row_no) nearest_atoms(tensor_atom_id, model_id, layer_name, row_no, spatial_key, distance);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(point character varying, k integer DEFAULT 10, granularity text DEFAULT 'tensor'::text)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
+ LANGUAGE sql
+ STABLE ROWS 10
+BEGIN ATOMIC
+ SELECT nearest_atoms.tensor_atom_id,
+     nearest_atoms.model_id,
+     nearest_atoms.layer_name,
+     nearest_atoms.row_no,
+     nearest_atoms.spatial_key,
+     nearest_atoms.distance
+    FROM nearest_atoms((nearest_atoms.point)::geometry, nearest_atoms.k, nearest_atoms.granularity) nearest_atoms(tensor_atom_id, model_id, layer_name, row_no, spatial_key, distance);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.near_rows(tenants bigint[], point double precision[], width bigint, within_tensor bigint, candidates bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT t.tensor_atom_id,
+     t.model_id,
+     t.layer_name,
+     e.row_no,
+     (t.data_type)::text AS data_type,
+     t.byte_length,
+     t.content_hash
+    FROM (atom_embedding e
+      JOIN tensor_atom t USING (content_hash, data_type, row_width))
+   WHERE ((e.row_no >= 0) AND (t.tenant_id = ANY (near_rows.tenants)) AND (t.valid_from IS NOT NULL) AND (t.row_width = near_rows.width) AND ((near_rows.within_tensor IS NULL) OR (t.tensor_atom_id = near_rows.within_tensor)))
+   ORDER BY (e.spatial_key <<->> st_makepoint((near_rows.point)[1], (near_rows.point)[2], (near_rows.point)[3]))
+  LIMIT near_rows.candidates;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.near_rows_hilbert(tenants bigint[], value bigint, width bigint, within_tensor bigint, candidates bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+( SELECT t.tensor_atom_id,
+     t.model_id,
+     t.layer_name,
+     e.row_no,
+     (t.data_type)::text AS data_type,
+     t.byte_length,
+     t.content_hash
+    FROM (atom_embedding e
+      JOIN tensor_atom t USING (content_hash, data_type, row_width))
+   WHERE ((e.hilbert_value >= near_rows_hilbert.value) AND (e.row_no >= 0) AND (t.tenant_id = ANY (near_rows_hilbert.tenants)) AND (t.valid_from IS NOT NULL) AND (t.row_width = near_rows_hilbert.width) AND ((near_rows_hilbert.within_tensor IS NULL) OR (t.tensor_atom_id = near_rows_hilbert.within_tensor)))
+   ORDER BY e.hilbert_value
+  LIMIT (near_rows_hilbert.candidates - (near_rows_hilbert.candidates / 2)))
+ UNION ALL
+ ( SELECT t.tensor_atom_id,
+     t.model_id,
+     t.layer_name,
+     e.row_no,
+     (t.data_type)::text AS data_type,
+     t.byte_length,
+     t.content_hash
+    FROM (atom_embedding e
+      JOIN tensor_atom t USING (content_hash, data_type, row_width))
+   WHERE ((e.hilbert_value < near_rows_hilbert.value) AND (e.row_no >= 0) AND (t.tenant_id = ANY (near_rows_hilbert.tenants)) AND (t.valid_from IS NOT NULL) AND (t.row_width = near_rows_hilbert.width) AND ((near_rows_hilbert.within_tensor IS NULL) OR (t.tensor_atom_id = near_rows_hilbert.within_tensor)))
+   ORDER BY e.hilbert_value DESC
+  LIMIT (near_rows_hilbert.candidates / 2));
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.similar_rows(model regmodel, tensor text, row_no bigint, k integer DEFAULT 10, candidates integer DEFAULT 10000, metric text DEFAULT 'cosine'::text, strategy text DEFAULT 'RTree'::text, within_tensor bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
+ LANGUAGE sql
+ STABLE ROWS 10
+BEGIN ATOMIC
+ SELECT similar_rows.tensor_atom_id,
+     similar_rows.model_id,
+     similar_rows.layer_name,
+     similar_rows.row_no,
+     similar_rows.distance
+    FROM similar_rows(tensor_id(similar_rows.model, similar_rows.tensor), similar_rows.row_no, (similar_rows.k)::bigint, similar_rows.candidates, similar_rows.metric, similar_rows.strategy, similar_rows.within_tensor) similar_rows(tensor_atom_id, model_id, layer_name, row_no, distance);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.near_tensors(tenants bigint[], point double precision[], weights bigint, candidates bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT t.tensor_atom_id,
+     t.model_id,
+     t.layer_name,
+     (- (1)::bigint),
+     (t.data_type)::text AS data_type,
+     t.byte_length,
+     t.content_hash
+    FROM tensor_atom t
+   WHERE ((t.spatial_key IS NOT NULL) AND (t.weight_count = near_tensors.weights) AND (t.tenant_id = ANY (near_tensors.tenants)) AND (t.valid_from IS NOT NULL))
+   ORDER BY (t.spatial_key <<->> st_makepoint((near_tensors.point)[1], (near_tensors.point)[2], (near_tensors.point)[3]))
+  LIMIT near_tensors.candidates;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.similar_tensors(model regmodel, tensor text, k integer DEFAULT 10, candidates integer DEFAULT 100, metric text DEFAULT 'cosine'::text)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
+ LANGUAGE sql
+ STABLE ROWS 10
+BEGIN ATOMIC
+ SELECT similar_tensors.tensor_atom_id,
+     similar_tensors.model_id,
+     similar_tensors.layer_name,
+     similar_tensors.row_no,
+     similar_tensors.distance
+    FROM similar_tensors(tensor_id(similar_tensors.model, similar_tensors.tensor), similar_tensors.k, similar_tensors.candidates, similar_tensors.metric) similar_tensors(tensor_atom_id, model_id, layer_name, row_no, distance);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.atom_tile(tenants bigint[], tile_z integer, tile_x integer, tile_y integer)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT st_asmvt(f.*, 'atoms'::text, 4096, 'geom'::text) AS st_asmvt
+    FROM ( SELECT st_asmvtgeom(st_makepoint(c.x, c.y), c.tile, 4096, 0, false) AS geom,
+             c.atom[1] AS tensor_atom_id,
+             t.model_id,
+             t.layer_name,
+             c.atom[2] AS row_no,
+             c.z,
+             c.points
+            FROM (( SELECT st_makebox2d(st_makepoint(b.x, b.y), st_makepoint((b.x + b.side), (b.y + b.side))) AS tile,
+                     min(ARRAY[a.tensor_atom_id, a.row_no]) AS atom,
+                     count(*) AS points,
+                     avg(a.x) AS x,
+                     avg(a.y) AS y,
+                     avg(a.z) AS z
+                    FROM ( SELECT s.side,
+                             (('-100'::integer)::double precision + ((atom_tile.tile_x)::double precision * s.side)) AS x,
+                             ((100)::double precision - (((atom_tile.tile_y + 1))::double precision * s.side)) AS y
+                            FROM ( SELECT ((200)::double precision / (((1)::bigint << atom_tile.tile_z))::double precision) AS side) s) b,
+                     LATERAL atomizer_internal.atoms_in_box(atom_tile.tenants, ARRAY[b.x, b.y, ('-100'::integer)::double precision], ARRAY[(b.x + b.side), (b.y + b.side), (100)::double precision]) a(tensor_atom_id, model_id, layer_name, row_no, x, y, z)
+                   GROUP BY (floor((((a.x - b.x) / b.side) * (128)::double precision))), (floor((((a.y - b.y) / b.side) * (128)::double precision))), b.x, b.y, b.side) c
+              JOIN tensor_atom t ON ((t.tensor_atom_id = c.atom[1])))) f
+   WHERE (f.geom IS NOT NULL);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatial_line(done bigint, total bigint, done_here bigint, elapsed interval)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (format('%s %% of %s weights'::text, round(((100.0 * (done)::numeric) / (GREATEST(total, (1)::bigint))::numeric)), total) ||
+         CASE
+             WHEN (done_here > 0) THEN format(', %s to go'::text, justify_interval(make_interval(secs => (ceil(((EXTRACT(epoch FROM elapsed) * ((total - done))::numeric) / (done_here)::numeric)))::double precision)))
+             ELSE ''::text
+         END);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix text, rows integer, columns integer, rank integer)
+ RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL RESTRICTED ROWS 1
+BEGIN ATOMIC
+ SELECT svd_decompose.u,
+     svd_decompose.s,
+     svd_decompose.vt,
+     svd_decompose.explained_variance,
+     svd_decompose.relative_error
+    FROM svd_decompose((svd_decompose.matrix)::real[], svd_decompose.rows, svd_decompose.columns, svd_decompose.rank) svd_decompose(u, s, vt, explained_variance, relative_error);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u text, s text, vt text, rows integer, columns integer)
+ RETURNS real[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL RESTRICTED
+RETURN reconstruct_from_svd((u)::real[], (s)::real[], (vt)::real[], rows, columns);
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_tensor(model regmodel, tensor text, rank integer DEFAULT NULL::integer)
+ RETURNS real[]
+ LANGUAGE sql
+ STABLE
+RETURN reconstruct_tensor(tensor_id(model, tensor), rank);
+
+CREATE OR REPLACE FUNCTION atomizer.svd_spectrum(model regmodel, tensor text)
+ RETURNS TABLE(i integer, sigma double precision, cumulative_energy double precision)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT svd_spectrum.i,
+     svd_spectrum.sigma,
+     svd_spectrum.cumulative_energy
+    FROM svd_spectrum(tensor_id(svd_spectrum.model, svd_spectrum.tensor)) svd_spectrum(i, sigma, cumulative_energy);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_spectral_measures(model regmodel, tensor text)
+ RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
+ LANGUAGE sql
+ STABLE ROWS 1
+BEGIN ATOMIC
+ SELECT tensor_spectral_measures.rows,
+     tensor_spectral_measures.cols,
+     tensor_spectral_measures.spectral_norm,
+     tensor_spectral_measures.frobenius_norm,
+     tensor_spectral_measures.stable_rank,
+     tensor_spectral_measures.effective_rank,
+     tensor_spectral_measures.alpha,
+     tensor_spectral_measures.alpha_sigma,
+     tensor_spectral_measures.xmin,
+     tensor_spectral_measures.ks_distance,
+     tensor_spectral_measures.tail
+    FROM tensor_spectral_measures(tensor_id(tensor_spectral_measures.model, tensor_spectral_measures.tensor)) tensor_spectral_measures(rows, cols, spectral_norm, frobenius_norm, stable_rank, effective_rank, alpha, alpha_sigma, xmin, ks_distance, tail);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.extract_lora(base_model regmodel, tuned_model regmodel, tensor text, rank integer DEFAULT 16)
+ RETURNS TABLE(lora_a real[], lora_b real[], rank integer, explained_variance double precision, relative_error double precision)
+ LANGUAGE sql
+ STABLE ROWS 1
+BEGIN ATOMIC
+ SELECT extract_lora.lora_a,
+     extract_lora.lora_b,
+     extract_lora.rank,
+     extract_lora.explained_variance,
+     extract_lora.relative_error
+    FROM extract_lora(tensor_id(extract_lora.base_model, extract_lora.tensor), tensor_id(extract_lora.tuned_model, extract_lora.tensor), extract_lora.rank) extract_lora(lora_a, lora_b, rank, explained_variance, relative_error);
 END;
 
 CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) AS
@@ -306,7 +1362,7 @@ CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) 
      JOIN model m USING (model_id))
   WHERE (j.tenant_id = ANY (( SELECT my_tenant_ids() AS my_tenant_ids)::bigint[]));
 
-CREATE OR REPLACE FUNCTION atomizer._spatial_end_line(model bigint, granularity text, elapsed interval)
+CREATE OR REPLACE FUNCTION atomizer_internal.spatial_end_line(model bigint, granularity text, elapsed interval)
  RETURNS text
  LANGUAGE sql
  STABLE
@@ -314,14 +1370,16 @@ CREATE OR REPLACE FUNCTION atomizer._spatial_end_line(model bigint, granularity 
 BEGIN ATOMIC
  SELECT (format('model %s: %s %ss placed, %s s'::text, model, ( SELECT count(*) AS count
             FROM atom_points p
-           WHERE ((p.model_id = _spatial_end_line.model) AND ((p.row_no < 0) = (_spatial_end_line.granularity = 'tensor'::text)))), granularity, round(EXTRACT(epoch FROM elapsed), 1)) ||
+           WHERE ((p.model_id = spatial_end_line.model) AND ((p.row_no < 0) = (spatial_end_line.granularity = 'tensor'::text)))), granularity, round(EXTRACT(epoch FROM elapsed), 1)) ||
          CASE
              WHEN (to_regclass('atomizer.atom_embedding_spatial_key_idx'::text) IS NULL) THEN '; SELECT * FROM atomizer.build_spatial_indexes() builds the indexes that queries need (for administrators)'::text
              ELSE ''::text
          END);
 END;
 
-CREATE OR REPLACE PROCEDURE atomizer.atomize_model_governed(IN ingestion_job_id bigint, IN model_data bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text)
+DROP PROCEDURE atomize_model_governed(bigint,bytea,text);
+
+CREATE OR REPLACE PROCEDURE atomizer.atomize_model_governed(IN ingestion_job_id bigint, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text)
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
@@ -336,11 +1394,12 @@ DECLARE
     detail    text;
     hint      text;
 BEGIN
-    PERFORM atomizer._check_may_commit('atomize_model_governed');
+    PERFORM atomizer_internal.check_may_commit('atomize_model_governed');
     IF ingestion_job_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'ingestion_job_id must not be null';
     END IF;
-    token := atomizer._claim_ingestion_job(ingestion_job_id);
+    token := atomizer_internal.claim_ingestion_job(ingestion_job_id);
+    PERFORM atomizer_internal.check_commit('atomize_model_governed');
     COMMIT;
     IF token IS NULL THEN
         RAISE NOTICE 'ingestion job % is complete already', ingestion_job_id;
@@ -348,7 +1407,7 @@ BEGIN
     END IF;
     LOOP
         BEGIN
-            SELECT s.* INTO step FROM atomizer._ingestion_step(ingestion_job_id, token, model_data, model_format) AS s;
+            SELECT s.* INTO step FROM atomizer_internal.ingestion_step(ingestion_job_id, token, model_bytes, model_format) AS s;
         EXCEPTION
             -- OTHERS does not include a cancelled query: Ctrl-C must give the lease back, too.
             WHEN query_canceled OR OTHERS THEN
@@ -356,7 +1415,7 @@ BEGIN
                     detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
         END;
         IF state IS NOT NULL THEN
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token,
+            PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token,
                 CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
             COMMIT;
             -- An empty detail or hint would be shown as an empty line, and null is refused.
@@ -370,11 +1429,11 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = hint;
         END IF;
         IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Cancelled');
+            PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token, 'Cancelled');
         END IF;
         IF step.problem IS NOT NULL THEN
             hint := 'Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().';
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem, NULL, hint);
+            PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem, NULL, hint);
         END IF;
         COMMIT;
         IF step.problem IS NOT NULL THEN
@@ -388,15 +1447,138 @@ BEGIN
         first_byte := coalesce(first_byte, step.bytes_processed);
         EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
         IF step.phase OPERATOR(pg_catalog.=) 'planned' THEN
-            RAISE NOTICE '%', atomizer._plan_line(ingestion_job_id);
+            RAISE NOTICE '%', atomizer_internal.plan_line(ingestion_job_id);
         ELSIF clock_timestamp() - noticed > '1 second' THEN
             noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer._progress_line(step.bytes_processed, step.total_bytes,
+            RAISE NOTICE '%', atomizer_internal.progress_line(step.bytes_processed, step.total_bytes,
                 step.bytes_processed - first_byte, noticed - begun);
         END IF;
     END LOOP;
-    RAISE NOTICE '%', atomizer._completion_line(ingestion_job_id, clock_timestamp() - begun);
+    RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);
 END $procedure$;
+
+CREATE OR REPLACE PROCEDURE atomizer.ingest_model(IN model_name text, IN model_path text DEFAULT NULL::text, IN model_lo oid DEFAULT NULL::oid, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text, IN tenant text DEFAULT NULL::text, IN granularity text DEFAULT 'auto'::text, IN atom_chunk_size bigint DEFAULT 64000000, IN atom_quota bigint DEFAULT NULL::bigint)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    job bigint;
+BEGIN
+    PERFORM atomizer_internal.check_may_commit('ingest_model');
+    -- A wrong path or an unknown format must leave nothing behind.
+    PERFORM atomizer.detect_model_format(model_bytes, model_lo, model_path);
+    job := atomizer_internal.prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,
+                                       atom_chunk_size, atom_quota);
+    PERFORM atomizer_internal.check_commit('ingest_model');
+    COMMIT;
+    CALL atomizer.atomize_model_governed(job, model_bytes, model_format);
+END $procedure$;
+
+CREATE OR REPLACE PROCEDURE atomizer.compress_model(IN model regmodel, IN rank integer DEFAULT NULL::integer, IN target_energy double precision DEFAULT NULL::double precision, IN min_parameters bigint DEFAULT 1000000)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    step       record;
+    place      integer := 0;
+    decomposed integer := 0;
+    skipped    integer := 0;
+    small      integer := 0;
+BEGIN
+    PERFORM atomizer_internal.check_may_commit('compress_model');
+    LOOP
+        SELECT s.* INTO step FROM atomizer_internal.compress_step(model, rank, target_energy, min_parameters, place) AS s;
+        PERFORM atomizer_internal.check_commit('compress_model');
+        COMMIT;
+        place := step.next_tensor;
+        decomposed := decomposed + step.decomposed;
+        skipped := skipped + step.skipped;
+        small := small + step.small;
+        EXIT WHEN place IS NULL;
+    END LOOP;
+    RAISE NOTICE '% tensors are decomposed, % left as they are, % have fewer than % weights',
+        decomposed, skipped, small, min_parameters;
+END $procedure$;
+
+CREATE OR REPLACE PROCEDURE atomizer.spatialize_model(IN model regmodel, IN granularity text DEFAULT 'tensor'::text)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    step         record;
+    line         text;
+    next_tensor  integer := 0;
+    first_weight bigint;
+    begun        timestamptz := clock_timestamp();
+    noticed      timestamptz := clock_timestamp();
+BEGIN
+    PERFORM atomizer_internal.check_may_commit('spatialize_model');
+    IF model IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'model must not be null';
+    END IF;
+    IF granularity IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'granularity must not be null';
+    END IF;
+    granularity := pg_catalog.lower(granularity);
+    LOOP
+        SELECT s.* INTO step FROM atomizer_internal.spatialize_step(model, granularity, next_tensor) AS s;
+        PERFORM atomizer_internal.check_commit('spatialize_model');
+        COMMIT;
+        first_weight := coalesce(first_weight, step.weights_done);
+        FOREACH line IN ARRAY step.notices LOOP
+            RAISE NOTICE '%', line;
+        END LOOP;
+        next_tensor := step.next_tensor;
+        EXIT WHEN next_tensor IS NULL;
+        IF clock_timestamp() OPERATOR(pg_catalog.-) noticed OPERATOR(pg_catalog.>) '1 second'::pg_catalog.interval THEN
+            noticed := clock_timestamp();
+            RAISE NOTICE '%', atomizer_internal.spatial_line(step.weights_done, step.total_weights,
+                step.weights_done OPERATOR(pg_catalog.-) first_weight, noticed OPERATOR(pg_catalog.-) begun);
+        END IF;
+    END LOOP;
+    RAISE NOTICE '%', atomizer_internal.spatial_end_line(model, granularity,
+        clock_timestamp() OPERATOR(pg_catalog.-) begun);
+END $procedure$;
+
+CREATE OR REPLACE FUNCTION atomizer.collect_garbage(OUT atoms_removed bigint, OUT segments_removed bigint, OUT bytes_removed bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    hashes bytea[];
+    kinds  atomizer.atom_kind[];
+    dead   bytea[];
+    n      bigint;
+    m      bigint;
+BEGIN
+    atoms_removed := 0;
+    segments_removed := 0;
+    bytes_removed := 0;
+    -- In slices, which are held in memory: a temporary table could be one of the caller's, with a trigger.
+    LOOP
+        -- First lock, then look again and delete: a plan that adds a reference meanwhile either came
+        -- before the lock, and the second look sees it, or waits and finds the atom gone.
+        SELECT array_agg(l.content_hash), array_agg(l.kind) INTO hashes, kinds FROM (
+            SELECT a.content_hash, a.kind FROM atomizer.atom a WHERE a.reference_count = 0
+            ORDER BY a.content_hash, a.kind LIMIT 500000 FOR UPDATE SKIP LOCKED) l;
+        EXIT WHEN hashes IS NULL;
+        DELETE FROM atomizer.atom a USING unnest(hashes, kinds) AS g(content_hash, kind)
+        WHERE a.content_hash = g.content_hash AND a.kind = g.kind AND a.reference_count = 0;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        EXIT WHEN n = 0;
+        atoms_removed := atoms_removed + n;
+        -- A blob may have the same bytes as a tensor: they go with the last of both.
+        SELECT array_agg(DISTINCT g.content_hash) INTO dead FROM unnest(hashes, kinds) AS g(content_hash, kind)
+        WHERE g.kind <> 'weight' AND NOT EXISTS (
+            SELECT FROM atomizer.atom a WHERE a.content_hash = g.content_hash AND a.kind <> 'weight');
+        WITH gone AS (
+            DELETE FROM atomizer.tensor_segment s WHERE s.content_hash = ANY (dead) RETURNING s.part_no, length(s.payload) AS bytes)
+        SELECT count(*) FILTER (WHERE part_no = 0), coalesce(sum(bytes), 0) INTO n, m FROM gone;
+        segments_removed := segments_removed + n;
+        bytes_removed := bytes_removed + m;
+        DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
+        DELETE FROM atomizer.svd_component c WHERE c.content_hash = ANY (dead);
+    END LOOP;
+END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer.check_integrity(OUT invariant text, OUT object text, OUT problem text)
  RETURNS SETOF record
@@ -421,7 +1603,7 @@ BEGIN
                         'segments are missing or damaged'
                  FROM atomizer.atom a
                  WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / atomizer.segment_bytes()::numeric)
-                   AND atomizer._stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
+                   AND atomizer_internal.stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
 
     RETURN QUERY SELECT 'contents of complete models are stored', format('model %s, tensor %s', t.model_id, t.layer_name),
                         'its content is missing or incomplete'
@@ -443,7 +1625,7 @@ BEGIN
                         format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
                  FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
                  FULL JOIN (SELECT c.content_hash, sum(c.weight_count) AS n
-                            FROM atomizer.model x, LATERAL atomizer._model_weight_counts(x.model_id) c
+                            FROM atomizer.model x, LATERAL atomizer_internal.model_weight_counts(x.model_id) c
                             WHERE x.is_complete GROUP BY 1) w
                    ON w.content_hash = a.content_hash
                  WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);
@@ -478,17 +1660,131 @@ BEGIN
                  FROM atomizer.atom_embedding e WHERE e.hilbert_value IS DISTINCT FROM atomizer.compute_hilbert_value(e.spatial_key);
 END $function$;
 
+DROP FUNCTION keep_tensor_atom_history();
+
+DROP FUNCTION _may_act_for(name,bigint);
+
+DROP FUNCTION _tenant_of(name,text);
+
+DROP FUNCTION _check_may_commit(text);
+
+DROP FUNCTION _claim_ingestion_job(bigint);
+
+DROP FUNCTION _compress_step(bigint,integer,double precision,bigint,integer);
+
+DROP PROCEDURE compress_model(bigint,integer,double precision,bigint);
+
+DROP FUNCTION _dequantize(bytea,text);
+
+DROP FUNCTION _dequantize_bytes(bytea,text);
+
+DROP FUNCTION _ingestion_step(bigint,uuid,bytea,text);
+
+DROP FUNCTION _atoms_in_box_hilbert(bigint[],double precision[],double precision[]);
+
+DROP FUNCTION _atom_tile(bigint[],integer,integer,integer);
+
+DROP FUNCTION _atoms_in_box(bigint[],double precision[],double precision[]);
+
+DROP FUNCTION _is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision);
+
+DROP FUNCTION _model_weight_counts(bigint);
+
+DROP FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint);
+
+DROP FUNCTION _quantize(real[],text);
+
 DROP FUNCTION _release_ingestion_job(bigint,uuid,text,text,text);
+
+DROP FUNCTION _spatialize_step(bigint,text,integer);
+
+DROP FUNCTION _stored_sha256(bytea,bigint);
 
 DROP FUNCTION _unfold_model(bigint);
 
+DROP FUNCTION _register_model(name,text,text,text,text,jsonb);
+
+DROP FUNCTION _require_model(name,bigint);
+
+DROP FUNCTION _forget_contents(bigint);
+
+DROP FUNCTION _drop_model(name,bigint);
+
+DROP FUNCTION _lease_duration();
+
+DROP FUNCTION _is_held(ingestion_job);
+
+DROP FUNCTION _require_job(name,bigint);
+
+DROP FUNCTION _allowed_quota(bigint,bigint);
+
+DROP FUNCTION _create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint);
+
+DROP FUNCTION _claim_ingestion_job(name,bigint);
+
 DROP FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text);
+
+DROP FUNCTION _cancel_ingestion_job(name,bigint);
+
+DROP FUNCTION _reset_ingestion_job(name,bigint);
+
+DROP FUNCTION _set_atom_quota(name,bigint,bigint);
+
+DROP FUNCTION _prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint);
+
+DROP FUNCTION _plan_line(bigint);
+
+DROP FUNCTION _progress_line(bigint,bigint,bigint,interval);
+
+DROP FUNCTION _completion_line(bigint,interval);
+
+DROP FUNCTION atoms_in_box(box3d,spatial_index_strategy);
+
+DROP FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint);
+
+DROP FUNCTION drop_model(bigint);
+
+DROP FUNCTION export_model_file(bigint,text,integer,boolean);
+
+DROP FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean);
 
 DROP FUNCTION extract_model_weights(bytea,text,oid,text,bigint);
 
 DROP FUNCTION list_tensors(bytea,text,oid,text,bigint);
 
+DROP FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint);
+
+DROP FUNCTION model_pickle_report(bytea,oid,text,bigint);
+
+DROP FUNCTION model_spectral_measures(bigint,bigint);
+
+DROP FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint);
+
 DROP FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint);
+
+DROP FUNCTION _place_of(bigint,bigint);
+
+DROP FUNCTION _nearest_rows(bigint[],double precision[],bigint);
+
+DROP FUNCTION _nearest_tensors(bigint[],double precision[],bigint);
+
+DROP FUNCTION _near_rows(bigint[],double precision[],bigint,bigint,bigint);
+
+DROP FUNCTION _near_rows_hilbert(bigint[],bigint,bigint,bigint,bigint);
+
+DROP FUNCTION _near_tensors(bigint[],double precision[],bigint,bigint);
+
+DROP PROCEDURE spatialize_model(bigint,text);
+
+DROP FUNCTION _spatial_line(bigint,bigint,bigint,interval);
+
+DROP FUNCTION _spatial_end_line(bigint,text,interval);
+
+DROP FUNCTION verify_model(bigint);
+
+COMMENT ON SCHEMA atomizer_internal IS 'Functions that those of schema atomizer call: not for users, they may change in any version.';
+
+GRANT USAGE ON SCHEMA atomizer_internal TO PUBLIC;
 
 COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be requested: such files are SafeTensors or PyTorch, and model.architecture says which model it is.';
 
@@ -501,6 +1797,50 @@ GRANT USAGE ON TYPE quantization_type TO PUBLIC;
 COMMENT ON TYPE layer_type IS 'Kind of layer, from the tensor''s name.';
 
 GRANT USAGE ON TYPE layer_type TO PUBLIC;
+
+COMMENT ON TYPE regmodel IS 'A model: its id, or the name of one of the caller''s, as ''name'' or ''tenant/name''. It is stored and shown as the id.';
+
+GRANT USAGE ON TYPE regmodel TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_in(cstring) IS 'Input of regmodel: an id, or a name, which is looked up.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_in(cstring) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_out(regmodel) IS 'Output of regmodel: the id.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_out(regmodel) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_recv(internal) IS 'Binary input of regmodel: the id.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_recv(internal) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_send(regmodel) IS 'Binary output of regmodel: the id.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_send(regmodel) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_of_text(text) IS 'Cast of text to regmodel: an id, or a name, which is looked up.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_text(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_of_int4(integer) IS 'Cast of integer to regmodel.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_int4(integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.regmodel_of_int2(smallint) IS 'Cast of smallint to regmodel.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_int2(smallint) TO PUBLIC;
+
+COMMENT ON CAST (bigint AS regmodel) IS 'An id is a model; the function called checks that there is one.';
+
+COMMENT ON CAST (integer AS regmodel) IS 'An id is a model.';
+
+COMMENT ON CAST (smallint AS regmodel) IS 'An id is a model.';
+
+COMMENT ON CAST (text AS regmodel) IS 'A name is looked up.';
+
+COMMENT ON CAST (character varying AS regmodel) IS 'A name is looked up.';
+
+COMMENT ON CAST (regmodel AS bigint) IS 'A model is its id.';
 
 COMMENT ON TYPE job_status IS 'Status of an ingestion job. Failed and Cancelled jobs resume when atomize_model_governed() is called again.';
 
@@ -516,67 +1856,15 @@ GRANT USAGE ON TYPE pruning_strategy TO PUBLIC;
 
 GRANT USAGE ON TYPE spatial_index_strategy TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION _check_may_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION _claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
-
-GRANT EXECUTE ON FUNCTION _claim_ingestion_job(bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION _compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION _dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION _dequantize(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION _dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
-
-GRANT EXECUTE ON FUNCTION _dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION _extract_model_weights(bytea,text,oid,text,bigint,text) IS 'Implements extract_model_weights().';
-
-GRANT EXECUTE ON FUNCTION _extract_model_weights(bytea,text,oid,text,bigint,text) TO PUBLIC;
-
-COMMENT ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
-
-GRANT EXECUTE ON FUNCTION _ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION _model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-COMMENT ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
-
-GRANT EXECUTE ON FUNCTION _prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION _quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION _quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
-
-GRANT EXECUTE ON FUNCTION _release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
-
-COMMENT ON FUNCTION _release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
-
-REVOKE ALL ON FUNCTION _release_weight_refs(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION _spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION _spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION _stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
-
-COMMENT ON FUNCTION _stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) IS 'Implements stream_atomic_weights_chunked().';
-
-GRANT EXECUTE ON FUNCTION _stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) TO PUBLIC;
+COMMENT ON CAST (spatial_index_strategy AS text) IS 'A strategy is its name.';
 
 COMMENT ON FUNCTION atom_tiles(integer,integer,integer) IS 'Mapbox vector tile z/x/y of your atoms (layer atoms): tile 0/0/0 is the box -100 to 100 seen along z. For Martin and pg_tileserv.';
 
 GRANT EXECUTE ON FUNCTION atom_tiles(integer,integer,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) IS 'Tensors and matrix rows of your models in a box, borders included. RTree and Hilbert3D return the same rows through different indexes. Example: SELECT * FROM atoms_in_box(''BOX3D(0 0 0, 10 10 10)'').';
+COMMENT ON FUNCTION atoms_in_box(box3d,text) IS 'Tensors and matrix rows of your models in a box, borders included. RTree and Hilbert3D return the same rows through different indexes. Example: SELECT * FROM atoms_in_box(''BOX3D(0 0 0, 10 10 10)'').';
 
-GRANT EXECUTE ON FUNCTION atoms_in_box(box3d,spatial_index_strategy) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atoms_in_box(box3d,text) TO PUBLIC;
 
 COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Stops a job before its next chunk. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
 
@@ -586,29 +1874,29 @@ COMMENT ON FUNCTION compute_hilbert_value(geometry,integer,box3d) IS 'Index of a
 
 GRANT EXECUTE ON FUNCTION compute_hilbert_value(geometry,integer,box3d) TO PUBLIC;
 
-COMMENT ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) IS 'Creates the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file''s bytes to atomize_model_governed(). atom_chunk_size is the number of weights per commit, atom_quota the most the job may process.';
+COMMENT ON FUNCTION create_ingestion_job(regmodel,text,oid,text,text,bigint,bigint) IS 'Creates the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file''s bytes to atomize_model_governed(). atom_chunk_size is the number of weights per commit, atom_quota the most the job may process.';
 
-GRANT EXECUTE ON FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION create_ingestion_job(regmodel,text,oid,text,text,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION detect_model_format(bytea,oid,text) IS 'Format of a model file, detected from its content, not its name. Example: SELECT detect_model_format(model_path => ''/models/x.gguf'').';
 
 GRANT EXECUTE ON FUNCTION detect_model_format(bytea,oid,text) TO PUBLIC;
 
-COMMENT ON FUNCTION drop_model(bigint) IS 'Deletes a model and returns the number of its tensors. collect_garbage() then removes the contents that no other model refers to.';
+COMMENT ON FUNCTION drop_model(regmodel) IS 'Deletes a model and returns the number of its tensors. collect_garbage() then removes the contents that no other model refers to.';
 
-GRANT EXECUTE ON FUNCTION drop_model(bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION drop_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION export_model_file(bigint,text,integer,boolean) IS 'Writes a file of a stored model, byte for byte: to a file on the server, or without a path to a new large object, whose oid it returns. It fails unless the result has the recorded SHA-256. Example: SELECT export_model_file(1, ''/tmp/x.gguf'').';
+COMMENT ON FUNCTION export_model_file(regmodel,text,integer,boolean) IS 'Writes a file of a stored model, byte for byte: to a file on the server, or without a path to a new large object, whose oid it returns. It fails unless the result has the recorded SHA-256. Example: SELECT export_model_file(1, ''/tmp/x.gguf'').';
 
-GRANT EXECUTE ON FUNCTION export_model_file(bigint,text,integer,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION export_model_file(regmodel,text,integer,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION extract_lora(bigint,bigint,integer) IS 'The difference of two stored tensors as a low-rank adapter: lora_b (outputs x rank) * lora_a (rank x inputs) approximates tuned - base.';
 
 GRANT EXECUTE ON FUNCTION extract_lora(bigint,bigint,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) IS 'The difference of two stored models as an adapter for peft: adapter_model.safetensors and adapter_config.json in a directory on the server, or without a path the former as a new large object. Equal tensors are left out; other_tensors counts those that differ and cannot be part of an adapter (biases, norms, embeddings, other shapes).';
+COMMENT ON FUNCTION extract_lora_model(regmodel,regmodel,integer,text,boolean) IS 'The difference of two stored models as an adapter for peft: adapter_model.safetensors and adapter_config.json in a directory on the server, or without a path the former as a new large object. Equal tensors are left out; other_tensors counts those that differ and cannot be part of an adapter (biases, norms, embeddings, other shapes).';
 
-GRANT EXECUTE ON FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION extract_lora_model(regmodel,regmodel,integer,text,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION hilbert_ranges(box3d,integer,integer,box3d) IS 'At most max_ranges ranges of Hilbert values, ends included, that cover a box. They may cover more: compare the points found with the box itself.';
 
@@ -618,19 +1906,21 @@ COMMENT ON FUNCTION hilbert_to_point(bigint,integer,box3d) IS 'Centre of a cell,
 
 GRANT EXECUTE ON FUNCTION hilbert_to_point(bigint,integer,box3d) TO PUBLIC;
 
-COMMENT ON FUNCTION list_tensors(bytea,text,oid,text,bigint,text) IS 'Tensors of a model file, one a row. Only the header is read. Give one of model_bytes, model_lo (large object), model_path (file on the server) and model_id (stored model). layers: a pattern of LIKE for the names.';
+COMMENT ON FUNCTION list_tensors(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file, one a row. Only the header is read. Give one of model_bytes, model_lo (large object), model_path (file on the server) and model (stored model). layers: a pattern of LIKE for the names.';
 
-GRANT EXECUTE ON FUNCTION list_tensors(bytea,text,oid,text,bigint,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION list_tensors(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) IS 'Metadata of a model as jsonb: the key-value pairs of its header. Long arrays are summarized unless full_arrays is true.';
+COMMENT ON FUNCTION model_metadata(bytea,text,boolean,oid,text,regmodel) IS 'Metadata of a model as jsonb: the key-value pairs of its header. Long arrays are summarized unless full_arrays is true.';
 
-GRANT EXECUTE ON FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION model_metadata(bytea,text,boolean,oid,text,regmodel) TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,bigint) TO PUBLIC;
+COMMENT ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) IS 'Every global that the pickles of a PyTorch or NumPy file would import, worst first: safe (torch loads it with weights_only), harmless, unknown, dangerous. Nothing is ever run. No row: no pickle imports anything.';
 
-COMMENT ON FUNCTION model_spectral_measures(bigint,bigint) IS 'As tensor_spectral_measures(), for every matrix of a model with at least min_parameters weights.';
+GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION model_spectral_measures(bigint,bigint) TO PUBLIC;
+COMMENT ON FUNCTION model_spectral_measures(regmodel,bigint) IS 'As tensor_spectral_measures(), for every matrix of a model with at least min_parameters weights.';
+
+GRANT EXECUTE ON FUNCTION model_spectral_measures(regmodel,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION morton_value(geometry,integer,box3d) IS 'As compute_hilbert_value(), along the Morton curve (Z order).';
 
@@ -642,11 +1932,155 @@ GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
-
 COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
+COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+
+COMMENT ON FUNCTION atomizer_internal.tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.tenants_changed() FROM PUBLIC;
+
+COMMENT ON TRIGGER tenants_changed ON tenant IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_truncated ON tenant IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_changed ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
+
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+
+COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
+
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+
+COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
+
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
+
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
+
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
+
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON FUNCTION atomizer_internal.keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
+
+COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
+
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
+COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
+
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
+COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
+
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+
+COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.may_act_for(name,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
+
+REVOKE ALL ON FUNCTION create_tenant(text,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
+
+REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
+
+COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
+
+REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.require_model(name,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
+
+REVOKE ALL ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) FROM PUBLIC;
 
 COMMENT ON FUNCTION nearest_atoms(bigint,integer,bigint) IS 'The k tensors nearest to a tensor''s point; with row_no, the k matrix rows nearest to that row''s point.';
 
@@ -680,6 +2114,8 @@ COMMENT ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) I
 
 GRANT EXECUTE ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) TO PUBLIC;
 
+COMMENT ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) IS 'As reconstruct_from_svd(real[], …), with little-endian 32-bit floats for input and output.';
+
 GRANT EXECUTE ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION reconstruct_tensor(bigint,integer) IS 'A tensor''s weights from its decomposition in svd_component: the one of highest rank, or the first rank singular values.';
@@ -702,17 +2138,19 @@ COMMENT ON FUNCTION set_atom_quota(bigint,bigint) IS 'Sets the number of weights
 
 GRANT EXECUTE ON FUNCTION set_atom_quota(bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) IS 'The k matrix rows most like a row, by exact distance of their weights (metric cosine or euclidean) among the candidates of equal length nearest in space: of all your models, or of within_tensor.';
+COMMENT ON FUNCTION similar_rows(bigint,bigint,bigint,integer,text,text,bigint) IS 'The k matrix rows most like a row, by exact distance of their weights (metric cosine or euclidean) among the candidates of equal length nearest in space: of all your models, or of within_tensor.';
 
-GRANT EXECUTE ON FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION similar_rows(bigint,bigint,bigint,integer,text,text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION similar_tensors(bigint,integer,integer,text) IS 'The k tensors most like a tensor, by exact distance of their weights (metric cosine or euclidean) among the candidates with as many weights nearest in space.';
 
 GRANT EXECUTE ON FUNCTION similar_tensors(bigint,integer,integer,text) TO PUBLIC;
 
-COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x cols). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
+COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x columns). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION svd_decompose(bytea,integer,integer,integer) IS 'As svd_decompose(real[], …), with little-endian 32-bit floats for input and output, as numpy.frombuffer reads them.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(bytea,integer,integer,integer) TO PUBLIC;
 
@@ -736,6 +2174,10 @@ COMMENT ON FUNCTION tensor_histogram(bigint,integer,double precision,double prec
 
 GRANT EXECUTE ON FUNCTION tensor_histogram(bigint,integer,double precision,double precision) TO PUBLIC;
 
+COMMENT ON FUNCTION tensor_id(regmodel,text) IS 'tensor_atom_id of a tensor, from its model and its layer name. Example: SELECT tensor_id(''smollm2'', ''token_embd.weight'').';
+
+GRANT EXECUTE ON FUNCTION tensor_id(regmodel,text) TO PUBLIC;
+
 COMMENT ON FUNCTION tensor_spectral_measures(bigint) IS 'Measures of a stored matrix from its singular values; the view layer_spectrum describes them. Tensors that have none give a notice and no row.';
 
 GRANT EXECUTE ON FUNCTION tensor_spectral_measures(bigint) TO PUBLIC;
@@ -748,7 +2190,7 @@ COMMENT ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) IS 'One weight of
 
 GRANT EXECUTE ON FUNCTION tensor_weight(bigint,bigint,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION tensor_weights(bigint,bigint,bigint) IS 'count weights of a stored tensor as real[], from weight "from" (row-major, from 0); all of them by default. Types wider than real are rounded.';
+COMMENT ON FUNCTION tensor_weights(bigint,bigint,bigint) IS 'count weights of a stored tensor as real[], from weight first (row-major, from 0); all of them by default. Types wider than real are rounded.';
 
 GRANT EXECUTE ON FUNCTION tensor_weights(bigint,bigint,bigint) TO PUBLIC;
 
@@ -756,205 +2198,297 @@ COMMENT ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) IS 'As tensor_we
 
 GRANT EXECUTE ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION verify_model(bigint) TO PUBLIC;
+COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored model and compares its SHA-256 with the recorded one.';
 
-COMMENT ON FUNCTION _tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
+GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-REVOKE ALL ON FUNCTION _tenants_changed() FROM PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
-COMMENT ON TRIGGER tenants_changed ON tenant IS 'Tells all sessions to look up their tenants again.';
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
 
-COMMENT ON TRIGGER tenants_truncated ON tenant IS 'Tells all sessions to look up their tenants again.';
+COMMENT ON FUNCTION atomizer_internal.forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
 
-COMMENT ON TRIGGER tenants_changed ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+REVOKE ALL ON FUNCTION atomizer_internal.forget_contents(bigint) FROM PUBLIC;
 
-COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+COMMENT ON FUNCTION atomizer_internal.drop_model(name,bigint) IS 'Implements drop_model().';
 
-COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
+REVOKE ALL ON FUNCTION atomizer_internal.drop_model(name,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+COMMENT ON FUNCTION atomizer_internal.lease_duration() IS 'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';
 
-COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+REVOKE ALL ON FUNCTION atomizer_internal.lease_duration() FROM PUBLIC;
 
-COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
+COMMENT ON FUNCTION atomizer_internal.is_held(ingestion_job) IS 'Whether a living worker holds the job''s lease.';
 
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+REVOKE ALL ON FUNCTION atomizer_internal.is_held(ingestion_job) FROM PUBLIC;
 
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
+COMMENT ON FUNCTION atomizer_internal.require_job(name,bigint) IS 'Locks a job that a role acts for, or raises an error.';
 
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+REVOKE ALL ON FUNCTION atomizer_internal.require_job(name,bigint) FROM PUBLIC;
 
-COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+COMMENT ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) IS 'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';
 
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+REVOKE ALL ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
+COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) IS 'Implements create_ingestion_job().';
 
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
 
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
 
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
 
-COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
-COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
 
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
 
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
 
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
 
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
-COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
 
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
 
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
 
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
 
-COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
 
-COMMENT ON FUNCTION keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
+REVOKE ALL ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
 
-COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+REVOKE ALL ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
 
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+COMMENT ON FUNCTION atomizer_internal.cancel_ingestion_job(name,bigint) IS 'Implements cancel_ingestion_job().';
 
-COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+REVOKE ALL ON FUNCTION atomizer_internal.cancel_ingestion_job(name,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
+COMMENT ON FUNCTION atomizer_internal.reset_ingestion_job(name,bigint) IS 'Implements reset_ingestion_job().';
 
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+REVOKE ALL ON FUNCTION atomizer_internal.reset_ingestion_job(name,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
 
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
 
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION _may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
-COMMENT ON FUNCTION _tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.plan_line(bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
+COMMENT ON FUNCTION atomizer_internal.progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
 
-COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
-COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
+COMMENT ON FUNCTION atomizer_internal.completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
 
-COMMENT ON FUNCTION _register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
+GRANT EXECUTE ON FUNCTION atomizer_internal.completion_line(bigint,interval) TO PUBLIC;
 
-COMMENT ON FUNCTION _forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
+COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
 
-COMMENT ON FUNCTION _drop_model(name,bigint) IS 'Implements drop_model().';
+GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION _lease_duration() IS 'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
 
-COMMENT ON FUNCTION _allowed_quota(bigint,bigint) IS 'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
-COMMENT ON FUNCTION _create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) IS 'Implements create_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
-COMMENT ON FUNCTION _claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
 
-REVOKE ALL ON FUNCTION _release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION _cancel_ingestion_job(name,bigint) IS 'Implements cancel_ingestion_job().';
+COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
 
-COMMENT ON FUNCTION _reset_ingestion_job(name,bigint) IS 'Implements reset_ingestion_job().';
+GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION _set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
+COMMENT ON FUNCTION tensor_weights(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
-COMMENT ON FUNCTION _prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
+GRANT EXECUTE ON FUNCTION tensor_weights(regmodel,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION _plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
+COMMENT ON FUNCTION tensor_weights_float8(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
-GRANT EXECUTE ON FUNCTION _plan_line(bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION tensor_weights_float8(regmodel,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION _progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
+COMMENT ON FUNCTION tensor_weight(regmodel,text,bigint,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
-GRANT EXECUTE ON FUNCTION _progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION tensor_weight(regmodel,text,bigint,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION _completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
+COMMENT ON FUNCTION tensor_bytes(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
-GRANT EXECUTE ON FUNCTION _completion_line(bigint,interval) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION tensor_bytes(regmodel,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
+COMMENT ON FUNCTION tensor_float32_bytes(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
-GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,bigint,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION tensor_float32_bytes(regmodel,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
+COMMENT ON FUNCTION tensor_coefficients(regmodel,text) IS 'The same of a tensor by the names of its model and its layer.';
 
-GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION tensor_coefficients(regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_stats(regmodel,text) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION tensor_stats(regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_histogram(regmodel,text,double precision,double precision,double precision) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION tensor_histogram(regmodel,text,double precision,double precision,double precision) TO PUBLIC;
 
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
 GRANT EXECUTE ON FUNCTION dequantize(bytea,tensor_dtype) TO PUBLIC;
 
+COMMENT ON FUNCTION dequantize(bytea,text) IS 'The same with the name of the type as text, in any case.';
+
+GRANT EXECUTE ON FUNCTION dequantize(bytea,text) TO PUBLIC;
+
 COMMENT ON FUNCTION dequantize_bytes(bytea,tensor_dtype) IS 'As dequantize(), with the weights as little-endian 32-bit floats in one bytea, as numpy.frombuffer reads them.';
 
 GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,tensor_dtype) TO PUBLIC;
+
+COMMENT ON FUNCTION dequantize_bytes(bytea,text) IS 'The same with the name of the type as text, in any case.';
+
+GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,text) TO PUBLIC;
 
 COMMENT ON FUNCTION quantize(real[],tensor_dtype) IS 'Weights in blocks of a smaller type, as ggml''s reference code quantizes them; quantization_types() lists the types it supports.';
 
 GRANT EXECUTE ON FUNCTION quantize(real[],tensor_dtype) TO PUBLIC;
 
-COMMENT ON FUNCTION _atoms_in_box(bigint[],double precision[],double precision[]) IS 'Implements atoms_in_box() with the GiST index.';
+COMMENT ON FUNCTION quantize(real[],text) IS 'The same with the name of the type as text, in any case.';
 
-COMMENT ON FUNCTION _atoms_in_box_hilbert(bigint[],double precision[],double precision[]) IS 'Implements atoms_in_box() with the btree on Hilbert values.';
+GRANT EXECUTE ON FUNCTION quantize(real[],text) TO PUBLIC;
 
-COMMENT ON FUNCTION _nearest_rows(bigint[],double precision[],bigint) IS 'Implements nearest_atoms() for rows.';
+COMMENT ON FUNCTION quantization_error(regmodel,text,text) IS 'The same of a tensor by the names of its model and its layer.';
 
-COMMENT ON FUNCTION _nearest_tensors(bigint[],double precision[],bigint) IS 'Implements nearest_atoms() for tensors.';
+GRANT EXECUTE ON FUNCTION quantization_error(regmodel,text,text) TO PUBLIC;
 
-COMMENT ON FUNCTION _atom_tile(bigint[],integer,integer,integer) IS 'Implements atom_tiles().';
+COMMENT ON FUNCTION project_to_3d(text,text,bigint) IS 'As project_to_3d(real[], …) and project_to_3d(bytea, …), of a vector that is written as text.';
+
+GRANT EXECUTE ON FUNCTION project_to_3d(text,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.place_of(bigint,bigint) IS 'The point of a tensor, or of one of its rows.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.place_of(bigint,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.atoms_in_box(bigint[],double precision[],double precision[]) IS 'Implements atoms_in_box() with the GiST index.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.atoms_in_box(bigint[],double precision[],double precision[]) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.atoms_in_box_hilbert(bigint[],double precision[],double precision[]) IS 'Implements atoms_in_box() with the btree on Hilbert values.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.atoms_in_box_hilbert(bigint[],double precision[],double precision[]) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.nearest_rows(bigint[],double precision[],bigint) IS 'Implements nearest_atoms() for rows.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.nearest_rows(bigint[],double precision[],bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.nearest_tensors(bigint[],double precision[],bigint) IS 'Implements nearest_atoms() for tensors.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.nearest_tensors(bigint[],double precision[],bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION nearest_atoms(regmodel,text,integer,bigint) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION nearest_atoms(regmodel,text,integer,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION nearest_atoms(character varying,integer,text) IS 'As nearest_atoms(geometry, …), of a point that is written as text.';
+
+GRANT EXECUTE ON FUNCTION nearest_atoms(character varying,integer,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.near_rows(bigint[],double precision[],bigint,bigint,bigint) IS 'Candidates of similar_rows() from the GiST index.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.near_rows(bigint[],double precision[],bigint,bigint,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.near_rows_hilbert(bigint[],bigint,bigint,bigint,bigint) IS 'Candidates of similar_rows() from the btree on Hilbert values: half before the row, half after it.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.near_rows_hilbert(bigint[],bigint,bigint,bigint,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION similar_rows(regmodel,text,bigint,integer,integer,text,text,bigint) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION similar_rows(regmodel,text,bigint,integer,integer,text,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.near_tensors(bigint[],double precision[],bigint,bigint) IS 'Candidates of similar_tensors().';
+
+REVOKE ALL ON FUNCTION atomizer_internal.near_tensors(bigint[],double precision[],bigint,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION similar_tensors(regmodel,text,integer,integer,text) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION similar_tensors(regmodel,text,integer,integer,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.atom_tile(bigint[],integer,integer,integer) IS 'Implements atom_tiles().';
+
+REVOKE ALL ON FUNCTION atomizer_internal.atom_tile(bigint[],integer,integer,integer) FROM PUBLIC;
 
 COMMENT ON FUNCTION build_spatial_indexes() IS 'Builds the spatial indexes that are missing, and returns them: needed after the first load, and after a restore, which does not bring them back. For administrators.';
 
 COMMENT ON FUNCTION rebuild_spatial_indexes() IS 'Drops the spatial indexes and builds them again. For administrators.';
 
-COMMENT ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) IS 'Notice of spatialize_model(): progress.';
+COMMENT ON FUNCTION atomizer_internal.spatial_line(bigint,bigint,bigint,interval) IS 'Notice of spatialize_model(): progress.';
 
-GRANT EXECUTE ON FUNCTION _spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+COMMENT ON FUNCTION svd_decompose(text,integer,integer,integer) IS 'As svd_decompose(real[], …), of an array that is written as text.';
+
+GRANT EXECUTE ON FUNCTION svd_decompose(text,integer,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION reconstruct_from_svd(text,text,text,integer,integer) IS 'As reconstruct_from_svd(real[], …), of arrays that are written as text.';
+
+GRANT EXECUTE ON FUNCTION reconstruct_from_svd(text,text,text,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION reconstruct_tensor(regmodel,text,integer) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION reconstruct_tensor(regmodel,text,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION svd_spectrum(regmodel,text) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION svd_spectrum(regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION tensor_spectral_measures(regmodel,text) IS 'The same of a tensor by the names of its model and its layer.';
+
+GRANT EXECUTE ON FUNCTION tensor_spectral_measures(regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION extract_lora(regmodel,regmodel,text,integer) IS 'The same of the tensor of one name in two models.';
+
+GRANT EXECUTE ON FUNCTION extract_lora(regmodel,regmodel,text,integer) TO PUBLIC;
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
@@ -964,11 +2498,19 @@ COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last ax
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
 
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+
 COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
+
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
@@ -986,23 +2528,17 @@ COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if i
 
 COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
-
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
 COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
 
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 
-COMMENT ON FUNCTION _spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
+COMMENT ON FUNCTION atomizer_internal.spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 
-GRANT EXECUTE ON FUNCTION _spatial_end_line(bigint,text,interval) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatial_end_line(bigint,text,interval) TO PUBLIC;
 
-COMMENT ON PROCEDURE atomize_model_governed(bigint,bytea,text) IS 'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_data passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
+COMMENT ON PROCEDURE atomize_model_governed(bigint,bytea,text) IS 'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_bytes passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
 
 GRANT EXECUTE ON PROCEDURE atomize_model_governed(bigint,bytea,text) TO PUBLIC;
 
@@ -1010,15 +2546,15 @@ COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigi
 
 GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON PROCEDURE compress_model(bigint,integer,double precision,bigint) IS 'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
+COMMENT ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) IS 'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 
-GRANT EXECUTE ON PROCEDURE compress_model(bigint,integer,double precision,bigint) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) TO PUBLIC;
 
-COMMENT ON PROCEDURE spatialize_model(bigint,text) IS 'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
+COMMENT ON PROCEDURE spatialize_model(regmodel,text) IS 'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
 
-GRANT EXECUTE ON PROCEDURE spatialize_model(bigint,text) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE spatialize_model(regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segment rows and bytes removed. VACUUM then makes the space usable again. For administrators.';
+COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable again. For administrators.';
 
 COMMENT ON FUNCTION check_integrity() IS 'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';
 
@@ -1051,7 +2587,10 @@ BEGIN
               UNION ALL
               SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
                      c.oid::pg_catalog.regclass::text, c.relowner, c.relacl
-              FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'v', 'S')) AS m(classid, objid, kind, name, owner, acl)
+              FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'v', 'S')
+              UNION ALL
+              SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, 'SCHEMA', n.nspname::text, n.nspowner, n.nspacl
+              FROM pg_catalog.pg_namespace n) AS m(classid, objid, kind, name, owner, acl)
           ON m.classid = d.classid AND m.objid = d.objid
         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
           AND (d.classid::pg_catalog.text || ':' || d.objid::pg_catalog.text = ANY (old_objects)) IS NOT TRUE
@@ -1064,6 +2603,9 @@ BEGIN
             -- To read is all that is granted of any.
             EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC', object.name);
             EXECUTE pg_catalog.format('GRANT SELECT ON TABLE %s TO PUBLIC', object.name);
+        ELSIF object.kind = 'SCHEMA' THEN
+            EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM PUBLIC', object.name);
+            EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %s TO PUBLIC', object.name);
         END IF;
         FOR grantee IN
             SELECT DISTINCT a.grantee::pg_catalog.regrole::text FROM pg_catalog.aclexplode(object.acl) a

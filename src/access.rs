@@ -1,6 +1,7 @@
 //! What a caller may see: every look at a model or a tensor goes through here.
 
 use crate::errors::raise;
+use crate::server_path::StoredName;
 use crate::{membership, owner};
 use atomizer_core::byte_range::ByteRange;
 use atomizer_core::dtype::Dtype;
@@ -47,27 +48,27 @@ pub struct StoredModel {
     pub tensors: Vec<StoredTensor>,
 }
 
-/// Raises an error unless the caller acts for the tenant of the model.
-fn check_model(model_id: i64) {
+/// The name of a model; raises an error unless the caller acts for its tenant.
+pub fn model_name(model_id: i64) -> String {
     // Before the change of user: within, the caller would be the owner.
     let tenants = membership::my_tenant_ids();
-    let found = owner::read_value::<bool>(
-        "SELECT true FROM atomizer.model WHERE model_id = $1 AND tenant_id = ANY ($2)",
+    let found = owner::read_value::<StoredName>(
+        "SELECT model_name FROM atomizer.model WHERE model_id = $1 AND tenant_id = ANY ($2)",
         &[model_id.into(), tenants.into()],
     );
-    if found.is_none() {
+    found.map(|name| name.0).unwrap_or_else(|| {
         // One message for both: a tenant must not learn which models others have.
         raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             format!("model {model_id} does not exist, or is not yours"),
             "SELECT * FROM atomizer.model shows your models.",
-        );
-    }
+        )
+    })
 }
 
 /// A model the caller may see.
 pub fn model(model_id: i64) -> StoredModel {
-    check_model(model_id);
+    model_name(model_id);
     load(model_id)
 }
 
@@ -92,7 +93,7 @@ pub fn load(model_id: i64) -> StoredModel {
             &[model_id.into()],
         );
         let (model_name, is_complete) =
-            head.next().map(|row| (field(&row, 1), field(&row, 2))).unwrap_or_default();
+            head.next().map(|row| (name(&row, 1), field(&row, 2))).unwrap_or_default();
         let files = reader
             .rows(
                 "SELECT file_name, byte_length, sha256, blob_hash FROM atomizer.model_file \
@@ -100,7 +101,7 @@ pub fn load(model_id: i64) -> StoredModel {
                 &[model_id.into()],
             )
             .map(|row| StoredModelFile {
-                file_name: field(&row, 1),
+                file_name: name(&row, 1),
                 byte_length: field(&row, 2),
                 sha256: hash(&row, 3),
                 blob_hash: hash(&row, 4),
@@ -141,7 +142,7 @@ fn tensor_of(row: &SpiHeapTupleData) -> StoredTensor {
     let data_type: String = field(row, 4);
     StoredTensor {
         tensor_atom_id: field(row, 1),
-        layer_name: field(row, 2),
+        layer_name: name(row, 2),
         shape: shape.into_iter().map(|extent| extent as u64).collect(),
         dtype: dtype(&data_type),
         weight_count: field(row, 5),
@@ -167,6 +168,11 @@ pub fn dtype(name: &str) -> Dtype {
 /// A column that is declared not null.
 pub fn field<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData, ordinal: usize) -> T {
     row.get(ordinal).unwrap_or_else(|error| error!("{error}")).expect("the column is not null")
+}
+
+/// A name, which is not null.
+pub fn name(row: &SpiHeapTupleData, ordinal: usize) -> String {
+    field::<StoredName>(row, ordinal).0
 }
 
 /// A column that holds a SHA-256.

@@ -3,9 +3,27 @@
 //! function in C that changes its arguments or result gets another name in Rust, and the old one stays here.
 
 use crate::errors::require_arg;
+use crate::names::ModelId;
+use crate::server_path::ServerPath;
+use crate::space::geometry::{Box3d, PointZ};
+use crate::space::near::{self, Strategy};
+use crate::space::similar;
 use crate::sql_types::{Bytea, LayerType, QuantizationType, TensorDtype};
 use crate::{ingestion, owner, reading};
 use pgrx::prelude::*;
+use std::borrow::Cow;
+
+/// A statement with the names that the installed SQL has: 0.0.1 has its internal functions beside the public ones,
+/// with an underscore.
+pub fn names_of_installed(statement: &str) -> Cow<'_, str> {
+    // SAFETY: a plain call on the main thread.
+    let is_0_0_1 =
+        || unsafe { pg_sys::get_namespace_oid(c"atomizer_internal".as_ptr(), true) } == pg_sys::InvalidOid;
+    if statement.contains("atomizer_internal.") && is_0_0_1() {
+        return statement.replace("atomizer_internal.", "atomizer._").into();
+    }
+    statement.into()
+}
 
 /// 0.0.1: `_release_ingestion_job` without detail and hint.
 #[pg_extern(sql = false)]
@@ -45,7 +63,7 @@ fn list_tensors(
     model_bytes: Option<&[u8]>,
     format: Option<&str>,
     model_lo: Option<pg_sys::Oid>,
-    model_path: Option<&str>,
+    model_path: Option<ServerPath>,
     model_id: Option<i64>,
 ) -> TableIterator<
     'static,
@@ -62,7 +80,7 @@ fn list_tensors(
         name!(file_offset, Option<i64>),
     ),
 > {
-    reading::list_layers(model_bytes, format, model_lo, model_path, model_id, None)
+    reading::list_layers(model_bytes, format, model_lo, model_path, model_id.map(ModelId), None)
 }
 
 /// 0.0.1: `extract_model_weights` without layers, and in C.
@@ -72,7 +90,7 @@ fn extract_model_weights(
     model_bytes: Option<&[u8]>,
     format: Option<&str>,
     model_lo: Option<pg_sys::Oid>,
-    model_path: Option<&str>,
+    model_path: Option<ServerPath>,
     model_id: Option<i64>,
 ) -> TableIterator<
     'static,
@@ -86,7 +104,7 @@ fn extract_model_weights(
         name!(quantization_zero_point, Option<i32>),
     ),
 > {
-    reading::_extract_model_weights(model_bytes, format, model_lo, model_path, model_id, None)
+    reading::_extract_model_weights(model_bytes, format, model_lo, model_path, model_id.map(ModelId), None)
 }
 
 /// 0.0.1: `stream_atomic_weights_chunked` without layers, and in C.
@@ -98,7 +116,7 @@ fn stream_atomic_weights_chunked(
     offset: Option<i64>,
     chunk_size: Option<i64>,
     model_lo: Option<pg_sys::Oid>,
-    model_path: Option<&str>,
+    model_path: Option<ServerPath>,
     model_id: Option<i64>,
 ) -> TableIterator<
     'static,
@@ -120,7 +138,58 @@ fn stream_atomic_weights_chunked(
         chunk_size,
         model_lo,
         model_path,
-        model_id,
+        model_id.map(ModelId),
         None,
     )
+}
+
+/// 0.0.1: `atoms_in_box` with the strategy as an enum.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn atoms_in_box(
+    search_box: Box3d,
+    strategy: Strategy,
+) -> TableIterator<
+    'static,
+    (
+        name!(tensor_atom_id, i64),
+        name!(model_id, i64),
+        name!(layer_name, String),
+        name!(row_no, i64),
+        name!(spatial_key, PointZ),
+    ),
+> {
+    TableIterator::new(near::in_box(search_box, strategy))
+}
+
+/// 0.0.1: `similar_rows` with the strategy as an enum.
+#[allow(clippy::type_complexity, clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn similar_rows(
+    tensor_atom_id: Option<i64>,
+    row_no: Option<i64>,
+    k: Option<i32>,
+    candidates: Option<i32>,
+    metric: Option<&str>,
+    strategy: Option<Strategy>,
+    within_tensor: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(tensor_atom_id, i64),
+        name!(model_id, i64),
+        name!(layer_name, String),
+        name!(row_no, i64),
+        name!(distance, f64),
+    ),
+> {
+    TableIterator::new(similar::rows_like(
+        require_arg("tensor_atom_id", tensor_atom_id),
+        require_arg("row_no", row_no),
+        require_arg("k", k).into(),
+        require_arg("candidates", candidates),
+        require_arg("metric", metric),
+        require_arg("strategy", strategy),
+        within_tensor,
+    ))
 }

@@ -22,6 +22,22 @@ pub fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: &str) -> ! 
     unreachable!("an error does not return")
 }
 
+/// Keeps backtraces, which name files and functions, out of what clients are told: pgrx adds them to an error's detail
+/// when the server's environment asks for them. The first capture decides for the process.
+pub fn hide_backtraces() {
+    const NAME: &str = "RUST_LIB_BACKTRACE";
+    let before = std::env::var_os(NAME);
+    // SAFETY: a session loads the library on its only thread.
+    unsafe {
+        std::env::set_var(NAME, "0");
+        drop(std::backtrace::Backtrace::capture());
+        match before {
+            Some(value) => std::env::set_var(NAME, value),
+            None => std::env::remove_var(NAME),
+        }
+    }
+}
+
 /// The value of an argument that must not be null, of a function that takes nulls for others.
 pub fn require_arg<T>(name: &str, value: Option<T>) -> T {
     value.unwrap_or_else(|| {

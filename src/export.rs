@@ -2,7 +2,9 @@
 
 use crate::access::{self, StoredModel};
 use crate::errors::{OrRaise, raise, require_arg};
+use crate::names::ModelId;
 use crate::owner;
+use crate::server_path::ServerPath;
 use crate::store;
 use atomizer_core::hash::Hasher;
 use atomizer_core::segment::MAX_CONTENT_BYTES;
@@ -53,17 +55,17 @@ fn open(model_id: i64, file_no: i32) -> StoredModel {
 
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn export_model_file(
-    model_id: Option<i64>,
-    path: default!(Option<&str>, "NULL"),
+    model: Option<ModelId>,
+    path: default!(Option<ServerPath>, "NULL"),
     file_no: default!(Option<i32>, "0"),
     overwrite: default!(Option<bool>, "false"),
 ) -> Option<pg_sys::Oid> {
-    let model_id = require_arg("model_id", model_id);
+    let model_id = require_arg("model", model).0;
     let file_no = require_arg("file_no", file_no);
     let overwrite = require_arg("overwrite", overwrite);
     match path {
         Some(path) => {
-            export_to_path(model_id, path, file_no, overwrite);
+            export_to_path(model_id, &path, file_no, overwrite);
             None
         }
         None => Some(export_to_large_object(model_id, file_no)),
@@ -71,18 +73,18 @@ fn export_model_file(
 }
 
 /// Raises an error unless the caller may write server files, and the path is absolute.
-pub fn check_may_write(path: &str) {
+pub fn check_may_write(path: &Path) {
     if !owner::caller_has_role(pg_sys::ROLE_PG_WRITE_SERVER_FILES) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            format!("permission denied to write server file \"{path}\""),
+            format!("permission denied to write server file \"{}\"", path.display()),
             "Only members of pg_write_server_files may write server files. Without it, leave the path out: the file becomes a large object, which psql's \\lo_export fetches.",
         );
     }
-    if !Path::new(path).is_absolute() {
+    if !path.is_absolute() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_NAME,
-            format!("\"{path}\" is a relative path"),
+            format!("\"{}\" is a relative path", path.display()),
             "Give an absolute path on the database server.",
         );
     }
@@ -100,9 +102,8 @@ pub fn check_free(target: &Path, overwrite: bool) {
 }
 
 /// Writes beside the target and renames, so that a failed export leaves nothing half-written.
-fn export_to_path(model_id: i64, path: &str, file_no: i32, overwrite: bool) {
-    check_may_write(path);
-    let target = Path::new(path);
+fn export_to_path(model_id: i64, target: &Path, file_no: i32, overwrite: bool) {
+    check_may_write(target);
     check_free(target, overwrite);
     let model = open(model_id, file_no);
     let mut partial = Partial::create(target);
@@ -202,7 +203,7 @@ pub fn make_large_object(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> pg_sys::Oi
 #[allow(clippy::type_complexity)]
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn verify_model(
-    model_id: i64,
+    model: ModelId,
 ) -> TableIterator<
     'static,
     (
@@ -214,7 +215,7 @@ fn verify_model(
     ),
 > {
     crate::threads::start();
-    let model = access::complete_model(model_id);
+    let model = access::complete_model(model.0);
     let rows: Vec<_> = (0..model.files.len())
         .map(|index| {
             let mut hasher = Hasher::default();
@@ -227,7 +228,7 @@ fn verify_model(
 }
 
 /// The SHA-256 of a stored content, for `check_integrity()`; null when segments are missing or damaged.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "stored_sha256", volatile, parallel_unsafe)]
 fn _stored_sha256(content_hash: &[u8], byte_length: i64) -> Option<Vec<u8>> {
     crate::threads::start();
     let hash = content_hash.try_into().ok()?;
@@ -238,7 +239,7 @@ fn _stored_sha256(content_hash: &[u8], byte_length: i64) -> Option<Vec<u8>> {
 }
 
 /// What the weight atoms' counts should be, for `check_integrity()`.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "model_weight_counts", volatile, parallel_unsafe)]
 fn _model_weight_counts(
     model_id: i64,
 ) -> TableIterator<'static, (name!(content_hash, Vec<u8>), name!(weight_count, i64))> {

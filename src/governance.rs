@@ -3,7 +3,9 @@
 //! what the procedures ask before they begin.
 
 use crate::errors::{raise, require_arg};
+use crate::names::ModelId;
 use crate::owner;
+use crate::server_path::ServerPath;
 use crate::sources::NamedFormat;
 use pgrx::prelude::*;
 
@@ -18,7 +20,7 @@ fn register_model(
     let model_name = require_arg("model_name", model_name);
     let properties = require_arg("properties", properties);
     owner::value(
-        "SELECT atomizer._register_model($1, $2, $3, $4, $5, $6)",
+        "SELECT atomizer_internal.register_model($1, $2, $3, $4, $5, $6)",
         &[
             owner::caller_name().into(),
             model_name.into(),
@@ -34,20 +36,20 @@ fn register_model(
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(volatile, parallel_unsafe)]
 fn create_ingestion_job(
-    model_id: Option<i64>,
-    model_path: default!(Option<&str>, "NULL"),
+    model: Option<ModelId>,
+    model_path: default!(Option<ServerPath>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
     model_format: default!(Option<&str>, "NULL"),
     granularity: default!(Option<&str>, "'auto'"),
     atom_chunk_size: default!(Option<i64>, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
 ) -> i64 {
-    let model_id = require_arg("model_id", model_id);
-    let granularity = require_arg("granularity", granularity);
+    let model_id = require_arg("model", model).0;
+    let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
-        "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
+        "SELECT atomizer_internal.create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             owner::caller_name().into(),
             model_id.into(),
@@ -62,12 +64,24 @@ fn create_ingestion_job(
     .expect("a new job has a number")
 }
 
+/// The label in the enum `atom_granularity` of a name in any case.
+fn granularity_label(name: &str) -> &'static str {
+    const LABELS: [&str; 3] = ["auto", "weight", "tensor"];
+    LABELS.into_iter().find(|label| label.eq_ignore_ascii_case(name)).unwrap_or_else(|| {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("there is no granularity \"{name}\""),
+            "auto, weight and tensor are granularities.",
+        )
+    })
+}
+
 /// The job `ingest_model` works on.
 #[allow(clippy::too_many_arguments)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "prepare_ingestion", volatile, parallel_unsafe)]
 fn _prepare_ingestion(
     model_name: Option<&str>,
-    model_path: Option<&str>,
+    model_path: Option<ServerPath>,
     model_lo: Option<pg_sys::Oid>,
     model_format: Option<&str>,
     tenant: Option<&str>,
@@ -76,11 +90,11 @@ fn _prepare_ingestion(
     atom_quota: Option<i64>,
 ) -> i64 {
     let model_name = require_arg("model_name", model_name);
-    let granularity = require_arg("granularity", granularity);
+    let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
-        "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             owner::caller_name().into(),
             model_name.into(),
@@ -97,16 +111,16 @@ fn _prepare_ingestion(
 }
 
 /// Takes the lease on a job; null when the job is complete already.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "claim_ingestion_job", volatile, parallel_unsafe)]
 fn _claim_ingestion_job(ingestion_job_id: i64) -> Option<pgrx::Uuid> {
     owner::value(
-        "SELECT atomizer._claim_ingestion_job($1, $2)",
+        "SELECT atomizer_internal.claim_ingestion_job($1, $2)",
         &[owner::caller_name().into(), ingestion_job_id.into()],
     )
 }
 
 /// Gives the lease back after an error, a cancellation or an interrupt.
-#[pg_extern(name = "_release_ingestion_job", volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "release_ingestion_job", volatile, parallel_unsafe)]
 fn release_ingestion_job(
     ingestion_job_id: Option<i64>,
     lease_token: Option<pgrx::Uuid>,
@@ -120,7 +134,7 @@ fn release_ingestion_job(
     let lease_token = require_arg("lease_token", lease_token);
     let job_status = require_arg("job_status", job_status);
     owner::value::<i64>(
-        "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
+        "SELECT atomizer_internal.release_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             owner::caller_name().into(),
             ingestion_job_id.into(),
@@ -137,7 +151,7 @@ fn release_ingestion_job(
 #[pg_extern(volatile, parallel_unsafe)]
 fn cancel_ingestion_job(ingestion_job_id: i64) -> String {
     owner::value(
-        "SELECT atomizer._cancel_ingestion_job($1, $2)",
+        "SELECT atomizer_internal.cancel_ingestion_job($1, $2)",
         &[owner::caller_name().into(), ingestion_job_id.into()],
     )
     .expect("a status is not null")
@@ -146,7 +160,7 @@ fn cancel_ingestion_job(ingestion_job_id: i64) -> String {
 #[pg_extern(volatile, parallel_unsafe)]
 fn reset_ingestion_job(ingestion_job_id: i64) {
     owner::value::<i64>(
-        "SELECT atomizer._reset_ingestion_job($1, $2)",
+        "SELECT atomizer_internal.reset_ingestion_job($1, $2)",
         &[owner::caller_name().into(), ingestion_job_id.into()],
     );
 }
@@ -155,27 +169,55 @@ fn reset_ingestion_job(ingestion_job_id: i64) {
 fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
     let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
     owner::value::<i64>(
-        "SELECT atomizer._set_atom_quota($1, $2, $3)",
+        "SELECT atomizer_internal.set_atom_quota($1, $2, $3)",
         &[owner::caller_name().into(), ingestion_job_id.into(), atom_quota.into()],
     );
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
-fn drop_model(model_id: i64) -> i64 {
-    owner::value("SELECT atomizer._drop_model($1, $2)", &[owner::caller_name().into(), model_id.into()])
-        .expect("a number of tensors is not null")
+fn drop_model(model: ModelId) -> i64 {
+    owner::value(
+        "SELECT atomizer_internal.drop_model($1, $2)",
+        &[owner::caller_name().into(), model.0.into()],
+    )
+    .expect("a number of tensors is not null")
 }
 
-/// Raises an error inside a transaction block, where a procedure would find out only when it commits.
-/// (In a block with an exception handler it still does: there it may fail before, and be handled.)
-#[pg_extern(volatile, strict, parallel_unsafe)]
+/// Raises an error where a procedure could not commit, which it would find out only when it does.
+/// (In a block with an exception handler it goes on: there it may fail before, and be handled.)
+#[pg_extern(schema = "atomizer_internal", name = "check_may_commit", volatile, strict, parallel_unsafe)]
 fn _check_may_commit(procedure: &str) {
-    // SAFETY: both read the state of the current transaction.
-    if unsafe { pg_sys::IsTransactionBlock() && !pg_sys::IsSubTransaction() } {
+    // SAFETY: a plain call on the main thread.
+    if !unsafe { pg_sys::IsSubTransaction() } {
+        check_commit(procedure);
+    }
+}
+
+/// The same before the first COMMIT, in blocks with an exception handler, too.
+#[pg_extern(schema = "atomizer_internal", volatile, strict, parallel_unsafe)]
+fn check_commit(procedure: &str) {
+    const ALONE: &str = "It commits as it goes, so it has to be a statement of its own, outside of a transaction. Drivers begin \
+         one by themselves unless they are told not to: psycopg by connection.autocommit = True, SQLAlchemy by \
+         execution_options(isolation_level=\"AUTOCOMMIT\"), JDBC by setAutoCommit(true).";
+    // SAFETY: these read the state of the transaction and of the procedure that calls.
+    let (may, in_block) = unsafe {
+        let in_block = pg_sys::IsTransactionBlock() && !pg_sys::IsSubTransaction();
+        (pg_sys::SPI_inside_nonatomic_context(), in_block)
+    };
+    if in_block {
         raise(
             PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
             format!("CALL {procedure} cannot run inside a transaction block"),
-            "It commits as it goes: call it without BEGIN, as a statement of its own.",
+            ALONE,
+        );
+    } else if !may {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
+            format!(
+                "CALL {procedure} cannot run where it cannot commit: in a function, beside other statements of \
+                 one query, in a block with EXCEPTION, or in a procedure with SET or SECURITY DEFINER"
+            ),
+            ALONE,
         );
     }
 }

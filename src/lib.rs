@@ -19,10 +19,12 @@ mod governance;
 mod heap;
 mod ingestion;
 mod membership;
+mod names;
 mod owner;
 mod quantization;
 mod reading;
 mod segment_rows;
+mod server_path;
 mod sources;
 mod space;
 mod sql_types;
@@ -33,6 +35,12 @@ mod tensors;
 mod threads;
 
 ::pgrx::pg_module_magic!(name, version);
+
+/// What happens when a session loads the library.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    errors::hide_backtraces();
+}
 
 /// Lists SQL files in the order in which they run: each comes after the one before it, and after the functions
 /// in C that it needs.
@@ -60,30 +68,37 @@ macro_rules! sql_file {
 // Before everything else, functions in C too.
 extension_sql_file!("../sql/security/schema.sql", name = "schema", bootstrap);
 
+/// For pgrx, which has to know of the schema; `sql/security/schema.sql` makes it.
+#[pg_schema]
+mod atomizer_internal {}
+
 sql_files! {
     // Types
     "model_format" "../sql/types/model_format.sql" creates [Enum(sql_types::ModelFormat)];
     "tensor_dtype" "../sql/types/tensor_dtype.sql" creates [Enum(sql_types::TensorDtype)];
     "quantization_type" "../sql/types/quantization_type.sql" creates [Enum(sql_types::QuantizationType)];
     "layer_type" "../sql/types/layer_type.sql" creates [Enum(sql_types::LayerType)];
+    "regmodel" "../sql/types/regmodel.sql" creates [Type(names::ModelId)];
     "job_status" "../sql/types/job_status.sql";
     "atom_kind" "../sql/types/atom_kind.sql";
     "atom_granularity" "../sql/types/atom_granularity.sql";
     "pruning_strategy" "../sql/types/pruning_strategy.sql";
     "spatial_index_strategy" "../sql/types/spatial_index_strategy.sql" creates [Enum(space::near::Strategy)];
     "quantization_type_as_tensor_dtype" "../sql/casts/quantization_type_as_tensor_dtype.sql";
+    "spatial_index_strategy_as_text" "../sql/casts/spatial_index_strategy_as_text.sql";
 
     // Tables. Policies ask my_tenant_ids().
     "my_tenant_ids" "../sql/functions/my_tenant_ids.sql" after [membership::my_tenant_ids];
     "tenant" "../sql/tables/tenant.sql";
     "tenant_member" "../sql/tables/tenant_member.sql";
-    "tenants_changed" "../sql/triggers/tenants_changed.sql" after [membership::_tenants_changed];
+    "internal_tenants_changed" "../sql/internal/tenants_changed.sql";
+    "tenants_changed" "../sql/triggers/tenants_changed.sql";
     "model" "../sql/tables/model.sql";
     "model_file" "../sql/tables/model_file.sql";
     "ingestion_job" "../sql/tables/ingestion_job.sql";
     "tensor_atom" "../sql/tables/tensor_atom.sql";
     "tensor_atom_history" "../sql/tables/tensor_atom_history.sql";
-    "keep_tensor_atom_history" "../sql/functions/keep_tensor_atom_history.sql";
+    "internal_keep_tensor_atom_history" "../sql/internal/keep_tensor_atom_history.sql";
     "keep_history" "../sql/triggers/keep_history.sql";
     "atom" "../sql/tables/atom.sql";
     "tensor_segment" "../sql/tables/tensor_segment.sql";
@@ -91,50 +106,52 @@ sql_files! {
     "svd_component" "../sql/tables/svd_component.sql";
 
     // Tenants
-    "_may_act_for" "../sql/functions/_may_act_for.sql";
-    "_tenant_of" "../sql/functions/_tenant_of.sql";
+    "internal_may_act_for" "../sql/internal/may_act_for.sql";
+    "internal_tenant_of" "../sql/internal/tenant_of.sql";
     "create_tenant" "../sql/functions/create_tenant.sql";
     "add_tenant_member" "../sql/functions/add_tenant_member.sql";
     "remove_tenant_member" "../sql/functions/remove_tenant_member.sql";
 
     // Models
-    "_require_model" "../sql/functions/_require_model.sql";
-    "_register_model" "../sql/functions/_register_model.sql";
+    "internal_require_model" "../sql/internal/require_model.sql";
+    "internal_register_model" "../sql/internal/register_model.sql";
     "register_model" "../sql/functions/register_model.sql" after [governance::register_model];
-    "_release_weight_refs" "../sql/functions/_release_weight_refs.sql" after [ingestion::finalize::_release_weight_refs];
-    "_forget_contents" "../sql/functions/_forget_contents.sql";
-    "_drop_model" "../sql/functions/_drop_model.sql";
+    "internal_release_weight_refs" "../sql/internal/release_weight_refs.sql" after [ingestion::finalize::_release_weight_refs];
+    "internal_forget_contents" "../sql/internal/forget_contents.sql";
+    "internal_drop_model" "../sql/internal/drop_model.sql";
     "drop_model" "../sql/functions/drop_model.sql" after [governance::drop_model];
+    "tensor_id" "../sql/functions/tensor_id.sql" after [names::tensor_id];
 
     // Ingestion jobs
-    "_lease_duration" "../sql/functions/_lease_duration.sql";
-    "_is_held" "../sql/functions/_is_held.sql";
-    "_require_job" "../sql/functions/_require_job.sql";
-    "_allowed_quota" "../sql/functions/_allowed_quota.sql";
-    "_create_ingestion_job" "../sql/functions/_create_ingestion_job.sql";
+    "internal_lease_duration" "../sql/internal/lease_duration.sql";
+    "internal_is_held" "../sql/internal/is_held.sql";
+    "internal_require_job" "../sql/internal/require_job.sql";
+    "internal_allowed_quota" "../sql/internal/allowed_quota.sql";
+    "internal_create_ingestion_job" "../sql/internal/create_ingestion_job.sql";
     "create_ingestion_job" "../sql/functions/create_ingestion_job.sql" after [governance::create_ingestion_job];
-    "_claim_ingestion_job" "../sql/functions/_claim_ingestion_job.sql" after [governance::_claim_ingestion_job];
-    "_release_ingestion_job" "../sql/functions/_release_ingestion_job.sql" after [governance::release_ingestion_job];
-    "_cancel_ingestion_job" "../sql/functions/_cancel_ingestion_job.sql";
+    "internal_claim_ingestion_job" "../sql/internal/claim_ingestion_job.sql" after [governance::_claim_ingestion_job];
+    "internal_release_ingestion_job" "../sql/internal/release_ingestion_job.sql" after [governance::release_ingestion_job];
+    "internal_cancel_ingestion_job" "../sql/internal/cancel_ingestion_job.sql";
     "cancel_ingestion_job" "../sql/functions/cancel_ingestion_job.sql" after [governance::cancel_ingestion_job];
-    "_reset_ingestion_job" "../sql/functions/_reset_ingestion_job.sql";
+    "internal_reset_ingestion_job" "../sql/internal/reset_ingestion_job.sql";
     "reset_ingestion_job" "../sql/functions/reset_ingestion_job.sql" after [governance::reset_ingestion_job];
-    "_set_atom_quota" "../sql/functions/_set_atom_quota.sql";
+    "internal_set_atom_quota" "../sql/internal/set_atom_quota.sql";
     "set_atom_quota" "../sql/functions/set_atom_quota.sql" after [governance::set_atom_quota];
-    "_prepare_ingestion" "../sql/functions/_prepare_ingestion.sql" after [governance::_prepare_ingestion];
-    "_ingestion_step" "../sql/functions/_ingestion_step.sql" after [ingestion::_ingestion_step];
-    "_check_may_commit" "../sql/functions/_check_may_commit.sql" after [governance::_check_may_commit];
-    "_plan_line" "../sql/functions/_plan_line.sql";
-    "_progress_line" "../sql/functions/_progress_line.sql";
-    "_completion_line" "../sql/functions/_completion_line.sql";
+    "internal_prepare_ingestion" "../sql/internal/prepare_ingestion.sql" after [governance::_prepare_ingestion];
+    "internal_ingestion_step" "../sql/internal/ingestion_step.sql" after [ingestion::_ingestion_step];
+    "internal_check_may_commit" "../sql/internal/check_may_commit.sql" after [governance::_check_may_commit];
+    "internal_check_commit" "../sql/internal/check_commit.sql" after [governance::check_commit];
+    "internal_plan_line" "../sql/internal/plan_line.sql";
+    "internal_progress_line" "../sql/internal/progress_line.sql";
+    "internal_completion_line" "../sql/internal/completion_line.sql";
 
     // Model files
     "detect_model_format" "../sql/functions/detect_model_format.sql" after [reading::detect_model_format];
     "model_metadata" "../sql/functions/model_metadata.sql" after [reading::model_metadata];
     "list_tensors" "../sql/functions/list_tensors.sql" after [reading::list_layers];
-    "_extract_model_weights" "../sql/functions/_extract_model_weights.sql" after [reading::_extract_model_weights];
+    "internal_extract_model_weights" "../sql/internal/extract_model_weights.sql" after [reading::_extract_model_weights];
     "extract_model_weights" "../sql/functions/extract_model_weights.sql";
-    "_stream_atomic_weights_chunked" "../sql/functions/_stream_atomic_weights_chunked.sql" after [reading::_stream_atomic_weights_chunked];
+    "internal_stream_atomic_weights_chunked" "../sql/internal/stream_atomic_weights_chunked.sql" after [reading::_stream_atomic_weights_chunked];
     "stream_atomic_weights_chunked" "../sql/functions/stream_atomic_weights_chunked.sql";
     "model_pickle_report" "../sql/functions/model_pickle_report.sql" after [reading::model_pickle_report];
 
@@ -149,15 +166,15 @@ sql_files! {
     "tensor_histogram" "../sql/functions/tensor_histogram.sql" after [tensors::tensor_histogram];
     "export_model_file" "../sql/functions/export_model_file.sql" after [export::export_model_file];
     "verify_model" "../sql/functions/verify_model.sql" after [export::verify_model];
-    "_stored_sha256" "../sql/functions/_stored_sha256.sql" after [export::_stored_sha256];
-    "_model_weight_counts" "../sql/functions/_model_weight_counts.sql" after [export::_model_weight_counts];
+    "internal_stored_sha256" "../sql/internal/stored_sha256.sql" after [export::_stored_sha256];
+    "internal_model_weight_counts" "../sql/internal/model_weight_counts.sql" after [export::_model_weight_counts];
 
     // Quantization
-    "_dequantize" "../sql/functions/_dequantize.sql" after [quantization::_dequantize];
+    "internal_dequantize" "../sql/internal/dequantize.sql" after [quantization::_dequantize];
     "dequantize" "../sql/functions/dequantize.sql";
-    "_dequantize_bytes" "../sql/functions/_dequantize_bytes.sql" after [quantization::_dequantize_bytes];
+    "internal_dequantize_bytes" "../sql/internal/dequantize_bytes.sql" after [quantization::_dequantize_bytes];
     "dequantize_bytes" "../sql/functions/dequantize_bytes.sql";
-    "_quantize" "../sql/functions/_quantize.sql" after [quantization::_quantize];
+    "internal_quantize" "../sql/internal/quantize.sql" after [quantization::_quantize];
     "quantize" "../sql/functions/quantize.sql";
     "quantize_int8" "../sql/functions/quantize_int8.sql" after [quantization::quantize_int8];
     "quantization_types" "../sql/functions/quantization_types.sql" after [quantization::quantization_types];
@@ -169,25 +186,25 @@ sql_files! {
     "hilbert_to_point" "../sql/functions/hilbert_to_point.sql" after [space::curves::hilbert_to_point];
     "hilbert_ranges" "../sql/functions/hilbert_ranges.sql" after [space::curves::hilbert_ranges];
     "project_to_3d" "../sql/functions/project_to_3d.sql" after [space::projection::project_array, space::projection::project_bytes];
-    "_place_of" "../sql/functions/_place_of.sql";
-    "_is_in_box" "../sql/functions/_is_in_box.sql" after [space::near::_is_in_box];
-    "_atoms_in_box" "../sql/functions/_atoms_in_box.sql";
-    "_atoms_in_box_hilbert" "../sql/functions/_atoms_in_box_hilbert.sql";
-    "atoms_in_box" "../sql/functions/atoms_in_box.sql" after [space::near::atoms_in_box];
-    "_nearest_rows" "../sql/functions/_nearest_rows.sql";
-    "_nearest_tensors" "../sql/functions/_nearest_tensors.sql";
+    "internal_place_of" "../sql/internal/place_of.sql";
+    "internal_is_in_box" "../sql/internal/is_in_box.sql" after [space::near::_is_in_box];
+    "internal_atoms_in_box" "../sql/internal/atoms_in_box.sql";
+    "internal_atoms_in_box_hilbert" "../sql/internal/atoms_in_box_hilbert.sql";
+    "atoms_in_box" "../sql/functions/atoms_in_box.sql" after [space::near::atoms_in_box_by];
+    "internal_nearest_rows" "../sql/internal/nearest_rows.sql";
+    "internal_nearest_tensors" "../sql/internal/nearest_tensors.sql";
     "nearest_atoms" "../sql/functions/nearest_atoms.sql" after [space::near::nearest_to_point, space::near::nearest_to_atom];
-    "_near_rows" "../sql/functions/_near_rows.sql";
-    "_near_rows_hilbert" "../sql/functions/_near_rows_hilbert.sql";
-    "similar_rows" "../sql/functions/similar_rows.sql" after [space::similar::similar_rows];
-    "_near_tensors" "../sql/functions/_near_tensors.sql";
+    "internal_near_rows" "../sql/internal/near_rows.sql";
+    "internal_near_rows_hilbert" "../sql/internal/near_rows_hilbert.sql";
+    "similar_rows" "../sql/functions/similar_rows.sql" after [space::similar::similar_rows_by];
+    "internal_near_tensors" "../sql/internal/near_tensors.sql";
     "similar_tensors" "../sql/functions/similar_tensors.sql" after [space::similar::similar_tensors];
-    "_atom_tile" "../sql/functions/_atom_tile.sql";
+    "internal_atom_tile" "../sql/internal/atom_tile.sql";
     "atom_tiles" "../sql/functions/atom_tiles.sql" after [space::near::atom_tiles];
     "build_spatial_indexes" "../sql/functions/build_spatial_indexes.sql";
     "rebuild_spatial_indexes" "../sql/functions/rebuild_spatial_indexes.sql";
-    "_spatialize_step" "../sql/functions/_spatialize_step.sql" after [space::spatialize::_spatialize_step];
-    "_spatial_line" "../sql/functions/_spatial_line.sql";
+    "internal_spatialize_step" "../sql/internal/spatialize_step.sql" after [space::spatialize::_spatialize_step];
+    "internal_spatial_line" "../sql/internal/spatial_line.sql";
 
     // Decompositions
     "svd_decompose" "../sql/functions/svd_decompose.sql" after [svd::matrices::svd_decompose_array, svd::matrices::svd_decompose_bytes];
@@ -198,7 +215,7 @@ sql_files! {
     "model_spectral_measures" "../sql/functions/model_spectral_measures.sql" after [svd::measures::model_spectral_measures];
     "extract_lora" "../sql/functions/extract_lora.sql" after [svd::lora::extract_lora];
     "extract_lora_model" "../sql/functions/extract_lora_model.sql" after [svd::lora::extract_lora_model];
-    "_compress_step" "../sql/functions/_compress_step.sql" after [svd::compress::_compress_step];
+    "internal_compress_step" "../sql/internal/compress_step.sql" after [svd::compress::_compress_step];
 
     // Views
     "tensor_atom_coefficient" "../sql/views/tensor_atom_coefficient.sql";
@@ -207,7 +224,7 @@ sql_files! {
     "tenant_atom" "../sql/views/tenant_atom.sql";
     "storage_summary" "../sql/views/storage_summary.sql";
     "atom_points" "../sql/views/atom_points.sql";
-    "_spatial_end_line" "../sql/functions/_spatial_end_line.sql";
+    "internal_spatial_end_line" "../sql/internal/spatial_end_line.sql";
 
     // Procedures
     "atomize_model_governed" "../sql/procedures/atomize_model_governed.sql";

@@ -96,8 +96,8 @@ unsafe extern "C-unwind" fn role_changed(_: pg_sys::Datum, _: i32, _: u32) {
 }
 
 /// Tells all sessions, at the commit, that the rows of the trigger's table changed.
-#[pg_trigger]
-fn _tenants_changed<'a>(
+#[pg_trigger(sql = false)]
+fn tenants_changed<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, Infallible> {
     // SAFETY: the relation is open while its trigger runs.

@@ -7,6 +7,7 @@
 //! What only reads goes through [`read`]: it takes no transaction id, so it works in parallel plans, on
 //! a standby and in READ ONLY transactions. What writes goes through [`run`].
 
+use crate::compat;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
@@ -93,7 +94,9 @@ pub fn caller_has_role(role: u32) -> bool {
 
 /// One statement as the owner. Errors of the statement are raised by Postgres itself.
 pub fn execute<'c>(client: &mut SpiClient<'c>, statement: &str, args: &[DatumWithOid]) -> SpiTupleTable<'c> {
-    let rows = client.update(statement, None, args).unwrap_or_else(|error| error!("{error}"));
+    let rows = client
+        .update(&*compat::names_of_installed(statement), None, args)
+        .unwrap_or_else(|error| error!("{error}"));
     keep_rows_until_finish();
     rows
 }
@@ -105,7 +108,8 @@ impl Reader {
     /// The rows of one statement, which sees what the statement of the caller sees. pgrx's own `select`
     /// lets a statement write as soon as the transaction has an id, which parallel workers must not.
     pub fn rows<'r>(&'r self, statement: &str, args: &[DatumWithOid]) -> Rows<'r> {
-        let statement = CString::new(statement).expect("a statement has no zero byte");
+        let statement =
+            CString::new(&*compat::names_of_installed(statement)).expect("a statement has no zero byte");
         let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
         let datums = args.iter().map(|arg| arg.datum().map(|datum| datum.sans_lifetime()));
         let nulls: Vec<_> =

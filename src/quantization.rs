@@ -43,13 +43,27 @@ fn decode(weight_data: &[u8], data_type: &str, max: u64) -> Weights {
 }
 
 /// What `dequantize` does; it takes the type as an enum, in `sql/functions/dequantize.sql`.
-#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
+#[pg_extern(
+    schema = "atomizer_internal",
+    name = "dequantize",
+    immutable,
+    strict,
+    parallel_safe,
+    cost = 10000
+)]
 fn _dequantize(weight_data: &[u8], data_type: &str) -> SqlArray<f32> {
     SqlArray(decode(weight_data, data_type, MAX_ARRAY_WEIGHTS as u64).into_f32())
 }
 
 /// What `dequantize_bytes` does.
-#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
+#[pg_extern(
+    schema = "atomizer_internal",
+    name = "dequantize_bytes",
+    immutable,
+    strict,
+    parallel_safe,
+    cost = 10000
+)]
 fn _dequantize_bytes(weight_data: &[u8], data_type: &str) -> Vec<u8> {
     let weights = decode(weight_data, data_type, MAX_BYTEA / 4).into_f32();
     weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
@@ -74,7 +88,7 @@ fn quantize(dtype: Dtype, weights: &[f32]) -> Result<Vec<u8>, QuantizeError> {
 }
 
 /// What `quantize` does.
-#[pg_extern(immutable, strict, parallel_safe, cost = 10000)]
+#[pg_extern(schema = "atomizer_internal", name = "quantize", immutable, strict, parallel_safe, cost = 10000)]
 fn _quantize(weights: Array<f32>, data_type: &str) -> Vec<u8> {
     let weights = slice_of(&weights);
     check_memory(8 * weights.len() as u64);

@@ -1,6 +1,8 @@
 //! Functions on model files: nothing is stored, and only what is asked for is read.
 
 use crate::errors::{OrRaise, Raise, raise, require_arg};
+use crate::names::ModelId;
+use crate::server_path::ServerPath;
 use crate::sources::{self, ModelLocation};
 use crate::sql_types::{Bytea, JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::coefficient::position;
@@ -38,25 +40,33 @@ pub fn shape_array(shape: &[u64]) -> Vec<i64> {
 fn detect_model_format(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<&str>, "NULL"),
+    model_path: default!(Option<ServerPath>, "NULL"),
 ) -> ModelFormat {
-    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id: None };
+    if model_bytes.is_none() && model_lo.is_none() && model_path.is_none() {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "give the model as model_bytes, model_lo or model_path",
+            "For example: model_path => '/models/tiny.gguf'.",
+        );
+    }
+    let location =
+        ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model: None };
     ModelFormat(formats::detect_files(&sources::open(location)).or_raise().name())
 }
 
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn model_metadata(
     model_bytes: default!(Option<&[u8]>, "NULL"),
-    format: default!(Option<&str>, "NULL"),
+    model_format: default!(Option<&str>, "NULL"),
     full_arrays: default!(Option<bool>, "false"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<&str>, "NULL"),
-    model_id: default!(Option<i64>, "NULL"),
+    model_path: default!(Option<ServerPath>, "NULL"),
+    model: default!(Option<ModelId>, "NULL"),
 ) -> JsonbText {
     let full_arrays = require_arg("full_arrays", full_arrays);
-    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model };
     let detail = if full_arrays { Detail::Full } else { Detail::Summary };
-    let (_, model) = sources::parse(location, format, detail);
+    let (_, model) = sources::parse(location, model_format, detail);
     JsonbText(metadata::to_json(&model.metadata))
 }
 
@@ -65,8 +75,8 @@ fn model_metadata(
 fn model_pickle_report(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<&str>, "NULL"),
-    model_id: default!(Option<i64>, "NULL"),
+    model_path: default!(Option<ServerPath>, "NULL"),
+    model: default!(Option<ModelId>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -76,7 +86,7 @@ fn model_pickle_report(
         name!(why, String),
     ),
 > {
-    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model };
     let report = pickle_report(&sources::open(location)).or_raise();
     let globals = report.globals.into_iter().map(|found| {
         let global = format!("{}.{}", found.module, found.name).replace('\0', "\u{2400}");
@@ -91,10 +101,10 @@ fn model_pickle_report(
 #[pg_extern(name = "list_tensors", volatile, parallel_unsafe, cost = 10000)]
 pub fn list_layers(
     model_bytes: default!(Option<&[u8]>, "NULL"),
-    format: default!(Option<&str>, "NULL"),
+    model_format: default!(Option<&str>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<&str>, "NULL"),
-    model_id: default!(Option<i64>, "NULL"),
+    model_path: default!(Option<ServerPath>, "NULL"),
+    model: default!(Option<ModelId>, "NULL"),
     layers: default!(Option<&str>, "NULL"),
 ) -> TableIterator<
     'static,
@@ -111,8 +121,8 @@ pub fn list_layers(
         name!(file_offset, Option<i64>),
     ),
 > {
-    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path, model_id };
-    let (_, mut model) = sources::parse(location, format, Detail::Summary);
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model };
+    let (_, mut model) = sources::parse(location, model_format, Detail::Summary);
     choose_layers(&mut model.tensors, layers);
     TableIterator::new(model.tensors.into_iter().map(|tensor| {
         (
@@ -158,17 +168,17 @@ fn choose_layers(tensors: &mut Vec<Tensor>, layers: Option<&str>) {
 fn open_kept(
     model_bytes: Option<&[u8]>,
     model_lo: Option<pg_sys::Oid>,
-    model_path: Option<&str>,
-    model_id: Option<i64>,
-    format: Option<&str>,
+    model_path: Option<ServerPath>,
+    model: Option<ModelId>,
+    model_format: Option<&str>,
     layers: Option<&str>,
 ) -> (FileSet<'static>, Vec<Tensor>) {
     // SAFETY: the argument is copied to, or already lives in, the memory context of the whole call,
     // which pgrx makes current before a set-returning function builds its iterator, and which ends
     // after the iterator is dropped.
     let kept: Option<&'static [u8]> = model_bytes.map(|bytes| unsafe { keep(bytes) });
-    let location = ModelLocation { bytes: kept, lo: model_lo, path: model_path, model_id };
-    let (files, mut model) = sources::parse(location, format, Detail::Summary);
+    let location = ModelLocation { bytes: kept, lo: model_lo, path: model_path.as_deref(), model };
+    let (files, mut model) = sources::parse(location, model_format, Detail::Summary);
     choose_layers(&mut model.tensors, layers);
     (files, model.tensors)
 }
@@ -193,13 +203,19 @@ unsafe fn keep(bytes: &[u8]) -> &'static [u8] {
 
 /// What `extract_model_weights` does, which is a statement around it in SQL, so that it streams in `FROM`, too.
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(
+    schema = "atomizer_internal",
+    name = "extract_model_weights",
+    volatile,
+    parallel_unsafe,
+    cost = 10000
+)]
 pub fn _extract_model_weights(
     model_bytes: Option<&[u8]>,
-    format: Option<&str>,
+    model_format: Option<&str>,
     model_lo: Option<pg_sys::Oid>,
-    model_path: Option<&str>,
-    model_id: Option<i64>,
+    model_path: Option<ServerPath>,
+    model: Option<ModelId>,
     layers: Option<&str>,
 ) -> TableIterator<
     'static,
@@ -213,7 +229,7 @@ pub fn _extract_model_weights(
         name!(quantization_zero_point, Option<i32>),
     ),
 > {
-    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format, layers);
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model, model_format, layers);
     TableIterator::new(tensors.into_iter().map(move |tensor| {
         pgrx::check_for_interrupts!();
         if tensor.byte_length.saturating_add(tensor.name.len() as u64) > MAX_ROW_BYTES {
@@ -318,15 +334,21 @@ fn next_row(stream: &mut WeightStream, tensors: &mut OpenTensors) -> Option<Weig
 
 /// What `stream_atomic_weights_chunked` does, which is a statement around it in SQL.
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(
+    schema = "atomizer_internal",
+    name = "stream_atomic_weights_chunked",
+    volatile,
+    parallel_unsafe,
+    cost = 10000
+)]
 pub fn _stream_atomic_weights_chunked(
     model_bytes: Option<&[u8]>,
-    format: Option<&str>,
+    model_format: Option<&str>,
     offset: Option<i64>,
     chunk_size: Option<i64>,
     model_lo: Option<pg_sys::Oid>,
-    model_path: Option<&str>,
-    model_id: Option<i64>,
+    model_path: Option<ServerPath>,
+    model: Option<ModelId>,
     layers: Option<&str>,
 ) -> TableIterator<
     'static,
@@ -350,7 +372,7 @@ pub fn _stream_atomic_weights_chunked(
             "",
         );
     }
-    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model_id, format, layers);
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model, model_format, layers);
     let mut stream = WeightStream::new(tensors, offset as u64, chunk_size as u64);
     let mut tensors = OpenTensors { files: Rc::new(files), open: None };
     TableIterator::new(std::iter::from_fn(move || next_row(&mut stream, &mut tensors)))

@@ -2,6 +2,7 @@
 //! or a model of the store.
 
 use crate::errors::{OrRaise, raise};
+use crate::names::ModelId;
 use crate::{owner, store, threads};
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers::is_diffusion;
@@ -19,34 +20,59 @@ pub struct ModelLocation<'a, 'p> {
     /// A large object that holds the file.
     pub lo: Option<pg_sys::Oid>,
     /// A path on the server.
-    pub path: Option<&'p str>,
+    pub path: Option<&'p Path>,
     /// A model of the store.
-    pub model_id: Option<i64>,
+    pub model: Option<ModelId>,
 }
 
 /// Opens the one source that was given.
 pub fn open<'a>(location: ModelLocation<'a, '_>) -> FileSet<'a> {
     threads::start();
     match location {
-        ModelLocation { bytes: Some(bytes), lo: None, path: None, model_id: None } => {
-            FileSet::unnamed(Box::new(bytes))
+        ModelLocation { bytes: Some(bytes), lo: None, path: None, model: None } => {
+            let files = FileSet::unnamed(Box::new(bytes));
+            check_is_no_name(bytes, &files);
+            files
         }
-        ModelLocation { bytes: None, lo: Some(lo), path: None, model_id: None } => {
+        ModelLocation { bytes: None, lo: Some(lo), path: None, model: None } => {
             FileSet::unnamed(Box::new(LargeObject::open(lo)))
         }
-        ModelLocation { bytes: None, lo: None, path: Some(path), model_id: None } => {
+        ModelLocation { bytes: None, lo: None, path: Some(path), model: None } => {
             check_may_read_files(path);
-            formats::open_path(Path::new(path)).or_raise()
+            formats::open_path(path).or_raise()
         }
-        ModelLocation { bytes: None, lo: None, path: None, model_id: Some(model_id) } => {
-            FileSet::from_files(store::open_files(model_id))
+        ModelLocation { bytes: None, lo: None, path: None, model: Some(model) } => {
+            FileSet::from_files(store::open_files(model.0))
         }
         _ => raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            "give the model once: as model_bytes, model_lo, model_path or model_id",
-            "For example: list_tensors(model_path => '/models/tiny.gguf').",
+            "give the model once: as model_bytes, model_lo or model_path, or a stored one as model",
+            "For example: model_path => '/models/tiny.gguf', or model => 'tiny'.",
         ),
     }
+}
+
+/// A path or a name that is not named is taken for the bytes of a file, which come first: says so.
+fn check_is_no_name(bytes: &[u8], files: &FileSet) {
+    /// Longest path (PATH_MAX of Linux).
+    const MAX_PATH_BYTES: usize = 4096;
+    let text = str::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.is_empty() && text.len() <= MAX_PATH_BYTES && !text.contains(char::is_control));
+    let is_path = |text: &str| text.contains(['/', '\\']) || Path::new(text).extension().is_some();
+    let text = text.filter(|text| is_path(text) || !text.contains(char::is_whitespace));
+    let Some(text) = text.filter(|_| formats::detect_files(files).is_err()) else {
+        return;
+    };
+    let name = if is_path(text) { "model_path" } else { "model" };
+    raise(
+        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        format!("model_bytes is the text \"{text}\", not the bytes of a model file"),
+        &format!(
+            "The first argument is a file's bytes. Name what you mean: {name} => '{}'.",
+            text.replace('\'', "''")
+        ),
+    )
 }
 
 /// Opens a source and parses its headers.
@@ -117,18 +143,18 @@ impl NamedFormat {
 }
 
 /// Server files are for members of pg_read_server_files, as with COPY.
-fn check_may_read_files(path: &str) {
+fn check_may_read_files(path: &Path) {
     if !owner::caller_has_role(pg_sys::ROLE_PG_READ_SERVER_FILES) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            format!("permission denied to read server file \"{path}\""),
+            format!("permission denied to read server file \"{}\"", path.display()),
             "Only members of pg_read_server_files may read server files. Without it, pass the model as model_bytes, or load it with psql's \\lo_import and pass model_lo.",
         );
     }
-    if !Path::new(path).is_absolute() {
+    if !path.is_absolute() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_NAME,
-            format!("\"{path}\" is a relative path"),
+            format!("\"{}\" is a relative path", path.display()),
             "Give the absolute path of a file on the database server.",
         );
     }

@@ -60,7 +60,7 @@ fn open_range(tensor_atom_id: i64, from: i64, count: Option<i64>) -> (StoredTens
         raise(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             format!("{count} weights do not fit in one array (at most {MAX_ARRAY_WEIGHTS})"),
-            "Ask for a range: the arguments \"from\" and count.",
+            "Ask for a range: the arguments first and count.",
         );
     }
     // The stored bytes, the decoded weights, and the array: 8 bytes a weight at most.
@@ -94,24 +94,24 @@ pub fn clip_range(
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_weights(
     tensor_atom_id: Option<i64>,
-    from: default!(Option<i64>, "0"),
+    first: default!(Option<i64>, "0"),
     count: default!(Option<i64>, "NULL"),
 ) -> SqlArray<f32> {
     let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
-    let from = require_arg("from", from);
-    let (tensor, from, count) = open_range(tensor_atom_id, from, count);
+    let first = require_arg("first", first);
+    let (tensor, from, count) = open_range(tensor_atom_id, first, count);
     SqlArray(read_weights(&tensor, from, count).into_f32())
 }
 
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]
 fn tensor_weights_float8(
     tensor_atom_id: Option<i64>,
-    from: default!(Option<i64>, "0"),
+    first: default!(Option<i64>, "0"),
     count: default!(Option<i64>, "NULL"),
 ) -> SqlArray<f64> {
     let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
-    let from = require_arg("from", from);
-    let (tensor, from, count) = open_range(tensor_atom_id, from, count);
+    let first = require_arg("first", first);
+    let (tensor, from, count) = open_range(tensor_atom_id, first, count);
     SqlArray(read_weights(&tensor, from, count).into_f64())
 }
 

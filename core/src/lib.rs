@@ -16,6 +16,7 @@ pub mod lazy_tensor;
 pub mod matrix_memory;
 pub mod metadata;
 pub mod model;
+pub mod names;
 pub mod parallel;
 pub mod projection;
 pub mod quant;

@@ -35,7 +35,7 @@ interrupt() {
     if wait "$session"; then check "$where: Ctrl-C ends it" no yes; fi
     check_below "$where: seconds until Ctrl-C has effect" "$(since "$begun")" $limit
     # The cancellation may fall between two steps: the lease then ends with the session.
-    check "$where: it can be called again at once" "$(sql "SELECT atomizer._is_held(j) FROM atomizer.ingestion_job j")" f
+    check "$where: it can be called again at once" "$(sql "SELECT atomizer_internal.is_held(j) FROM atomizer.ingestion_job j")" f
     done_before=$(progress)
 }
 

@@ -147,17 +147,18 @@ OBJECTS = """
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, p.proname, pg_get_function_arguments(p.oid),
        coalesce(pg_get_function_result(p.oid), ''), has_function_privilege('public', p.oid, 'EXECUTE')
 FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
-WHERE p.proname NOT LIKE '\\_%' AND p.prorettype <> 'trigger'::regtype
+WHERE p.pronamespace = 'atomizer'::regnamespace
 UNION ALL
 SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END, c.relname, '',
        (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
        has_any_column_privilege('public', c.oid, 'SELECT')
 FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
-WHERE c.relkind IN ('r', 'v') AND c.relname NOT LIKE '\\_%'
+WHERE c.relkind IN ('r', 'v')
 UNION ALL
-SELECT 'type', t.typname, '', (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), true
-FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND m.objid = t.oid WHERE t.typtype = 'e'
+SELECT 'type', t.typname, '', (SELECT coalesce(string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder), '') FROM pg_enum e WHERE e.enumtypid = t.oid), true
+FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
+WHERE t.typtype = 'e' OR t.typtype = 'b' AND t.typelem = 0
 """
 MEMBERS = """WITH members AS (
     SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass

@@ -55,10 +55,10 @@ check_below "models of the engine's own tests, which are always there" 15 "$comp
 if [[ -e $MODELS/silero-vad.jit ]]; then
     check "extract_model_weights from the store and from the file" "$(sql "
         SELECT count(*) FROM (SELECT layer_name, weight_data FROM atomizer.extract_model_weights(model_path => '$MODELS/silero-vad.jit')
-        EXCEPT SELECT layer_name, weight_data FROM atomizer.model, atomizer.extract_model_weights(model_id => model_id) WHERE model_name = 'silero-vad.jit') x")" 0
+        EXCEPT SELECT layer_name, weight_data FROM atomizer.model, atomizer.extract_model_weights(model => model_id) WHERE model_name = 'silero-vad.jit') x")" 0
     check "each computed tensor has its digest" "$(sql "
         SELECT bool_and(sha256(weight_data) = content_hash) FROM atomizer.model
-        JOIN atomizer.tensor_atom USING (model_id), LATERAL (SELECT * FROM atomizer.extract_model_weights(model_id => model_id)) w
+        JOIN atomizer.tensor_atom USING (model_id), LATERAL (SELECT * FROM atomizer.extract_model_weights(model => model_id)) w
         WHERE model_name = 'silero-vad.jit' AND w.layer_name = tensor_atom.layer_name")" t
 fi
 check_integrity

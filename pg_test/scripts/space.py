@@ -110,12 +110,12 @@ def million(tensor: str) -> None:
         check(f"distances of the 50 nearest to ({point}) are those of a scan", found == scan and len(found) == 50, True)
 
     corners = "atomizer.my_tenant_ids(), '{10,-40,25}', '{14,-36,29}'"
-    for function, index in [(f"_atoms_in_box({corners})", "atom_embedding_spatial_key_idx"),
-                            (f"_atoms_in_box_hilbert({corners})", "atom_embedding_hilbert_value_idx"),
-                            ("_nearest_rows(atomizer.my_tenant_ids(), '{1,2,3}', 10)", "Index Scan using atom_embedding_spatial_key_idx"),
-                            ("_near_rows(atomizer.my_tenant_ids(), '{1,2,3}', 576, NULL, 1000)", "Index Scan using atom_embedding_spatial_key_idx"),
-                            ("_near_rows_hilbert(atomizer.my_tenant_ids(), 4611686018427387904, 576, NULL, 1000)", "Scan Backward using atom_embedding_hilbert_value_idx")]:
-        plan = " ".join(row[0] for row in sql(f"EXPLAIN (COSTS OFF) SELECT * FROM atomizer.{function}"))
+    for function, index in [(f"atomizer_internal.atoms_in_box({corners})", "atom_embedding_spatial_key_idx"),
+                            (f"atomizer_internal.atoms_in_box_hilbert({corners})", "atom_embedding_hilbert_value_idx"),
+                            ("atomizer_internal.nearest_rows(atomizer.my_tenant_ids(), '{1,2,3}', 10)", "Index Scan using atom_embedding_spatial_key_idx"),
+                            ("atomizer_internal.near_rows(atomizer.my_tenant_ids(), '{1,2,3}', 576, NULL, 1000)", "Index Scan using atom_embedding_spatial_key_idx"),
+                            ("atomizer_internal.near_rows_hilbert(atomizer.my_tenant_ids(), 4611686018427387904, 576, NULL, 1000)", "Scan Backward using atom_embedding_hilbert_value_idx")]:
+        plan = " ".join(row[0] for row in sql(f"EXPLAIN (COSTS OFF) SELECT * FROM {function}"))
         check(f"EXPLAIN of {function.split('(')[0]} names {index}", index in plan, True)
 
 

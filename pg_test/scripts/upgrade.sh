@@ -27,12 +27,12 @@ version=$(sql "SELECT extversion FROM pg_extension WHERE extname = 'atomizer'")
 PGDATABASE=${fresh}_old
 
 # The library is the new one: every function in C that the previous version names must still be there, and take the
-# same arguments, for between the two the old SQL runs with it.
+# same arguments (a regmodel is a bigint), for between the two the old SQL runs with it.
 sql "CREATE EXTENSION atomizer VERSION '$previous' CASCADE"
 check "the version" "$(sql "SELECT extversion FROM pg_extension WHERE extname = 'atomizer'")" "$previous"
 symbols() {
-    PGDATABASE=$1 sql "SELECT prosrc, pronargs, proargtypes::regtype[], prorettype::regtype, proisstrict, proretset FROM pg_proc
-        WHERE probin IS NOT NULL AND pronamespace = 'atomizer'::regnamespace ORDER BY prosrc"
+    PGDATABASE=$1 sql "SELECT prosrc, pronargs, replace(proargtypes::regtype[]::text, 'atomizer.regmodel', 'bigint'), prorettype::regtype, proisstrict, proretset FROM pg_proc
+        WHERE probin LIKE '%atomizer%' ORDER BY prosrc"
 }
 symbols "${fresh}_old" >"$scratch/symbols.old"
 symbols "$fresh" >"$scratch/symbols.new"

@@ -17,9 +17,9 @@ SELECT segment_bytes(), segment_count = ceil(byte_length / segment_bytes()::nume
 -- A new model, up to its chunk.
 SELECT test.weights_file(7, 8, 9) AS file \gset
 SELECT create_ingestion_job(register_model('new'), granularity => 'weight') AS job \gset
-SELECT _claim_ingestion_job(:job) AS token \gset
-SELECT phase FROM _ingestion_step(:job, :'token', :'file');
-SELECT format('SELECT atomizer._ingestion_step(%s, %L, %L)', :job, :'token', :'file') AS step \gset
+SELECT atomizer_internal.claim_ingestion_job(:job) AS token \gset
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', :'file');
+SELECT format('SELECT atomizer_internal.ingestion_step(%s, %L, %L)', :job, :'token', :'file') AS step \gset
 
 -- Columns of one type with each other's names: the index tells.
 BEGIN;
@@ -55,7 +55,7 @@ SELECT test.error(:'step');
 ROLLBACK;
 BEGIN;
 ALTER TABLE atom ALTER modality TYPE varchar(20);
-SELECT phase FROM _ingestion_step(:job, :'token', :'file');
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', :'file');
 SELECT test.error(:'step');
 ROLLBACK;
 -- Indexes whose entries have to be computed.
@@ -85,20 +85,20 @@ UPDATE tensor_segment SET other = payload;
 ALTER TABLE tensor_segment DROP payload;
 ALTER TABLE tensor_segment RENAME other TO payload;
 :read_it;
-SELECT phase FROM _ingestion_step(:job, :'token', :'file');
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', :'file');
 -- Two of one type with each other's names: each gets its own value.
 ALTER TABLE atom RENAME byte_length TO other;
 ALTER TABLE atom RENAME reference_count TO byte_length;
 ALTER TABLE atom RENAME other TO reference_count;
-SELECT phase FROM _ingestion_step(:job, :'token', :'file');
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', :'file');
 SELECT byte_length, reference_count FROM atom WHERE kind = 'weight' AND atomic_value = float4send(8);
 SELECT tensor_weights(tensor_atom_id) FROM tensor_atom JOIN model USING (model_id) WHERE model_name = 'new';
 ROLLBACK;
 
 -- And all is as it was.
 :read_it;
-SELECT phase FROM _ingestion_step(:job, :'token', :'file');
-SELECT phase FROM _ingestion_step(:job, :'token', :'file');
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', :'file');
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', :'file');
 SELECT byte_length, reference_count FROM atom WHERE kind = 'weight' AND atomic_value = float4send(8);
 SELECT * FROM check_integrity();
 SELECT test.clean();

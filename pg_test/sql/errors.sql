@@ -76,7 +76,7 @@ CALL ingest_model('wrong path', model_path => '/nowhere/model.gguf');
 SELECT count(*) FROM model WHERE model_name = 'wrong path';
 
 -- 42704, nothing by this number or name.
-SELECT test.error('SELECT atomizer.list_tensors(model_id => 777)');
+SELECT test.error('SELECT atomizer.list_tensors(model => 777)');
 SELECT test.error('SELECT atomizer.verify_model(777)');
 SELECT test.error('SELECT atomizer.export_model_file(777)');
 SELECT test.error('SELECT atomizer.drop_model(777)');
@@ -111,7 +111,7 @@ UPDATE tenant SET atom_quota = NULL;
 -- 55000, not in this state.
 SELECT test.error('SELECT atomizer.verify_model(model_id) FROM atomizer.model WHERE model_name = ''two''');
 SELECT test.error('SELECT atomizer.export_model_file(model_id) FROM atomizer.model WHERE model_name = ''two''');
-SELECT test.error('SELECT atomizer.list_tensors(model_id => model_id) FROM atomizer.model WHERE model_name = ''two''');
+SELECT test.error('SELECT atomizer.list_tensors(model => model_id) FROM atomizer.model WHERE model_name = ''two''');
 SELECT test.error('SELECT atomizer.create_ingestion_job(model_id) FROM atomizer.model WHERE model_name = ''two''');
 SELECT test.error('SELECT atomizer.cancel_ingestion_job(ingestion_job_id) FROM atomizer.ingestion_job WHERE job_status = ''Complete''');
 SELECT test.error('SELECT atomizer.reset_ingestion_job(ingestion_job_id) FROM atomizer.ingestion_job WHERE job_status = ''Complete''');
@@ -123,13 +123,13 @@ CALL atomize_model_governed(:job, test.weights_file(1, 2, 3, 4, 5));
 \echo :LAST_ERROR_SQLSTATE
 
 -- 55P03, 55006: a job that a living worker holds.
-SELECT _claim_ingestion_job(:job) AS token \gset
+SELECT atomizer_internal.claim_ingestion_job(:job) AS token \gset
 SELECT test.lend(:job);
-SELECT test.error(format('SELECT atomizer._claim_ingestion_job(%s)', :job));
+SELECT test.error(format('SELECT atomizer_internal.claim_ingestion_job(%s)', :job));
 SELECT test.error('SELECT atomizer.drop_model(model_id) FROM atomizer.model WHERE model_name = ''two''');
 SELECT test.error(format('SELECT atomizer.reset_ingestion_job(%s)', :job));
-SELECT test.error(format('SELECT atomizer._ingestion_step(%s, %L)', :job, gen_random_uuid()));
-SELECT _release_ingestion_job(:job, :'token', 'Pending');
+SELECT test.error(format('SELECT atomizer_internal.ingestion_step(%s, %L)', :job, gen_random_uuid()));
+SELECT atomizer_internal.release_ingestion_job(:job, :'token', 'Pending');
 
 -- Tensors: positions and ranges that are not there, histograms that cannot be.
 SELECT tensor_atom_id AS w FROM tensor_atom JOIN model USING (model_id) WHERE model_name = 'one' \gset
@@ -184,11 +184,11 @@ CREATE FUNCTION pg_temp.value(type regtype) RETURNS text LANGUAGE sql AS $$
         WHEN type::text ~ '^geometry' THEN 'POINT Z (1 1 1)' WHEN type::text ~ '^box3d' THEN 'BOX3D(0 0 0,1 1 1)'
         WHEN type::text ~ 'timestamp' THEN 'now' ELSE coalesce((SELECT min(enumlabel)::text FROM pg_enum WHERE enumtypid = type), '1') END, type) $$;
 CREATE TABLE pg_temp.calls AS
-    SELECT p.oid::regprocedure AS f, i AS null_no, CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END || format(' atomizer.%I(%s)', p.proname, args) AS call
+    SELECT p.oid::regprocedure AS f, i AS null_no, CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END || format(' %s.%I(%s)', p.pronamespace::regnamespace, p.proname, args) AS call
     FROM pg_proc p, generate_series(0, p.pronargs) i,
          LATERAL (SELECT string_agg(CASE WHEN i IN (0, n) THEN format('NULL::%s', t::regtype) ELSE pg_temp.value(t) END, ', ' ORDER BY n)
                   FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY u(t, n)) a(args)
-    WHERE p.pronamespace = 'atomizer'::regnamespace AND p.prokind <> 'a' AND p.pronargs > 0 AND p.prorettype <> 'trigger'::regtype
+    WHERE p.pronamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND p.prokind <> 'a' AND p.pronargs > 0 AND p.prorettype <> 'trigger'::regtype
       AND NOT p.proargtypes::oid[] && '{internal,cstring}'::regtype[]::oid[];
 SELECT count(*) > 300 AS many FROM pg_temp.calls;
 SELECT f, null_no, test.error(call) FROM pg_temp.calls WHERE test.error(call) ~ '^XX' ORDER BY f::text, null_no;

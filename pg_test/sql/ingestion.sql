@@ -101,13 +101,13 @@ SELECT register_model('silero') AS model \gset
 SELECT create_ingestion_job(:model, :'silero', atom_chunk_size => 1) AS job \gset
 SELECT cancel_ingestion_job(:job);
 TABLE pg_temp.jobs;
-SELECT _claim_ingestion_job(:job) AS token \gset
-SELECT phase FROM _ingestion_step(:job, :'token');
-SELECT phase, atoms_processed FROM _ingestion_step(:job, :'token');
+SELECT atomizer_internal.claim_ingestion_job(:job) AS token \gset
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token');
+SELECT phase, atoms_processed FROM atomizer_internal.ingestion_step(:job, :'token');
 SELECT test.lend(:job);
 SELECT cancel_ingestion_job(:job);
-SELECT phase, atoms_processed FROM _ingestion_step(:job, :'token');
-SELECT _release_ingestion_job(:job, :'token', 'Cancelled');
+SELECT phase, atoms_processed FROM atomizer_internal.ingestion_step(:job, :'token');
+SELECT atomizer_internal.release_ingestion_job(:job, :'token', 'Cancelled');
 TABLE pg_temp.jobs;
 CALL atomize_model_governed(:job);
 TABLE pg_temp.jobs;

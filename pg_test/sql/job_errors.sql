@@ -34,16 +34,16 @@ SELECT * FROM pg_temp.errors;
 -- While the files are verified: the store is damaged meanwhile. The message names the file.
 SELECT register_model('damaged') AS damaged \gset
 SELECT create_ingestion_job(:damaged, :'silero') AS damaged_job \gset
-SELECT _claim_ingestion_job(:damaged_job) AS token \gset
-SELECT phase FROM _ingestion_step(:damaged_job, :'token');
-SELECT phase FROM _ingestion_step(:damaged_job, :'token');
+SELECT atomizer_internal.claim_ingestion_job(:damaged_job) AS token \gset
+SELECT phase FROM atomizer_internal.ingestion_step(:damaged_job, :'token');
+SELECT phase FROM atomizer_internal.ingestion_step(:damaged_job, :'token');
 UPDATE model_file SET sha256 = sha256('') WHERE model_id = :damaged;
 CALL atomize_model_governed(:damaged_job);
 SELECT * FROM pg_temp.errors WHERE model_name = 'damaged';
 
 -- Called again it forgets the error, and it is complete without one.
 SELECT set_atom_quota(ingestion_job_id, 400000) FROM ingestion_progress WHERE model_name = 'silero';
-SELECT _claim_ingestion_job(ingestion_job_id) IS NOT NULL AS claimed FROM ingestion_progress WHERE model_name = 'silero';
+SELECT atomizer_internal.claim_ingestion_job(ingestion_job_id) IS NOT NULL AS claimed FROM ingestion_progress WHERE model_name = 'silero';
 SELECT * FROM pg_temp.errors WHERE model_name = 'silero';
 SELECT ingestion_job_id AS silero_job FROM ingestion_progress WHERE model_name = 'silero' \gset
 CALL atomize_model_governed(:silero_job);
@@ -53,17 +53,17 @@ SELECT reset_ingestion_job(:damaged_job);
 SELECT * FROM pg_temp.errors WHERE model_name = 'damaged';
 
 -- Of a detail or hint that is empty nothing is kept, and of a cancellation no file.
-SELECT _claim_ingestion_job(:damaged_job) AS token \gset
-SELECT _release_ingestion_job(:damaged_job, :'token', 'Failed', 'XX000', 'a message', 'a detail', 'a hint');
+SELECT atomizer_internal.claim_ingestion_job(:damaged_job) AS token \gset
+SELECT atomizer_internal.release_ingestion_job(:damaged_job, :'token', 'Failed', 'XX000', 'a message', 'a detail', 'a hint');
 SELECT error_code, error_message, error_detail, error_hint, error_phase FROM ingestion_progress WHERE model_name = 'damaged';
-SELECT _claim_ingestion_job(:damaged_job) AS token \gset
-SELECT _release_ingestion_job(:damaged_job, :'token', 'Failed', 'XX000', 'a message', '', '');
+SELECT atomizer_internal.claim_ingestion_job(:damaged_job) AS token \gset
+SELECT atomizer_internal.release_ingestion_job(:damaged_job, :'token', 'Failed', 'XX000', 'a message', '', '');
 SELECT error_code, error_message, error_detail, error_hint, error_phase FROM ingestion_progress WHERE model_name = 'damaged';
-SELECT _claim_ingestion_job(:damaged_job) AS token \gset
-SELECT _release_ingestion_job(:damaged_job, :'token', 'Cancelled');
+SELECT atomizer_internal.claim_ingestion_job(:damaged_job) AS token \gset
+SELECT atomizer_internal.release_ingestion_job(:damaged_job, :'token', 'Cancelled');
 SELECT * FROM pg_temp.errors WHERE model_name = 'damaged';
 
 -- The file is the first that a message names, with the quotes in its name, and what follows is none.
-SELECT _claim_ingestion_job(:damaged_job) AS token \gset
-SELECT _release_ingestion_job(:damaged_job, :'token', 'Failed', '22P03', 'GGUF file "a"b.gguf": tensor "t" is in "c", not in "d"');
+SELECT atomizer_internal.claim_ingestion_job(:damaged_job) AS token \gset
+SELECT atomizer_internal.release_ingestion_job(:damaged_job, :'token', 'Failed', '22P03', 'GGUF file "a"b.gguf": tensor "t" is in "c", not in "d"');
 SELECT error_file FROM ingestion_progress WHERE model_name = 'damaged';

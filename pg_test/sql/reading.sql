@@ -83,11 +83,11 @@ SET client_min_messages = warning;
 CALL ingest_model('fracast', model_lo => :lo);
 RESET client_min_messages;
 SELECT model_id FROM model \gset
-SELECT (SELECT array_agg(l) FROM list_tensors(model_id => :model_id) l)::text = :'of_path' AS same_tensors,
-       model_metadata(model_id => :model_id) = model_metadata(model_path => :'fracast') AS same_metadata;
+SELECT (SELECT array_agg(l) FROM list_tensors(model => :model_id) l)::text = :'of_path' AS same_tensors,
+       model_metadata(model => :model_id) = model_metadata(model_path => :'fracast') AS same_metadata;
 SELECT count(*) FROM (
     SELECT layer_name, weight_data FROM extract_model_weights(model_path => :'fracast')
-    INTERSECT SELECT layer_name, weight_data FROM extract_model_weights(model_id => :model_id)) same_bytes;
+    INTERSECT SELECT layer_name, weight_data FROM extract_model_weights(model => :model_id)) same_bytes;
 SELECT lo_unlink(:lo);
 
 -- A set-returning function may end early, and two may run side by side.
@@ -101,7 +101,7 @@ SELECT a.layer_name FROM list_tensors(model_path => :'tiny') a JOIN extract_mode
 SELECT test.error('SELECT atomizer.detect_model_format()');
 SELECT test.error('SELECT atomizer.list_tensors()');
 SELECT test.error(format('SELECT atomizer.list_tensors(test.weights_file(1), model_path => %L)', :'tiny'));
-SELECT test.error('SELECT atomizer.model_metadata(model_lo => 1, model_id => 1)');
+SELECT test.error('SELECT atomizer.model_metadata(model_lo => 1, model => 1)');
 SELECT test.error('SELECT atomizer.list_tensors(test.weights_file(1), ''gguf'')');
 SELECT test.error('SELECT atomizer.list_tensors(test.weights_file(1), ''ONNX'')');
 SELECT count(*) FROM list_tensors(test.weights_file(1), 'SAFEtensors');
@@ -127,7 +127,7 @@ SELECT test.error(format('SELECT count(*) FROM atomizer.%s(%L::bytea, layers => 
 -- In FROM they stream, too: nothing is written out first, and what LIMIT leaves out is not read.
 EXPLAIN (COSTS OFF) SELECT layer_name FROM extract_model_weights(model_path => '/a/file');
 EXPLAIN (COSTS OFF) SELECT layer_name FROM stream_atomic_weights_chunked(model_path => '/a/file');
-EXPLAIN (COSTS OFF) SELECT layer_name FROM model m, extract_model_weights(model_id => m.model_id);
+EXPLAIN (COSTS OFF) SELECT layer_name FROM model m, extract_model_weights(model => m.model_id);
 CREATE FUNCTION pg_temp.temp_blocks(statement text) RETURNS text LANGUAGE plpgsql SET work_mem = '64kB' AS $$
 DECLARE
     plan json;

@@ -25,18 +25,18 @@ SELECT drop_model(model_id) FROM model;
 
 -- A worker that is gone, without having given back its lease, is no obstacle: its backend is no more, or its time is up.
 SELECT create_ingestion_job(register_model('m')) AS job \gset
-SELECT _claim_ingestion_job(:job) AS token \gset
-SELECT phase FROM _ingestion_step(:job, :'token', test.weights_file(1, 2));
+SELECT atomizer_internal.claim_ingestion_job(:job) AS token \gset
+SELECT phase FROM atomizer_internal.ingestion_step(:job, :'token', test.weights_file(1, 2));
 SELECT test.lend(:job);
-SELECT test.error(format('SELECT atomizer._claim_ingestion_job(%s)', :job));
+SELECT test.error(format('SELECT atomizer_internal.claim_ingestion_job(%s)', :job));
 UPDATE ingestion_job SET lease_backend_start = lease_backend_start - interval '1 second' WHERE ingestion_job_id = :job;
-SELECT _claim_ingestion_job(:job) AS second \gset
+SELECT atomizer_internal.claim_ingestion_job(:job) AS second \gset
 -- It is claimed again by the session that holds it: a call of its own that was interrupted left it so.
-SELECT _claim_ingestion_job(:job) AS second \gset
+SELECT atomizer_internal.claim_ingestion_job(:job) AS second \gset
 -- The first one can do nothing more.
-SELECT test.error(format('SELECT atomizer._ingestion_step(%s, %L)', :job, :'token'));
+SELECT test.error(format('SELECT atomizer_internal.ingestion_step(%s, %L)', :job, :'token'));
 SELECT test.lend(:job);
-SELECT _release_ingestion_job(:job, :'token', 'Failed', '00000', 'too late');
+SELECT atomizer_internal.release_ingestion_job(:job, :'token', 'Failed', '00000', 'too late');
 SELECT job_status, error_message FROM ingestion_job;
 UPDATE ingestion_job SET lease_expires_at = clock_timestamp() WHERE ingestion_job_id = :job;
 CALL atomize_model_governed(:job, test.weights_file(1, 2));

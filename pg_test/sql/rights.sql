@@ -1,25 +1,34 @@
 -- What PUBLIC may do: this list and nothing else. What is not in it is for administrators.
 CREATE TEMP TABLE reason (function text, reason text);
 INSERT INTO reason VALUES
-    ('_check_may_commit(text)', 'procedures call it as their caller: it reads the state of the transaction'),
-    ('_claim_ingestion_job(bigint)', 'atomize_model_governed() calls it as its caller: it checks the tenant'),
-    ('_extract_model_weights(bytea,text,oid,text,bigint,text)', 'extract_model_weights() is inlined into its caller''s query: it checks rights on files and the tenant'),
-    ('_stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint,text)', 'stream_atomic_weights_chunked() is inlined into its caller''s query: it checks rights on files and the tenant'),
-    ('_ingestion_step(bigint,uuid,bytea,text)', 'atomize_model_governed() calls it as its caller, whose rights on files count: it checks lease and tenant'),
-    ('_release_ingestion_job(bigint,uuid,text,text,text,text,text)', 'atomize_model_governed() calls it as its caller: it checks lease and tenant'),
-    ('_plan_line(bigint)', 'atomize_model_governed() calls it as its caller: row-level security applies'),
-    ('_progress_line(bigint,bigint,bigint,interval)', 'atomize_model_governed() calls it as its caller: it formats its arguments'),
-    ('_completion_line(bigint,interval)', 'atomize_model_governed() calls it as its caller: row-level security applies'),
-    ('_prepare_ingestion(text,text,oid,text,text,text,bigint,bigint)', 'ingest_model() calls it as its caller: it checks the tenant'),
-    ('_compress_step(bigint,integer,double precision,bigint,integer)', 'compress_model() calls it as its caller: it checks the tenant'),
-    ('_spatialize_step(bigint,text,integer)', 'spatialize_model() calls it as its caller: it checks the tenant'),
-    ('_spatial_line(bigint,bigint,bigint,interval)', 'spatialize_model() calls it as its caller: it formats its arguments'),
-    ('_spatial_end_line(bigint,text,interval)', 'spatialize_model() calls it as its caller: row-level security applies'),
-    ('_dequantize(bytea,text)', 'dequantize() is inlined into its caller''s query: it reads its arguments only'),
-    ('_dequantize_bytes(bytea,text)', 'dequantize_bytes() is inlined into its caller''s query: it reads its arguments only'),
-    ('_quantize(real[],text)', 'quantize() is inlined into its caller''s query: it reads its arguments only');
+    ('check_may_commit(text)', 'procedures call it as their caller: it reads the state of the transaction'),
+    ('check_commit(text)', 'procedures call it as their caller: it reads the state of the transaction'),
+    ('claim_ingestion_job(bigint)', 'atomize_model_governed() calls it as its caller: it checks the tenant'),
+    ('extract_model_weights(bytea,text,oid,text,atomizer.regmodel,text)', 'extract_model_weights() is inlined into its caller''s query: it checks rights on files and the tenant'),
+    ('stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,atomizer.regmodel,text)', 'stream_atomic_weights_chunked() is inlined into its caller''s query: it checks rights on files and the tenant'),
+    ('ingestion_step(bigint,uuid,bytea,text)', 'atomize_model_governed() calls it as its caller, whose rights on files count: it checks lease and tenant'),
+    ('release_ingestion_job(bigint,uuid,text,text,text,text,text)', 'atomize_model_governed() calls it as its caller: it checks lease and tenant'),
+    ('plan_line(bigint)', 'atomize_model_governed() calls it as its caller: row-level security applies'),
+    ('progress_line(bigint,bigint,bigint,interval)', 'atomize_model_governed() calls it as its caller: it formats its arguments'),
+    ('completion_line(bigint,interval)', 'atomize_model_governed() calls it as its caller: row-level security applies'),
+    ('prepare_ingestion(text,text,oid,text,text,text,bigint,bigint)', 'ingest_model() calls it as its caller: it checks the tenant'),
+    ('compress_step(bigint,integer,double precision,bigint,integer)', 'compress_model() calls it as its caller: it checks the tenant'),
+    ('spatialize_step(bigint,text,integer)', 'spatialize_model() calls it as its caller: it checks the tenant'),
+    ('spatial_line(bigint,bigint,bigint,interval)', 'spatialize_model() calls it as its caller: it formats its arguments'),
+    ('spatial_end_line(bigint,text,interval)', 'spatialize_model() calls it as its caller: row-level security applies'),
+    ('regmodel_in(cstring)', 'input of a type that everybody may use: it finds the caller''s models'),
+    ('regmodel_out(atomizer.regmodel)', 'output of a type that everybody may use'),
+    ('regmodel_recv(internal)', 'binary input of a type that everybody may use'),
+    ('regmodel_send(atomizer.regmodel)', 'binary output of a type that everybody may use'),
+    ('regmodel_of_text(text)', 'a cast that everybody may use: it finds the caller''s models'),
+    ('regmodel_of_int4(integer)', 'a cast that everybody may use'),
+    ('regmodel_of_int2(smallint)', 'a cast that everybody may use'),
+    ('dequantize(bytea,text)', 'dequantize() is inlined into its caller''s query: it reads its arguments only'),
+    ('dequantize_bytes(bytea,text)', 'dequantize_bytes() is inlined into its caller''s query: it reads its arguments only'),
+    ('quantize(real[],text)', 'quantize() is inlined into its caller''s query: it reads its arguments only');
 
-SELECT privilege FROM unnest('{USAGE,CREATE}'::text[]) privilege WHERE has_schema_privilege('public', 'atomizer', privilege);
+SELECT nspname, privilege FROM pg_namespace n, unnest('{USAGE,CREATE}'::text[]) privilege
+WHERE nspname LIKE 'atomizer%' AND has_schema_privilege('public', n.oid, privilege) ORDER BY 1, 2;
 -- Tables, views and sequences.
 SELECT c.relkind, c.relname, string_agg(privilege, ', ' ORDER BY privilege) AS privileges
 FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege
@@ -38,15 +47,15 @@ WHERE t.typnamespace = 'atomizer'::regnamespace AND t.typtype IN ('e', 'd', 'r',
 ORDER BY t.typname COLLATE "C";
 -- Functions and procedures.
 CREATE TEMP VIEW callable AS
-    SELECT p.oid, replace(p.oid::regprocedure::text, 'atomizer.', '') AS function, p.prokind FROM pg_proc p
-    WHERE p.pronamespace = 'atomizer'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE');
-SELECT function, prokind FROM callable WHERE function NOT LIKE '\_%' ORDER BY function COLLATE "C";
+    SELECT p.pronamespace, regexp_replace(p.oid::regprocedure::text, '^atomizer(_internal)?\.', '') AS function, p.prokind FROM pg_proc p
+    WHERE p.pronamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND has_function_privilege('public', p.oid, 'EXECUTE');
+SELECT function, prokind FROM callable WHERE pronamespace = 'atomizer'::regnamespace ORDER BY function COLLATE "C";
 -- Internal ones, which need a reason.
-SELECT c.function, r.function AS reason_for, r.reason FROM callable c FULL JOIN reason r USING (function)
-WHERE c.function IS NULL OR c.function LIKE '\_%' ORDER BY coalesce(c.function, r.function) COLLATE "C";
+SELECT c.function, r.function AS reason_for, r.reason FROM reason r FULL JOIN (SELECT function FROM callable WHERE pronamespace = 'atomizer_internal'::regnamespace) c USING (function)
+ORDER BY coalesce(c.function, r.function) COLLATE "C";
 -- For administrators.
 SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace
-    AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND p.proname NOT LIKE '\_%' ORDER BY p.proname COLLATE "C";
+    AND NOT has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname COLLATE "C";
 
 -- Each right of PUBLIC's on a function was granted: none is Postgres' default.
-SELECT count(*) FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace AND proacl IS NULL;
+SELECT count(*) FROM pg_proc p WHERE pronamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND proacl IS NULL;

@@ -100,8 +100,8 @@ SET client_min_messages = notice;
 \set VERBOSITY terse
 SELECT model_id AS m FROM model WHERE model_name = 'odd' \gset
 SELECT test.error($$SELECT nearest_atoms((SELECT tensor_atom_id FROM tensor_atom WHERE layer_name = 'm'))$$);
-DO $$ DECLARE n text[]; BEGIN SELECT notices INTO n FROM atomizer._spatialize_step((SELECT model_id FROM atomizer.model), 'tensor', 0); RAISE NOTICE '%', n; END $$;
-DO $$ DECLARE n text[]; BEGIN SELECT notices INTO n FROM atomizer._spatialize_step((SELECT model_id FROM atomizer.model), 'row', 0); RAISE NOTICE '%', n; END $$;
+DO $$ DECLARE n text[]; BEGIN SELECT notices INTO n FROM atomizer_internal.spatialize_step((SELECT model_id FROM atomizer.model), 'tensor', 0); RAISE NOTICE '%', n; END $$;
+DO $$ DECLARE n text[]; BEGIN SELECT notices INTO n FROM atomizer_internal.spatialize_step((SELECT model_id FROM atomizer.model), 'row', 0); RAISE NOTICE '%', n; END $$;
 SET client_min_messages = warning;
 SELECT layer_name, array_agg(row_no ORDER BY row_no) AS placed, bool_and(e.hilbert_value = compute_hilbert_value(e.spatial_key)) AS hilbert,
        bool_and((spatial_bucket_x, spatial_bucket_y, spatial_bucket_z) = (floor(ST_X(e.spatial_key)), floor(ST_Y(e.spatial_key)), floor(ST_Z(e.spatial_key)))) AS buckets,
@@ -130,7 +130,7 @@ FROM tensor_atom t, similar_rows(t.tensor_atom_id, 0, metric => 'euclidean', wit
 SELECT strategy, count(*), bool_and(distance BETWEEN 0 AND 2) FROM unnest('{RTree,Hilbert3D}'::spatial_index_strategy[]) strategy, tensor_atom t, similar_rows(t.tensor_atom_id, 1, strategy => strategy) WHERE t.layer_name = 'd' GROUP BY 1 ORDER BY 1;
 SELECT strategy, count(*), count(*) FILTER (WHERE row_no < 0) AS tensors FROM unnest('{RTree,Hilbert3D}'::spatial_index_strategy[]) strategy, atoms_in_box('BOX3D(-100 -100 -100,100 100 100)', strategy) GROUP BY 1 ORDER BY 1;
 SELECT test.error(s) FROM unnest(ARRAY[
-    $$CALL spatialize_model(99)$$, $$SELECT * FROM atomizer._spatialize_step(1, 'layer', 0)$$, $$SELECT atoms_in_box('BOX3D(0 0 0,1 1 1)', 'KDTree')$$,
+    $$CALL spatialize_model(99)$$, $$SELECT * FROM atomizer_internal.spatialize_step(1, 'layer', 0)$$, $$SELECT atoms_in_box('BOX3D(0 0 0,1 1 1)', 'KDTree')$$,
     $$SELECT nearest_atoms('LINESTRING(0 0,1 1)'::geometry)$$, $$SELECT nearest_atoms(ST_MakePoint(0, 0, 'NaN'))$$, $$SELECT nearest_atoms('POINT(0 0)'::geometry, 0)$$,
     $$SELECT similar_rows(1, 0, metric => 'taxi')$$, $$SELECT similar_rows(tensor_atom_id, 0) FROM atomizer.tensor_atom WHERE layer_name = 'v'$$,
     $$SELECT similar_rows(tensor_atom_id, 2) FROM atomizer.tensor_atom WHERE layer_name = 'm'$$,
@@ -154,9 +154,9 @@ SELECT (SELECT count(*) FROM atom_points) AS points, (SELECT count(*) FROM neare
        (SELECT count(*) FROM atoms_in_box('BOX3D(-100 -100 -100,100 100 100)')) AS in_box, (SELECT count(*) FROM atoms_in_box('BOX3D(-100 -100 -100,100 100 100)', 'Hilbert3D')) AS in_ranges,
        length(atom_tiles(0, 0, 0)) AS tile;
 SELECT test.error(s) FROM unnest(ARRAY[
-    $$SELECT atomizer.similar_rows(1, 0)$$, $$SELECT atomizer.nearest_atoms(1)$$, $$SELECT atomizer.similar_tensors(1)$$, $$SELECT * FROM atomizer._spatialize_step(1, 'tensor', 0)$$,
-    $$SELECT * FROM atomizer.atom_embedding$$, $$SELECT * FROM atomizer._nearest_rows('{1}', '{0,0,0}', 1)$$, $$SELECT * FROM atomizer._atoms_in_box('{1}', '{0,0,0}', '{1,1,1}')$$,
-    $$SELECT atomizer._atom_tile('{1}', 0, 0, 0)$$, $$SELECT atomizer.build_spatial_indexes()$$, $$SELECT atomizer.rebuild_spatial_indexes()$$]) s;
+    $$SELECT atomizer.similar_rows(1, 0)$$, $$SELECT atomizer.nearest_atoms(1)$$, $$SELECT atomizer.similar_tensors(1)$$, $$SELECT * FROM atomizer_internal.spatialize_step(1, 'tensor', 0)$$,
+    $$SELECT * FROM atomizer.atom_embedding$$, $$SELECT * FROM atomizer_internal.nearest_rows('{1}', '{0,0,0}', 1)$$, $$SELECT * FROM atomizer_internal.atoms_in_box('{1}', '{0,0,0}', '{1,1,1}')$$,
+    $$SELECT atomizer_internal.atom_tile('{1}', 0, 0, 0)$$, $$SELECT atomizer.build_spatial_indexes()$$, $$SELECT atomizer.rebuild_spatial_indexes()$$]) s;
 RESET ROLE;
 DROP ROLE test_space_stranger;
 

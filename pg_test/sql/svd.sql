@@ -175,9 +175,9 @@ SELECT pg_temp.tensor('a.0.weight', 'mine') AS mine, (SELECT model_id FROM model
 SELECT s AS statement, replace(theirs, :'big', 'N') AS error, replace(theirs, :'big', 'N') = replace(test.error('SELECT atomizer.' || replace(s, '%', '987654321')), '987654321', 'N') AS same
 FROM unnest(ARRAY['svd_spectrum(%)', 'reconstruct_tensor(%)', 'tensor_spectral_measures(%)', format('extract_lora(%%, %s)', :mine), format('extract_lora(%s, %%)', :mine)]) s,
     LATERAL (SELECT test.error('SELECT atomizer.' || replace(s, '%', :'big')) AS theirs) e;
-SELECT s AS statement, replace(theirs, ' ' || :'model' || ' ', ' N ') AS error, replace(theirs, ' ' || :'model' || ' ', ' N ') = replace(test.error('SELECT atomizer.' || replace(s, '%', '987654321')), '987654321', 'N') AS same
-FROM unnest(ARRAY['model_spectral_measures(%)', '_compress_step(%, 1, NULL, 0, 0)', format('extract_lora_model(%%, %s)', :my_model), format('extract_lora_model(%s, %%)', :my_model)]) s,
-    LATERAL (SELECT test.error('SELECT atomizer.' || replace(s, '%', :'model')) AS theirs) e;
+SELECT s AS statement, replace(theirs, ' ' || :'model' || ' ', ' N ') AS error, replace(theirs, ' ' || :'model' || ' ', ' N ') = replace(test.error('SELECT ' || replace(s, '%', '987654321')), '987654321', 'N') AS same
+FROM unnest(ARRAY['model_spectral_measures(%)', 'atomizer_internal.compress_step(%, 1, NULL, 0, 0)', format('extract_lora_model(%%, %s)', :my_model), format('extract_lora_model(%s, %%)', :my_model)]) s,
+    LATERAL (SELECT test.error('SELECT ' || replace(s, '%', :'model')) AS theirs) e;
 CALL compress_model(:model);
 SELECT count(*) FROM layer_spectrum WHERE model_id = :model;
 SELECT layer_name FROM layer_spectrum ORDER BY 1;

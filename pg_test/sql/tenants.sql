@@ -69,8 +69,8 @@ SELECT test.error('SELECT atomizer.add_tenant_member(''bolt'', ''regress_ann'')'
 SELECT test.error('SELECT atomizer.create_tenant(''mine'')');
 SELECT test.error('SELECT atomizer.collect_garbage()');
 SELECT test.error('SELECT atomizer.check_integrity()');
-SELECT test.error('SELECT atomizer._stored_sha256(''\x00'', 1)');
-SELECT test.error('SELECT atomizer._drop_model(''postgres'', 1)');
+SELECT test.error('SELECT atomizer_internal.stored_sha256(''\x00'', 1)');
+SELECT test.error('SELECT atomizer_internal.drop_model(''postgres'', 1)');
 
 -- Another tenant's model, tensor or job gives the same error as one that does not exist.
 RESET ROLE;
@@ -81,26 +81,26 @@ CREATE FUNCTION pg_temp.same_error(statement text, number bigint) RETURNS TABLE 
     SELECT theirs, theirs = missing
     FROM (SELECT regexp_replace(test.error(format(statement, number)), '([( ])' || number || '\M', '\1N', 'g') AS theirs,
                  replace(test.error(format(statement, 987654321)), '987654321', 'N') AS missing) x $$;
-SELECT s AS statement, e.* FROM unnest(ARRAY['list_tensors(model_id => %s)', 'model_metadata(model_id => %s)', 'extract_model_weights(model_id => %s)',
-        'stream_atomic_weights_chunked(model_id => %s)', 'verify_model(%s)', 'export_model_file(%s)', 'drop_model(%s)', 'create_ingestion_job(%s)']) s,
+SELECT s AS statement, e.* FROM unnest(ARRAY['list_tensors(model => %s)', 'model_metadata(model => %s)', 'extract_model_weights(model => %s)',
+        'stream_atomic_weights_chunked(model => %s)', 'verify_model(%s)', 'export_model_file(%s)', 'drop_model(%s)', 'create_ingestion_job(%s)']) s,
     pg_temp.same_error('SELECT atomizer.' || s, :model) e;
 SELECT s AS statement, e.* FROM unnest(ARRAY['tensor_weights(%s)', 'tensor_weights_float8(%s)', 'tensor_weight(%s, 0)', 'tensor_coefficients(%s)',
         'tensor_stats(%s)', 'tensor_histogram(%s)', 'tensor_bytes(%s)', 'tensor_float32_bytes(%s)']) s, pg_temp.same_error('SELECT atomizer.' || s, :tensor) e;
-SELECT s AS statement, e.* FROM unnest(ARRAY['cancel_ingestion_job(%s)', 'reset_ingestion_job(%s)', 'set_atom_quota(%s, 1)', '_claim_ingestion_job(%s)']) s,
-    pg_temp.same_error('SELECT atomizer.' || s, :job) e;
-SELECT * FROM pg_temp.same_error('SELECT atomizer._ingestion_step(%s, gen_random_uuid())', :job);
-SELECT _release_ingestion_job(:job, gen_random_uuid(), 'Failed');
+SELECT s AS statement, e.* FROM unnest(ARRAY['cancel_ingestion_job(%s)', 'reset_ingestion_job(%s)', 'set_atom_quota(%s, 1)', 'atomizer_internal.claim_ingestion_job(%s)']) s,
+    pg_temp.same_error('SELECT ' || s, :job) e;
+SELECT * FROM pg_temp.same_error('SELECT atomizer_internal.ingestion_step(%s, gen_random_uuid())', :job);
+SELECT atomizer_internal.release_ingestion_job(:job, gen_random_uuid(), 'Failed');
 CALL atomize_model_governed(987654321);
 -- Even a stolen token is of no use to one who does not act for the tenant.
 SET ROLE regress_bob;
 SELECT create_ingestion_job(register_model('stolen')) AS stolen \gset
-SELECT _claim_ingestion_job(:stolen) AS token \gset
+SELECT atomizer_internal.claim_ingestion_job(:stolen) AS token \gset
 SET ROLE regress_ann;
-SELECT * FROM pg_temp.same_error(format('SELECT atomizer._ingestion_step(%%s, %L, test.weights_file(1))', :'token'), :stolen);
-SELECT _release_ingestion_job(:stolen, :'token', 'Failed');
+SELECT * FROM pg_temp.same_error(format('SELECT atomizer_internal.ingestion_step(%%s, %L, test.weights_file(1))', :'token'), :stolen);
+SELECT atomizer_internal.release_ingestion_job(:stolen, :'token', 'Failed');
 SET ROLE regress_bob;
 SELECT job_status FROM ingestion_job WHERE ingestion_job_id = :stolen;
-SELECT _release_ingestion_job(:stolen, :'token', 'Pending');
+SELECT atomizer_internal.release_ingestion_job(:stolen, :'token', 'Pending');
 SELECT drop_model(model_id) FROM model WHERE model_name = 'stolen';
 SET ROLE regress_ann;
 SELECT test.error('SELECT atomizer.register_model(''x'', ''bolt'')');
@@ -131,9 +131,9 @@ SELECT test.error(format('SELECT atomizer.list_tensors(model_path => %L)', :'sil
 SELECT test.error('SELECT atomizer.list_tensors(model_path => ''/no/such/file'')');
 SELECT create_ingestion_job(register_model('file'), :'silero') AS file_job \gset
 SELECT test.error(format('CALL atomizer.ingest_model(''file2'', %L)', :'silero'));
-SELECT _claim_ingestion_job(:file_job) AS token \gset
-SELECT test.error(format('SELECT atomizer._ingestion_step(%s, %L)', :file_job, :'token'));
-SELECT _release_ingestion_job(:file_job, :'token', 'Failed');
+SELECT atomizer_internal.claim_ingestion_job(:file_job) AS token \gset
+SELECT test.error(format('SELECT atomizer_internal.ingestion_step(%s, %L)', :file_job, :'token'));
+SELECT atomizer_internal.release_ingestion_job(:file_job, :'token', 'Failed');
 SELECT test.error(format('SELECT atomizer.export_model_file(model_id, ''/tmp/x'') FROM atomizer.model WHERE model_name = ''m'''));
 RESET ROLE;
 GRANT pg_read_server_files TO regress_ann;
@@ -200,7 +200,7 @@ BEGIN
             'pg_has_role(name, oid, text) RETURNS boolean', 'lower(text) RETURNS text', 'encode(bytea, text) RETURNS text', 'decode(text, text) RETURNS bytea',
             'hashtextextended(text, int) RETURNS bigint', 'pg_advisory_xact_lock(bigint) RETURNS void', 'array_agg(bigint) RETURNS bigint[]',
             'pg_size_pretty(bigint) RETURNS text', 'ceil(numeric) RETURNS numeric', 'round(numeric, int) RETURNS numeric', 'date_trunc(text, interval) RETURNS interval',
-            'my_tenant_ids() RETURNS bigint[]', '_may_act_for(name, bigint) RETURNS boolean', 'count(text) RETURNS bigint'] LOOP
+            'my_tenant_ids() RETURNS bigint[]', 'atomizer_internal.may_act_for(name, bigint) RETURNS boolean', 'count(text) RETURNS bigint'] LOOP
             EXECUTE pg_catalog.format('CREATE FUNCTION %s.%s LANGUAGE plpgsql AS %L', place, f,
                            pg_catalog.format('BEGIN INSERT INTO regress_evil.run VALUES (%L, current_user); RETURN%s; END', f, CASE WHEN f LIKE '%void' THEN '' ELSE ' NULL' END));
         END LOOP;

@@ -45,6 +45,11 @@ SELECT format('%s | %s | %s', object, property, replace(value, E'\n', E'\n    ')
     WHERE (i.classoid, i.objoid) IN (SELECT classid, objid FROM member)
        OR i.classoid = 'pg_namespace'::regclass AND i.objoid = 'atomizer'::regnamespace
     UNION ALL
+    -- The schema of the extension itself is not a member of it.
+    SELECT 'schema ' || n.nspname, p.property, p.value FROM pg_namespace n, LATERAL (VALUES
+        ('acl', pg_temp.acl(n.nspacl)), ('comment', pg_temp.comment('pg_namespace', n.oid))) p(property, value)
+    WHERE n.oid IN (SELECT objid FROM member WHERE classid = 'pg_namespace'::regclass)
+    UNION ALL
     SELECT 'relation ' || r.relation, p.property, p.value FROM relation r, LATERAL (VALUES
         ('kind', r.relkind::text), ('persistence', r.relpersistence::text), ('row security', r.relrowsecurity || ' ' || r.relforcerowsecurity),
         ('options', coalesce(r.reloptions::text, 'none')), ('replica identity', r.relreplident::text), ('acl', pg_temp.acl(r.relacl)),
@@ -96,7 +101,8 @@ SELECT format('%s | %s | %s', object, property, replace(value, E'\n', E'\n    ')
     WHERE f.oid IN (SELECT objid FROM member WHERE classid = 'pg_proc'::regclass)
     UNION ALL
     SELECT 'type ' || t.oid::regtype, p.property, p.value FROM pg_type t, LATERAL (VALUES
-        ('kind', t.typtype::text), ('acl', pg_temp.acl(t.typacl)), ('comment', pg_temp.comment('pg_type', t.oid)),
+        ('kind', t.typtype::text), ('layout', format('%s %s %s %s %s', t.typlen, t.typbyval, t.typalign, t.typstorage, t.typcategory)),
+        ('functions', format('%s %s %s %s', t.typinput, t.typoutput, t.typreceive, t.typsend)), ('acl', pg_temp.acl(t.typacl)), ('comment', pg_temp.comment('pg_type', t.oid)),
         ('labels', coalesce((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid), 'none'))) p(property, value)
     WHERE t.oid IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass)
     UNION ALL

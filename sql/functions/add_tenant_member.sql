@@ -1,15 +1,15 @@
-CREATE FUNCTION atomizer.add_tenant_member(tenant_name text, member_role name) RETURNS void
+CREATE FUNCTION atomizer.add_tenant_member(tenant text, member_role name) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant_name);
+    found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant);
 BEGIN
-    IF tenant_name IS NULL OR member_role IS NULL THEN
+    IF tenant IS NULL OR member_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
-            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
+            MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
     END IF;
     IF found_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-            MESSAGE = format('tenant "%s" does not exist', tenant_name),
+            MESSAGE = format('tenant "%s" does not exist', tenant),
             HINT = 'Create it with create_tenant(…).';
     ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',

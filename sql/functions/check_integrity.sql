@@ -18,7 +18,7 @@ BEGIN
                         'segments are missing or damaged'
                  FROM atomizer.atom a
                  WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / atomizer.segment_bytes()::numeric)
-                   AND atomizer._stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
+                   AND atomizer_internal.stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
 
     RETURN QUERY SELECT 'contents of complete models are stored', format('model %s, tensor %s', t.model_id, t.layer_name),
                         'its content is missing or incomplete'
@@ -40,7 +40,7 @@ BEGIN
                         format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
                  FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
                  FULL JOIN (SELECT c.content_hash, sum(c.weight_count) AS n
-                            FROM atomizer.model x, LATERAL atomizer._model_weight_counts(x.model_id) c
+                            FROM atomizer.model x, LATERAL atomizer_internal.model_weight_counts(x.model_id) c
                             WHERE x.is_complete GROUP BY 1) w
                    ON w.content_hash = a.content_hash
                  WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);

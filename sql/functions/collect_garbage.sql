@@ -28,8 +28,8 @@ BEGIN
         WHERE g.kind <> 'weight' AND NOT EXISTS (
             SELECT FROM atomizer.atom a WHERE a.content_hash = g.content_hash AND a.kind <> 'weight');
         WITH gone AS (
-            DELETE FROM atomizer.tensor_segment s WHERE s.content_hash = ANY (dead) RETURNING length(s.payload) AS bytes)
-        SELECT count(*), coalesce(sum(bytes), 0) INTO n, m FROM gone;
+            DELETE FROM atomizer.tensor_segment s WHERE s.content_hash = ANY (dead) RETURNING s.part_no, length(s.payload) AS bytes)
+        SELECT count(*) FILTER (WHERE part_no = 0), coalesce(sum(bytes), 0) INTO n, m FROM gone;
         segments_removed := segments_removed + n;
         bytes_removed := bytes_removed + m;
         DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
@@ -37,4 +37,4 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION atomizer.collect_garbage() IS
-    'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segment rows and bytes removed. VACUUM then makes the space usable again. For administrators.';
+    'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable again. For administrators.';

@@ -1,3 +1,3 @@
-COMMENT ON FUNCTION atomizer.drop_model(bigint) IS
+COMMENT ON FUNCTION atomizer.drop_model(atomizer.regmodel) IS
     'Deletes a model and returns the number of its tensors. collect_garbage() then removes the contents that no other model refers to.';
-GRANT EXECUTE ON FUNCTION atomizer.drop_model(bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer.drop_model(atomizer.regmodel) TO PUBLIC;

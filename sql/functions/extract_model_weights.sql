@@ -2,17 +2,17 @@
 -- all rows first.
 CREATE FUNCTION atomizer.extract_model_weights(
     model_bytes bytea DEFAULT NULL,
-    format text DEFAULT NULL,
+    model_format text DEFAULT NULL,
     model_lo oid DEFAULT NULL,
     model_path text DEFAULT NULL,
-    model_id bigint DEFAULT NULL,
+    model atomizer.regmodel DEFAULT NULL,
     layers text DEFAULT NULL)
 RETURNS TABLE (layer_name text, shape bigint[], data_type atomizer.tensor_dtype, weight_data bytea, quantization_type atomizer.quantization_type, quantization_scale double precision, quantization_zero_point integer)
 LANGUAGE sql STABLE PARALLEL UNSAFE COST 10000
 BEGIN ATOMIC
     SELECT (s.t).layer_name, (s.t).shape, (s.t).data_type, (s.t).weight_data, (s.t).quantization_type, (s.t).quantization_scale, (s.t).quantization_zero_point
-    FROM (SELECT atomizer._extract_model_weights(model_bytes, format, model_lo, model_path, model_id, layers) AS t) s;
+    FROM (SELECT atomizer_internal.extract_model_weights(model_bytes, model_format, model_lo, model_path, model, layers) AS t) s;
 END;
-COMMENT ON FUNCTION atomizer.extract_model_weights(bytea, text, oid, text, bigint, text) IS
+COMMENT ON FUNCTION atomizer.extract_model_weights(bytea, text, oid, text, atomizer.regmodel, text) IS
     'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
-GRANT EXECUTE ON FUNCTION atomizer.extract_model_weights(bytea, text, oid, text, bigint, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer.extract_model_weights(bytea, text, oid, text, atomizer.regmodel, text) TO PUBLIC;

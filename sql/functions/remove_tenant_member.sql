@@ -1,12 +1,12 @@
-CREATE FUNCTION atomizer.remove_tenant_member(tenant_name text, member_role name) RETURNS boolean
+CREATE FUNCTION atomizer.remove_tenant_member(tenant text, member_role name) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF tenant_name IS NULL OR member_role IS NULL THEN
+    IF tenant IS NULL OR member_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
-            MESSAGE = CASE WHEN tenant_name IS NULL THEN 'tenant_name' ELSE 'member_role' END || ' must not be null';
+            MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
     END IF;
     DELETE FROM atomizer.tenant_member m USING atomizer.tenant t
-    WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant_name AND m.member_role = remove_tenant_member.member_role;
+    WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION atomizer.remove_tenant_member(text, name) IS

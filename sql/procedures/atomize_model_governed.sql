@@ -1,7 +1,7 @@
 -- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
 
 CREATE PROCEDURE atomizer.atomize_model_governed(
-    ingestion_job_id bigint, model_data bytea DEFAULT NULL, model_format text DEFAULT NULL)
+    ingestion_job_id bigint, model_bytes bytea DEFAULT NULL, model_format text DEFAULT NULL)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
     token     uuid;
@@ -15,11 +15,12 @@ DECLARE
     detail    text;
     hint      text;
 BEGIN
-    PERFORM atomizer._check_may_commit('atomize_model_governed');
+    PERFORM atomizer_internal.check_may_commit('atomize_model_governed');
     IF ingestion_job_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'ingestion_job_id must not be null';
     END IF;
-    token := atomizer._claim_ingestion_job(ingestion_job_id);
+    token := atomizer_internal.claim_ingestion_job(ingestion_job_id);
+    PERFORM atomizer_internal.check_commit('atomize_model_governed');
     COMMIT;
     IF token IS NULL THEN
         RAISE NOTICE 'ingestion job % is complete already', ingestion_job_id;
@@ -27,7 +28,7 @@ BEGIN
     END IF;
     LOOP
         BEGIN
-            SELECT s.* INTO step FROM atomizer._ingestion_step(ingestion_job_id, token, model_data, model_format) AS s;
+            SELECT s.* INTO step FROM atomizer_internal.ingestion_step(ingestion_job_id, token, model_bytes, model_format) AS s;
         EXCEPTION
             -- OTHERS does not include a cancelled query: Ctrl-C must give the lease back, too.
             WHEN query_canceled OR OTHERS THEN
@@ -35,7 +36,7 @@ BEGIN
                     detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
         END;
         IF state IS NOT NULL THEN
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token,
+            PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token,
                 CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
             COMMIT;
             -- An empty detail or hint would be shown as an empty line, and null is refused.
@@ -49,11 +50,11 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = hint;
         END IF;
         IF step.phase OPERATOR(pg_catalog.=) 'cancelled' THEN
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Cancelled');
+            PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token, 'Cancelled');
         END IF;
         IF step.problem IS NOT NULL THEN
             hint := 'Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().';
-            PERFORM atomizer._release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem, NULL, hint);
+            PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token, 'Failed', '55000', step.problem, NULL, hint);
         END IF;
         COMMIT;
         IF step.problem IS NOT NULL THEN
@@ -67,15 +68,15 @@ BEGIN
         first_byte := coalesce(first_byte, step.bytes_processed);
         EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
         IF step.phase OPERATOR(pg_catalog.=) 'planned' THEN
-            RAISE NOTICE '%', atomizer._plan_line(ingestion_job_id);
+            RAISE NOTICE '%', atomizer_internal.plan_line(ingestion_job_id);
         ELSIF clock_timestamp() - noticed > '1 second' THEN
             noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer._progress_line(step.bytes_processed, step.total_bytes,
+            RAISE NOTICE '%', atomizer_internal.progress_line(step.bytes_processed, step.total_bytes,
                 step.bytes_processed - first_byte, noticed - begun);
         END IF;
     END LOOP;
-    RAISE NOTICE '%', atomizer._completion_line(ingestion_job_id, clock_timestamp() - begun);
+    RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) IS
-    'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_data passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
+    'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_bytes passes the file''s bytes for a job without path or large object; model_format refuses any other format.';
 GRANT EXECUTE ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) TO PUBLIC;

@@ -14,11 +14,12 @@ LANGUAGE plpgsql AS $procedure$
 DECLARE
     job bigint;
 BEGIN
-    PERFORM atomizer._check_may_commit('ingest_model');
+    PERFORM atomizer_internal.check_may_commit('ingest_model');
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(model_bytes, model_lo, model_path);
-    job := atomizer._prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,
+    job := atomizer_internal.prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,
                                        atom_chunk_size, atom_quota);
+    PERFORM atomizer_internal.check_commit('ingest_model');
     COMMIT;
     CALL atomizer.atomize_model_governed(job, model_bytes, model_format);
 END $procedure$;

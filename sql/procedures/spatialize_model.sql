@@ -1,6 +1,6 @@
 -- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
 
-CREATE PROCEDURE atomizer.spatialize_model(model_id bigint, granularity text DEFAULT 'tensor')
+CREATE PROCEDURE atomizer.spatialize_model(model atomizer.regmodel, granularity text DEFAULT 'tensor')
 LANGUAGE plpgsql AS $procedure$
 DECLARE
     step         record;
@@ -10,15 +10,17 @@ DECLARE
     begun        timestamptz := clock_timestamp();
     noticed      timestamptz := clock_timestamp();
 BEGIN
-    PERFORM atomizer._check_may_commit('spatialize_model');
-    IF spatialize_model.model_id IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'model_id must not be null';
+    PERFORM atomizer_internal.check_may_commit('spatialize_model');
+    IF model IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'model must not be null';
     END IF;
     IF granularity IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'granularity must not be null';
     END IF;
+    granularity := pg_catalog.lower(granularity);
     LOOP
-        SELECT s.* INTO step FROM atomizer._spatialize_step(spatialize_model.model_id, granularity, next_tensor) AS s;
+        SELECT s.* INTO step FROM atomizer_internal.spatialize_step(model, granularity, next_tensor) AS s;
+        PERFORM atomizer_internal.check_commit('spatialize_model');
         COMMIT;
         first_weight := coalesce(first_weight, step.weights_done);
         FOREACH line IN ARRAY step.notices LOOP
@@ -28,13 +30,13 @@ BEGIN
         EXIT WHEN next_tensor IS NULL;
         IF clock_timestamp() OPERATOR(pg_catalog.-) noticed OPERATOR(pg_catalog.>) '1 second'::pg_catalog.interval THEN
             noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer._spatial_line(step.weights_done, step.total_weights,
+            RAISE NOTICE '%', atomizer_internal.spatial_line(step.weights_done, step.total_weights,
                 step.weights_done OPERATOR(pg_catalog.-) first_weight, noticed OPERATOR(pg_catalog.-) begun);
         END IF;
     END LOOP;
-    RAISE NOTICE '%', atomizer._spatial_end_line(spatialize_model.model_id, granularity,
+    RAISE NOTICE '%', atomizer_internal.spatial_end_line(model, granularity,
         clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
-COMMENT ON PROCEDURE atomizer.spatialize_model(bigint, text) IS
+COMMENT ON PROCEDURE atomizer.spatialize_model(atomizer.regmodel, text) IS
     'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
-GRANT EXECUTE ON PROCEDURE atomizer.spatialize_model(bigint, text) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE atomizer.spatialize_model(atomizer.regmodel, text) TO PUBLIC;

@@ -27,7 +27,10 @@ BEGIN
               UNION ALL
               SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
                      c.oid::pg_catalog.regclass::text, c.relowner, c.relacl
-              FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'v', 'S')) AS m(classid, objid, kind, name, owner, acl)
+              FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'v', 'S')
+              UNION ALL
+              SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, 'SCHEMA', n.nspname::text, n.nspowner, n.nspacl
+              FROM pg_catalog.pg_namespace n) AS m(classid, objid, kind, name, owner, acl)
           ON m.classid = d.classid AND m.objid = d.objid
         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
           AND (d.classid::pg_catalog.text || ':' || d.objid::pg_catalog.text = ANY (old_objects)) IS NOT TRUE
@@ -40,6 +43,9 @@ BEGIN
             -- To read is all that is granted of any.
             EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC', object.name);
             EXECUTE pg_catalog.format('GRANT SELECT ON TABLE %s TO PUBLIC', object.name);
+        ELSIF object.kind = 'SCHEMA' THEN
+            EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM PUBLIC', object.name);
+            EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %s TO PUBLIC', object.name);
         END IF;
         FOR grantee IN
             SELECT DISTINCT a.grantee::pg_catalog.regrole::text FROM pg_catalog.aclexplode(object.acl) a

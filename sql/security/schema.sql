@@ -43,3 +43,9 @@ BEGIN
             HINT = 'DROP SCHEMA atomizer CASCADE removes it with all that is in it; CREATE EXTENSION makes its own.';
     END IF;
 END $$;
+
+-- What users do not call. Everybody may use the schema: procedures and inlined functions call its functions as their
+-- caller. Who may call which function is granted beside each.
+CREATE SCHEMA atomizer_internal;
+COMMENT ON SCHEMA atomizer_internal IS 'Functions that those of schema atomizer call: not for users, they may change in any version.';
+GRANT USAGE ON SCHEMA atomizer_internal TO PUBLIC;

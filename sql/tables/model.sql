@@ -28,7 +28,7 @@ COMMENT ON COLUMN atomizer.model.model_format IS 'Format of its files, detected 
 COMMENT ON COLUMN atomizer.model.architecture IS 'llama, bert, …, from metadata or tensor names.';
 COMMENT ON COLUMN atomizer.model.parameter_count IS 'Number of weights over all tensors.';
 COMMENT ON COLUMN atomizer.model.metadata IS
-    'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model_id => …, full_arrays => true) gives them whole).';
+    'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
 COMMENT ON COLUMN atomizer.model.is_complete IS
     'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 COMMENT ON COLUMN atomizer.model.created_at IS 'When the model was registered.';

@@ -178,7 +178,7 @@ pub fn weight_counts(model: &StoredModel) -> WeightCounts {
 }
 
 /// Takes a model's weights out of the weight atoms' counts: the reverse of [`finalize`].
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "release_weight_refs", volatile, parallel_unsafe)]
 pub fn _release_weight_refs(model_id: i64) {
     crate::threads::start();
     add_references(&weight_counts(&access::load(model_id)), -1);

@@ -8,6 +8,7 @@ mod plan;
 use crate::access::field;
 use crate::errors::{raise, require_arg};
 use crate::owner;
+use crate::server_path::ServerPath;
 use crate::sources::{self, ModelLocation, NamedFormat};
 use atomizer_core::formats::{Detail, FileSet};
 use atomizer_core::model::Model;
@@ -20,7 +21,7 @@ pub struct Job {
     ingestion_job_id: i64,
     model_id: i64,
     tenant_id: i64,
-    model_path: Option<String>,
+    model_path: Option<ServerPath>,
     model_lo: Option<pg_sys::Oid>,
     model_format: Option<String>,
     granularity: String,
@@ -39,9 +40,9 @@ impl Job {
     /// Locks the job's row and renews the lease, if the caller holds it and acts for its tenant.
     fn take(ingestion_job_id: i64, lease_token: pgrx::Uuid) -> Self {
         let statement = "UPDATE atomizer.ingestion_job j SET lease_expires_at = clock_timestamp() + \
-             atomizer._lease_duration(), last_updated_at = clock_timestamp() \
+             atomizer_internal.lease_duration(), last_updated_at = clock_timestamp() \
              WHERE j.ingestion_job_id = $1 AND j.lease_token = $2 AND j.job_status = 'Processing' \
-               AND atomizer._may_act_for($3, j.tenant_id) \
+               AND atomizer_internal.may_act_for($3, j.tenant_id) \
              RETURNING model_id, tenant_id, model_path, model_lo, model_format::text, granularity::text, \
                  atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
                  content_no, segment_no, cancel_requested";
@@ -105,7 +106,7 @@ impl Job {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "ingestion_step", volatile, parallel_unsafe)]
 fn _ingestion_step(
     ingestion_job_id: Option<i64>,
     lease_token: Option<pgrx::Uuid>,

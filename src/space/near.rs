@@ -1,10 +1,10 @@
-//! What lies near a point or in a box. The statements are functions in `sql/functions/_*.sql`,
+//! What lies near a point or in a box. The statements are functions in `sql/internal/`,
 //! which Postgres inlines: `EXPLAIN` of them shows an administrator the index that is used.
 
 use super::curves::default_grid;
 use super::geometry::{Box3d, Point, PointZ};
 use super::spatialize::{Granularity, WHOLE};
-use crate::access::{self, StoredTensor, field, hash};
+use crate::access::{self, StoredTensor, field, hash, name};
 use crate::errors::{OrRaise, raise};
 use crate::sql_types::own_type;
 use crate::{membership, owner};
@@ -18,7 +18,7 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
 /// Most rows that are asked for, and most candidates: they are held in memory, 200 bytes each.
-const MAX_COUNT: i32 = 10_000_000;
+const MAX_COUNT: i64 = 10_000_000;
 
 /// The index a query goes through.
 #[derive(Clone, Copy, PartialEq)]
@@ -31,20 +31,27 @@ pub enum Strategy {
 
 own_type!(Strategy, "atomizer.spatial_index_strategy");
 
+impl Strategy {
+    /// By its name in SQL, in any case.
+    pub fn from_name(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "rtree" => Self::RTree,
+            "hilbert3d" => Self::Hilbert3D,
+            _ => raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("there is no index for the strategy \"{name}\""),
+                "RTree and Hilbert3D have one.",
+            ),
+        }
+    }
+}
+
 impl FromDatum for Strategy {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
         // SAFETY: an enum's datum is the oid of its label.
         let label = unsafe { pg_sys::Oid::from_polymorphic_datum(datum, is_null, oid) }?;
         let (name, ..) = lookup_enum_by_oid(label);
-        Some(match name.as_str() {
-            "RTree" => Self::RTree,
-            "Hilbert3D" => Self::Hilbert3D,
-            _ => raise(
-                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-                format!("there is no index for the strategy {name}"),
-                "RTree and Hilbert3D have one.",
-            ),
-        })
+        Some(Self::from_name(&name))
     }
 }
 
@@ -57,7 +64,8 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Strategy {
 }
 
 /// A number of rows that can be asked for.
-pub fn check_count(name: &str, count: i32) -> i64 {
+pub fn check_count(name: &str, count: impl Into<i64>) -> i64 {
+    let count = count.into();
     if !(1..=MAX_COUNT).contains(&count) {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -65,7 +73,7 @@ pub fn check_count(name: &str, count: i32) -> i64 {
             "",
         );
     }
-    count.into()
+    count
 }
 
 /// A tensor or row that may be similar to another.
@@ -96,7 +104,7 @@ fn candidates(statement: &str, args: &[DatumWithOid]) -> Vec<Candidate> {
                 Candidate {
                     tensor_atom_id: field(&row, 1),
                     model_id: field(&row, 2),
-                    layer_name: field(&row, 3),
+                    layer_name: name(&row, 3),
                     row_no: field(&row, 4),
                     dtype: access::dtype(&data_type),
                     byte_length: field(&row, 6),
@@ -120,7 +128,7 @@ pub fn rows(
         "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash FROM";
     match strategy {
         Strategy::RTree => candidates(
-            &format!("{columns} atomizer._near_rows($1, $2, $3, $4, $5)"),
+            &format!("{columns} atomizer_internal.near_rows($1, $2, $3, $4, $5)"),
             &[
                 tenants.into(),
                 point.to_vec().into(),
@@ -133,7 +141,7 @@ pub fn rows(
             let grid = default_grid();
             let value = grid.index(Curve::Hilbert, point).or_raise() as i64;
             candidates(
-                &format!("{columns} atomizer._near_rows_hilbert($1, $2, $3, $4, $5)"),
+                &format!("{columns} atomizer_internal.near_rows_hilbert($1, $2, $3, $4, $5)"),
                 &[tenants.into(), value.into(), (width as i64).into(), within_tensor.into(), count.into()],
             )
         }
@@ -146,14 +154,14 @@ pub fn tensors(tensor: &StoredTensor, count: i64) -> Vec<Candidate> {
     let point = place_of(tensor, WHOLE);
     candidates(
         "SELECT tensor_atom_id, model_id, layer_name, row_no, data_type, byte_length, content_hash \
-         FROM atomizer._near_tensors($1, $2, $3, $4)",
+         FROM atomizer_internal.near_tensors($1, $2, $3, $4)",
         &[tenants.into(), point.to_vec().into(), tensor.weight_count.into(), count.into()],
     )
 }
 
 /// The stored point of a tensor or of one of its rows.
 pub fn place_of(tensor: &StoredTensor, row_no: i64) -> [f64; 3] {
-    let statement = "SELECT x, y, z FROM atomizer._place_of($1, $2)";
+    let statement = "SELECT x, y, z FROM atomizer_internal.place_of($1, $2)";
     let found = owner::read(|reader| {
         let args = [tensor.tensor_atom_id.into(), row_no.into()];
         reader.rows(statement, &args).map(|row| [field(&row, 1), field(&row, 2), field(&row, 3)]).next()
@@ -165,7 +173,7 @@ pub fn place_of(tensor: &StoredTensor, row_no: i64) -> [f64; 3] {
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("{what}tensor \"{}\" has no point in space", tensor.layer_name),
             &format!(
-                "CALL spatialize_model(model_id, granularity => '{granularity}') places what can be decoded and is finite."
+                "CALL spatialize_model('model', granularity => '{granularity}') places what can be decoded and is finite."
             ),
         )
     })
@@ -177,7 +185,7 @@ type Found = (i64, i64, String, i64, PointZ, Option<f64>);
 fn found(row: &SpiHeapTupleData) -> Found {
     let point = PointZ([field(row, 5), field(row, 6), field(row, 7)]);
     let distance = row.get(8).unwrap_or_else(|error| error!("{error}"));
-    (field(row, 1), field(row, 2), field(row, 3), field(row, 4), point, distance)
+    (field(row, 1), field(row, 2), name(row, 3), field(row, 4), point, distance)
 }
 
 fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
@@ -185,9 +193,9 @@ fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
         Err(CurveError::NotANumber(axis)).or_raise()
     }
     let tenants = membership::my_tenant_ids();
-    let function = if of_rows { "_nearest_rows" } else { "_nearest_tensors" };
+    let function = if of_rows { "nearest_rows" } else { "nearest_tensors" };
     let statement = format!(
-        "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, distance FROM atomizer.{function}($1, $2, $3)"
+        "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, distance FROM atomizer_internal.{function}($1, $2, $3)"
     );
     owner::read(|reader| {
         let args = [tenants.into(), point.to_vec().into(), k.into()];
@@ -245,7 +253,7 @@ fn nearest_to_atom(
 }
 
 #[allow(clippy::too_many_arguments)]
-#[pg_extern(immutable, parallel_safe)]
+#[pg_extern(schema = "atomizer_internal", name = "is_in_box", immutable, parallel_safe)]
 fn _is_in_box(
     point: Point,
     x_low: f64,
@@ -261,10 +269,10 @@ fn _is_in_box(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
-fn atoms_in_box(
+#[pg_extern(stable, parallel_unsafe, name = "atoms_in_box", cost = 10000)]
+fn atoms_in_box_by(
     search_box: Box3d,
-    strategy: default!(Strategy, "'RTree'"),
+    strategy: default!(&str, "'RTree'"),
 ) -> TableIterator<
     'static,
     (
@@ -275,17 +283,25 @@ fn atoms_in_box(
         name!(spatial_key, PointZ),
     ),
 > {
+    TableIterator::new(in_box(search_box, Strategy::from_name(strategy)))
+}
+
+/// The columns of an atom in a box.
+pub type InBox = (i64, i64, String, i64, PointZ);
+
+/// The caller's atoms in a box.
+pub fn in_box(search_box: Box3d, strategy: Strategy) -> Vec<InBox> {
     // The checks of the corners are those of hilbert_ranges, whichever index is used.
     default_grid().cells(search_box.low, search_box.high).or_raise();
     let tenants = membership::my_tenant_ids();
     let function = match strategy {
-        Strategy::RTree => "_atoms_in_box",
-        Strategy::Hilbert3D => "_atoms_in_box_hilbert",
+        Strategy::RTree => "atoms_in_box",
+        Strategy::Hilbert3D => "atoms_in_box_hilbert",
     };
     let statement = format!(
-        "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, NULL::float8 FROM atomizer.{function}($1, $2, $3)"
+        "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, NULL::float8 FROM atomizer_internal.{function}($1, $2, $3)"
     );
-    let atoms: Vec<_> = owner::read(|reader| {
+    owner::read(|reader| {
         let args = [tenants.into(), search_box.low.to_vec().into(), search_box.high.to_vec().into()];
         reader
             .rows(&statement, &args)
@@ -294,8 +310,7 @@ fn atoms_in_box(
                 (tensor_atom_id, model_id, layer_name, row_no, point)
             })
             .collect()
-    });
-    TableIterator::new(atoms)
+    })
 }
 
 #[pg_extern(stable, parallel_unsafe, cost = 10000)]
@@ -312,5 +327,5 @@ fn atom_tiles(z: i32, x: i32, y: i32) -> Vec<u8> {
         );
     }
     let args = [tenants.into(), z.into(), x.into(), y.into()];
-    owner::read_value("SELECT atomizer._atom_tile($1, $2, $3, $4)", &args).unwrap_or_default()
+    owner::read_value("SELECT atomizer_internal.atom_tile($1, $2, $3, $4)", &args).unwrap_or_default()
 }

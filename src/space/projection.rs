@@ -13,7 +13,7 @@ impl Raise for ProjectionError {
 
 fn project(vector: &[f32], method: &str, seed: i64) -> PointZ {
     let projection = Projection::cached(seed as u64, vector.len()).or_raise();
-    PointZ(match method {
+    PointZ(match method.to_ascii_lowercase().as_str() {
         "landmark" => projection.place(vector).or_raise(),
         "trilateration" => trilaterate(projection.distances(vector).or_raise()).or_raise(),
         _ => raise(

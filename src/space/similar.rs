@@ -35,17 +35,19 @@ fn metric_of(name: &str) -> Metric {
     })
 }
 
-type Similar = (i64, i64, String, i64, f64);
+/// The columns of a row or tensor that is similar.
+pub type Similar = (i64, i64, String, i64, f64);
 
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
-fn similar_rows(
+// k is a bigint: as an integer it would match the row of a call by names better than the overload for these does.
+#[pg_extern(stable, parallel_unsafe, name = "similar_rows", cost = 10000)]
+fn similar_rows_by(
     tensor_atom_id: Option<i64>,
     row_no: Option<i64>,
-    k: default!(Option<i32>, "10"),
+    k: default!(Option<i64>, "10"),
     candidates: default!(Option<i32>, "10000"),
     metric: default!(Option<&str>, "'cosine'"),
-    strategy: default!(Option<Strategy>, "'RTree'"),
+    strategy: default!(Option<&str>, "'RTree'"),
     within_tensor: default!(Option<i64>, "NULL"),
 ) -> TableIterator<
     'static,
@@ -62,7 +64,21 @@ fn similar_rows(
     let k = require_arg("k", k);
     let candidates = require_arg("candidates", candidates);
     let metric = require_arg("metric", metric);
-    let strategy = require_arg("strategy", strategy);
+    let strategy = Strategy::from_name(require_arg("strategy", strategy));
+    let rows = rows_like(tensor_atom_id, row_no, k, candidates, metric, strategy, within_tensor);
+    TableIterator::new(rows)
+}
+
+/// The `k` rows of the caller's that are most like a row, nearest first.
+pub fn rows_like(
+    tensor_atom_id: i64,
+    row_no: i64,
+    k: i64,
+    candidates: i32,
+    metric: &str,
+    strategy: Strategy,
+    within_tensor: Option<i64>,
+) -> impl Iterator<Item = Similar> + 'static {
     crate::threads::start();
     let k = near::check_count("k", k);
     let candidates = near::check_count("candidates", candidates);
@@ -102,7 +118,7 @@ fn similar_rows(
         store::read_range(hash, range)
     };
     let nearest = nearest_rows(&Query::new(metric, vector), width, k as usize, &rows, read).or_raise();
-    TableIterator::new(similar(nearest, found))
+    similar(nearest, found)
 }
 
 /// Columns of what is nearest.

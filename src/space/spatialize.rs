@@ -34,7 +34,7 @@ pub enum Granularity {
 impl Granularity {
     /// By its name in SQL.
     pub fn from_name(name: &str) -> Self {
-        match name {
+        match name.to_ascii_lowercase().as_str() {
             "tensor" => Self::Tensor,
             "row" => Self::Row,
             _ => raise(
@@ -56,7 +56,7 @@ struct Step {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "spatialize_step", volatile, parallel_unsafe)]
 fn _spatialize_step(
     model_id: i64,
     granularity: &str,

@@ -53,7 +53,7 @@ enum Outcome {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "compress_step", volatile, parallel_unsafe)]
 fn _compress_step(
     model_id: Option<i64>,
     rank: Option<i32>,
@@ -64,7 +64,7 @@ fn _compress_step(
     'static,
     (name!(next_tensor, Option<i32>), name!(decomposed, i32), name!(skipped, i32), name!(small, i32)),
 > {
-    let model_id = require_arg("model_id", model_id);
+    let model_id = require_arg("model", model_id);
     let min_parameters = require_arg("min_parameters", min_parameters);
     let first_tensor = require_arg("first_tensor", first_tensor);
     threads::start();

@@ -4,6 +4,8 @@ use super::{Progress, components, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
+use crate::names::ModelId;
+use crate::server_path::ServerPath;
 use crate::sql_types::SqlArray;
 use crate::threads;
 use atomizer_core::svd::SvdError;
@@ -77,10 +79,10 @@ fn model_tensors(tensors: &[StoredTensor]) -> Vec<ModelTensor<'_>> {
 #[allow(clippy::type_complexity)]
 #[pg_extern(volatile, parallel_unsafe, cost = 1000000)]
 fn extract_lora_model(
-    base_model_id: Option<i64>,
-    tuned_model_id: Option<i64>,
+    base_model: Option<ModelId>,
+    tuned_model: Option<ModelId>,
     rank: default!(Option<i32>, "16"),
-    path: default!(Option<&str>, "NULL"),
+    path: default!(Option<ServerPath>, "NULL"),
     overwrite: default!(Option<bool>, "false"),
 ) -> TableIterator<
     'static,
@@ -92,14 +94,14 @@ fn extract_lora_model(
         name!(other_tensors, i32),
     ),
 > {
-    let base_model_id = require_arg("base_model_id", base_model_id);
-    let tuned_model_id = require_arg("tuned_model_id", tuned_model_id);
+    let base_model = require_arg("base_model", base_model).0;
+    let tuned_model = require_arg("tuned_model", tuned_model).0;
     let rank = require_arg("rank", rank);
     let overwrite = require_arg("overwrite", overwrite);
     threads::start();
     let rank = rank_of(rank);
-    let targets = path.map(|path| targets(path, overwrite));
-    let (base, tuned) = (access::complete_model(base_model_id), access::complete_model(tuned_model_id));
+    let targets = path.map(|path| targets(&path, overwrite));
+    let (base, tuned) = (access::complete_model(base_model), access::complete_model(tuned_model));
     let (base_tensors, tuned_tensors) = (model_tensors(&base.tensors), model_tensors(&tuned.tensors));
     let Pairing { pairs, mut equal, others } = pair_tensors(&base_tensors, &tuned_tensors);
     tell_others(&others);
@@ -155,13 +157,12 @@ fn extract_lora_model(
 }
 
 /// The files of an adapter in a directory that the caller may write to.
-fn targets(path: &str, overwrite: bool) -> [PathBuf; 2] {
-    check_may_write(path);
-    let directory = Path::new(path);
+fn targets(directory: &Path, overwrite: bool) -> [PathBuf; 2] {
+    check_may_write(directory);
     if !directory.is_dir() {
         raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
-            format!("\"{path}\" is not a directory"),
+            format!("\"{}\" is not a directory", directory.display()),
             "Give an existing directory on the database server: two files are written to it.",
         );
     }

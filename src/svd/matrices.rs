@@ -54,7 +54,7 @@ fn check_decomposition_fits(length: usize, rows: usize, columns: usize, rank: i3
 fn svd_decompose_array(
     matrix: Array<f32>,
     rows: i32,
-    cols: i32,
+    columns: i32,
     rank: i32,
 ) -> TableIterator<
     'static,
@@ -66,7 +66,7 @@ fn svd_decompose_array(
         name!(relative_error, f64),
     ),
 > {
-    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    let (rows, columns) = (side(rows, "rows"), side(columns, "columns"));
     let values = slice_of(&matrix);
     check_decomposition_fits(values.len(), rows, columns, rank, MAX_ARRAY_WEIGHTS as u64);
     let svd = decomposed(values, rows, columns, rank);
@@ -79,7 +79,7 @@ fn svd_decompose_array(
 fn svd_decompose_bytes(
     matrix: &[u8],
     rows: i32,
-    cols: i32,
+    columns: i32,
     rank: i32,
 ) -> TableIterator<
     'static,
@@ -91,7 +91,7 @@ fn svd_decompose_bytes(
         name!(relative_error, f64),
     ),
 > {
-    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    let (rows, columns) = (side(rows, "rows"), side(columns, "columns"));
     check_decomposition_fits(words(matrix, "the matrix").len(), rows, columns, rank, MAX_BYTEA_VALUES);
     let svd = decomposed(&matrix_from_bytes(matrix, "the matrix"), rows, columns, rank);
     TableIterator::once((
@@ -115,16 +115,16 @@ fn reconstruct_from_arrays(
     s: Array<f32>,
     vt: Array<f32>,
     rows: i32,
-    cols: i32,
+    columns: i32,
 ) -> SqlArray<f32> {
-    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+    let (rows, columns) = (side(rows, "rows"), side(columns, "columns"));
     check_fits(rows, columns, MAX_ARRAY_WEIGHTS as u64);
     SqlArray(reconstruct(slice_of(&u), slice_of(&s), slice_of(&vt), rows, columns))
 }
 
 #[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted, cost = 10000)]
-fn reconstruct_from_bytes(u: &[u8], s: &[u8], vt: &[u8], rows: i32, cols: i32) -> Vec<u8> {
-    let (rows, columns) = (side(rows, "rows"), side(cols, "columns"));
+fn reconstruct_from_bytes(u: &[u8], s: &[u8], vt: &[u8], rows: i32, columns: i32) -> Vec<u8> {
+    let (rows, columns) = (side(rows, "rows"), side(columns, "columns"));
     check_fits(rows, columns, MAX_BYTEA_VALUES);
     let (u, s, vt) = (from_bytes(u, "u"), from_bytes(s, "s"), from_bytes(vt, "vt"));
     to_bytes(&reconstruct(&u, &s, &vt, rows, columns))

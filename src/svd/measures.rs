@@ -3,6 +3,7 @@
 use super::{Progress, layer_sides, values_of};
 use crate::access::{self, StoredTensor};
 use crate::errors::Raise;
+use crate::names::ModelId;
 use crate::threads;
 use atomizer_core::svd::{self, SvdError};
 use pgrx::prelude::*;
@@ -74,7 +75,7 @@ fn tensor_spectral_measures(
 #[allow(clippy::type_complexity)]
 #[pg_extern(stable, strict, parallel_unsafe, cost = 1000000)]
 fn model_spectral_measures(
-    model_id: i64,
+    model: ModelId,
     min_parameters: default!(i64, "0"),
 ) -> TableIterator<
     'static,
@@ -96,7 +97,7 @@ fn model_spectral_measures(
 > {
     threads::start();
     // Vectors, scalars and integers are not layers' matrices: that is nothing to tell about each.
-    let mut tensors = access::complete_model(model_id).tensors;
+    let mut tensors = access::complete_model(model.0).tensors;
     tensors.retain(|tensor| tensor.weight_count >= min_parameters && layer_sides(tensor).is_ok());
     let (mut progress, total) = (Progress::new(), tensors.len());
     TableIterator::new(tensors.into_iter().enumerate().filter_map(move |(index, tensor)| {

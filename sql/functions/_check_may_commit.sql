@@ -1,3 +1,0 @@
-COMMENT ON FUNCTION atomizer._check_may_commit(text) IS
-    'Raises an error inside a transaction block, where the named procedure could not commit.';
-GRANT EXECUTE ON FUNCTION atomizer._check_may_commit(text) TO PUBLIC;

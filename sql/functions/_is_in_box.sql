@@ -1,2 +1,0 @@
-COMMENT ON FUNCTION atomizer._is_in_box(geometry, float8, float8, float8, float8, float8, float8) IS
-    'Whether a point is in a box, borders included.';

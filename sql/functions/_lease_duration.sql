@@ -1,4 +1,0 @@
-CREATE FUNCTION atomizer._lease_duration() RETURNS interval
-LANGUAGE sql IMMUTABLE RETURN '10 minutes'::interval;
-COMMENT ON FUNCTION atomizer._lease_duration() IS
-    'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';

@@ -1,0 +1,27 @@
+-- register_model() in C calls it as the owner, with the caller's name.
+CREATE FUNCTION atomizer_internal.register_model(
+    role_name name, model_name text, tenant text, model_type text, provider text, properties jsonb)
+RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    new_id bigint;
+BEGIN
+    IF model_name = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
+    ELSIF length(model_name) > 500 THEN
+        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+            MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
+    END IF;
+    INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
+    VALUES (atomizer_internal.tenant_of(role_name, tenant), register_model.model_name, register_model.model_type,
+            register_model.provider, register_model.properties)
+    ON CONFLICT ON CONSTRAINT model_tenant_id_model_name_key DO NOTHING
+    RETURNING model_id INTO new_id;
+    IF new_id IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+            MESSAGE = format('model "%s" exists already', model_name),
+            HINT = 'Choose another name, or remove the old model with drop_model().';
+    END IF;
+    RETURN new_id;
+END $$;
+COMMENT ON FUNCTION atomizer_internal.register_model(name, text, text, text, text, jsonb) IS 'Implements register_model().';
