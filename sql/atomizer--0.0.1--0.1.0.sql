@@ -42,6 +42,28 @@ ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_phase text,
     ADD COLUMN error_file text;
 
+-- The history gets a primary key. A version that ended when the one before it did, which a second update in the same
+-- transaction left, lasts a microsecond now, and the next one begins when it ends.
+CREATE TEMP TABLE atomizer_versions AS
+    SELECT v.version, v.tensor_atom_id, v.valid_to,
+           pg_catalog.max(v.valid_to - v.n * '1 microsecond'::interval) OVER (PARTITION BY v.tensor_atom_id ORDER BY v.n)
+               + v.n * '1 microsecond'::interval AS ends
+    FROM (SELECT h.ctid AS version, h.tensor_atom_id, h.valid_to,
+                 pg_catalog.row_number() OVER (PARTITION BY h.tensor_atom_id ORDER BY h.valid_to, h.valid_from, h.ctid) AS n
+          FROM atomizer.tensor_atom_history h) v;
+UPDATE atomizer.tensor_atom_history h
+SET valid_from = greatest(h.valid_from, v.begins), valid_to = v.ends
+FROM (SELECT a.*, pg_catalog.lag(a.ends) OVER (PARTITION BY a.tensor_atom_id ORDER BY a.ends) AS begins FROM pg_temp.atomizer_versions a) v
+WHERE h.ctid = v.version AND (v.ends <> h.valid_to OR v.begins > h.valid_from);
+ALTER TABLE atomizer.tensor_atom DISABLE TRIGGER keep_history;
+UPDATE atomizer.tensor_atom t SET valid_from = v.ends
+FROM (SELECT a.tensor_atom_id, pg_catalog.max(a.ends) AS ends FROM pg_temp.atomizer_versions a GROUP BY 1) v
+WHERE t.tensor_atom_id = v.tensor_atom_id AND t.valid_from < v.ends;
+ALTER TABLE atomizer.tensor_atom ENABLE TRIGGER keep_history;
+DROP TABLE pg_temp.atomizer_versions;
+DROP INDEX atomizer.tensor_atom_history_idx;
+ALTER TABLE atomizer.tensor_atom_history ADD PRIMARY KEY (tensor_atom_id, valid_to);
+
 -- Below: written by tools/make-upgrade. Do not edit.
 
 CREATE OR REPLACE FUNCTION atomizer.atoms_in_box(search_box box3d, strategy text DEFAULT 'RTree'::text)
@@ -120,12 +142,14 @@ CREATE OR REPLACE FUNCTION atomizer_internal.keep_tensor_atom_history()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-    OLD.valid_to := now();
+    -- A version lasts a microsecond at least, so that a row's versions end one after the other: a transaction may update
+    -- a row twice, or have begun before the one that updated it last.
+    OLD.valid_to := greatest(now(), OLD.valid_from + '1 microsecond'::interval);
     INSERT INTO atomizer.tensor_atom_history VALUES (OLD.*);
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    NEW.valid_from := now();
+    NEW.valid_from := OLD.valid_to;
     RETURN NEW;
 END $function$;
 
@@ -393,6 +417,57 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
  RETURNS void
  LANGUAGE c
@@ -531,80 +606,6 @@ BEGIN
     RETURNING ingestion_job_id INTO new_id;
     RETURN new_id;
 END $function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
- RETURNS uuid
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(role_name name, job bigint)
  RETURNS uuid
@@ -774,6 +775,35 @@ BEGIN
                                           atom_chunk_size, atom_quota);
 END $function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  RETURNS text
  LANGUAGE sql
@@ -815,6 +845,12 @@ BEGIN ATOMIC
    WHERE (j.ingestion_job_id = completion_line.job);
 END;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer.extract_model_weights(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
  LANGUAGE sql
@@ -829,24 +865,6 @@ BEGIN ATOMIC
      (s.t).quantization_zero_point AS quantization_zero_point
     FROM ( SELECT atomizer_internal.extract_model_weights(extract_model_weights.model_bytes, extract_model_weights.model_format, extract_model_weights.model_lo, extract_model_weights.model_path, extract_model_weights.model, extract_model_weights.layers) AS t) s;
 END;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
- RETURNS bytea
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
- LANGUAGE c
- COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
@@ -960,6 +978,12 @@ CREATE OR REPLACE FUNCTION atomizer.dequantize_bytes(weight_data bytea, quantiza
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN atomizer_internal.dequantize_bytes(weight_data, quantization_type);
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.quantize(weights real[], quantization_type tensor_dtype)
  RETURNS bytea
@@ -1956,19 +1980,19 @@ COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every
 
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
-
 COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
+
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
 COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
 
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
-
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 
 COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
@@ -2000,7 +2024,7 @@ COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stoppe
 
 COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
 
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
@@ -2038,9 +2062,9 @@ COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of fo
 
 COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
-
 COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
@@ -2202,6 +2226,42 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
@@ -2234,58 +2294,6 @@ COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,
 
 REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) FROM PUBLIC;
@@ -2310,6 +2318,26 @@ COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,
 
 REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.plan_line(bigint) TO PUBLIC;
@@ -2322,21 +2350,13 @@ COMMENT ON FUNCTION atomizer_internal.completion_line(bigint,interval) IS 'Notic
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.completion_line(bigint,interval) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
+
 COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
 
 GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
 
@@ -2389,6 +2409,10 @@ GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,tensor_dtype) TO PUBLIC;
 COMMENT ON FUNCTION dequantize_bytes(bytea,text) IS 'The same with the name of the type as text, in any case.';
 
 GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
 COMMENT ON FUNCTION quantize(real[],tensor_dtype) IS 'Weights in blocks of a smaller type, as ggml''s reference code quantizes them; quantization_types() lists the types it supports.';
 
@@ -2490,33 +2514,35 @@ COMMENT ON FUNCTION extract_lora(regmodel,regmodel,text,integer) IS 'The same of
 
 GRANT EXECUTE ON FUNCTION extract_lora(regmodel,regmodel,text,integer) TO PUBLIC;
 
-COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
+COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
 COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
+COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
 COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
-COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
-
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
-
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
+COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
+
+COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
 COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
 
-COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
@@ -2526,13 +2552,11 @@ COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
 
-COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
-COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
-
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
+
+COMMENT ON COLUMN atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';
 
 COMMENT ON FUNCTION atomizer_internal.spatial_end_line(bigint,text,interval) IS 'Notice of spatialize_model(): completion.';
 

@@ -1,6 +1,7 @@
 //! Symbols of released versions that the present SQL names no more, or with other arguments. The library is installed
 //! before `ALTER EXTENSION atomizer UPDATE` runs, and the SQL of the version before must work with it until then: so a
-//! function in C that changes its arguments or result gets another name in Rust, and the old one stays here.
+//! function in C that changes its arguments or result gets another name in Rust, which ends in the version, and the old
+//! one stays here. `pg_test/upgrade/symbols` lists every symbol that was released; a test loads each.
 
 use crate::errors::require_arg;
 use crate::names::ModelId;

@@ -36,7 +36,19 @@ symbols() {
 }
 symbols "${fresh}_old" >"$scratch/symbols.old"
 symbols "$fresh" >"$scratch/symbols.new"
-check "a symbol has the same signature in both versions" "$(sort -u "$scratch"/symbols.* | cut -d'|' -f1 | sort | uniq -d)" ''
+# Of every version that was released, not only of the previous one.
+cut -d'|' -f2- "$upgrade/symbols" >"$scratch/symbols.released"
+check "released symbols that pg_test/upgrade/symbols lacks" \
+    "$(sort "$scratch/symbols.old" | comm -13 <(sort "$scratch/symbols.released") - | sed "s/^/$previous|/")" ''
+check "a symbol has the same signature in all versions" "$(sort -u "$scratch"/symbols.{released,old,new} | cut -d'|' -f1 | sort | uniq -d)" ''
+exported="CREATE FUNCTION pg_temp.is_exported(symbol text) RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN
+    EXECUTE format('CREATE FUNCTION pg_temp.probe() RETURNS void LANGUAGE c AS %L, %L', 'atomizer', symbol);
+    DROP FUNCTION pg_temp.probe();
+    RETURN true;
+EXCEPTION WHEN undefined_function THEN RETURN false; END \$\$"
+check "released symbols" "$(($(wc -l <"$scratch/symbols.released") >= 60))" 1
+check "released symbols that the library lacks" "$(sql "$exported" "SELECT s FROM unnest(string_to_array('$(cut -d'|' -f1 "$scratch/symbols.released" | paste -sd ' ')', ' ')) s WHERE NOT pg_temp.is_exported(s)")" ''
+check "a symbol that was never there" "$(sql "$exported" "SELECT pg_temp.is_exported('no_such_symbol_wrapper')")" f
 
 ingest tiny "$MODELS/tinycoder.gguf" "granularity => 'weight'"
 ingest minilm "${sharded[0]}"
@@ -96,4 +108,25 @@ check_exports tiny "$MODELS/tinycoder.gguf"
 check_integrity
 sql "CALL atomizer.ingest_model('half', '$MODELS/silero-vad-16k.safetensors', atom_quota => 400000)"
 check_exports half "$MODELS/silero-vad-16k.safetensors"
+
+# Versions that ended when the one before them did get a time of their own, and none is lost.
+dropdb --force "$PGDATABASE"
+createdb -T template0 "$PGDATABASE"
+sql "CREATE EXTENSION atomizer VERSION '$previous' CASCADE"
+ingest tiny "$MODELS/tinycoder.gguf"
+for score in 0.1 0.2; do
+    sql "BEGIN; UPDATE atomizer.tensor_atom SET importance_score = $score; UPDATE atomizer.tensor_atom SET importance_score = $score + 1;
+         UPDATE atomizer.tensor_atom SET importance_score = $score + 2; COMMIT"
+done
+sql "UPDATE atomizer.tensor_atom SET importance_score = 4" "SELECT atomizer.create_tenant('x')" >/dev/null
+versions="SELECT count(*), count(DISTINCT tensor_atom_id), count(DISTINCT (tensor_atom_id, valid_to)) FROM atomizer.tensor_atom_history"
+tensors=$(sql "SELECT count(*) FROM atomizer.tensor_atom")
+check "versions, two of seven end when others do" "$(sql "$versions")" "$((7 * tensors))|$tensors|$((3 * tensors))"
+sql "ALTER EXTENSION atomizer UPDATE"
+check "versions after the upgrade" "$(sql "$versions")" "$((7 * tensors))|$tensors|$((7 * tensors))"
+check "each begins when the one before it ends" "$(sql "SELECT count(*), string_agg(DISTINCT scores::text, ' ') FROM (
+        SELECT bool_and(valid_from < valid_to AND valid_from = ended) AS chained, array_agg(importance_score ORDER BY valid_to) AS scores
+        FROM (SELECT *, coalesce(lag(valid_to) OVER (PARTITION BY tensor_atom_id ORDER BY valid_to), valid_from) AS ended
+              FROM (TABLE atomizer.tensor_atom_history UNION ALL TABLE atomizer.tensor_atom) v) v
+        GROUP BY tensor_atom_id) t WHERE chained")" "$tensors|{NULL,0.1,1.1,2.1,0.2,1.2,2.2,4}"
 finish

@@ -36,6 +36,11 @@ SELECT c.relname, c.relkind FROM pg_class c JOIN pg_temp.members m ON m.classid 
 WHERE c.relkind IN ('r', 'S') AND c.oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'atomizer')::oid[]);
 SELECT DISTINCT unnest(extcondition) FROM pg_extension WHERE extname = 'atomizer';
 
+-- Every table has a primary key, which logical replication finds its rows by, and is written to WAL.
+SELECT c.relname, c.relpersistence, c.relreplident FROM pg_class c JOIN pg_temp.members m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+WHERE c.relkind IN ('r', 'p') AND (c.relpersistence <> 'p' OR c.relreplident <> 'd'
+    OR NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid));
+
 -- Functions with their owner's rights fix their search_path; of the procedures none may, or COMMIT is refused.
 SELECT p.oid::regprocedure, p.proconfig FROM pg_proc p WHERE pronamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND p.prosecdef ORDER BY p.proname COLLATE "C";
 SELECT p.proname, p.prosecdef, p.proconfig FROM pg_proc p WHERE pronamespace = 'atomizer'::regnamespace AND p.prokind = 'p' ORDER BY proname COLLATE "C";

@@ -1,5 +1,5 @@
-CREATE TABLE atomizer.tensor_atom_history (LIKE atomizer.tensor_atom INCLUDING COMMENTS);
-CREATE INDEX tensor_atom_history_idx ON atomizer.tensor_atom_history (tensor_atom_id, valid_to);
+-- Of a row's versions no two end at the same time: keep_tensor_atom_history() sees to it.
+CREATE TABLE atomizer.tensor_atom_history (LIKE atomizer.tensor_atom INCLUDING COMMENTS, PRIMARY KEY (tensor_atom_id, valid_to));
 COMMENT ON TABLE atomizer.tensor_atom_history IS
     'Rows of tensor_atom as they were before an update, or before their model was dropped.';
 
