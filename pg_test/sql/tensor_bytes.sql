@@ -24,7 +24,7 @@ SELECT tensor_atom_id AS w FROM tensor_atom WHERE layer_name = 'w' \gset
 SELECT tensor_bytes(:w, 3, 2), tensor_bytes(:w, 26, 100), tensor_bytes(:w, 28), tensor_bytes(:w, count => 1), tensor_bytes(:w, first => 27);
 SELECT tensor_float32_bytes(:w, 5, 1), tensor_float32_bytes(:w, 6, 9), tensor_float32_bytes(:w, 7), tensor_float32_bytes(:w, count => 1), tensor_float32_bytes(:w, first => 6);
 SELECT test.error(format('SELECT atomizer.%s(%s, %s)', f, :w, a)) FROM unnest(ARRAY['tensor_bytes', 'tensor_float32_bytes']) f,
-    unnest(ARRAY['29', '-1', '0, -1', '0, NULL, NULL', 'NULL', 'NULL, 1']) a;
+    unnest(ARRAY['29', '-1', '0, -1', '0, NULL, NULL', 'NULL::bigint', 'NULL::bigint, 1']) a;
 SELECT test.error('SELECT atomizer.tensor_bytes(NULL)');
 SELECT test.error('SELECT atomizer.tensor_float32_bytes(987654321)');
 -- More than a value holds.
