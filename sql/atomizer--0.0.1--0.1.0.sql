@@ -7,6 +7,8 @@ SELECT pg_catalog.set_config('atomizer_upgrade.objects', pg_catalog.string_agg(d
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'atomizer'
 WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e';
 
+ALTER TABLE atomizer.tensor_atom SET (parallel_workers = 4);
+
 CREATE SCHEMA atomizer_internal;
 
 CREATE TYPE atomizer.regmodel;

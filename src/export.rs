@@ -22,6 +22,11 @@ fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
         hasher.update(bytes);
         piece(bytes);
     });
+    check_whole(model, file_no, hasher);
+}
+
+/// Raises an error unless all bytes of the file went into the hasher.
+fn check_whole(model: &StoredModel, file_no: i32, hasher: Hasher) {
     let file = &model.files[file_no as usize];
     if hasher.finish() != file.sha256 {
         raise(
@@ -68,8 +73,47 @@ fn export_model_file(
             export_to_path(model_id, &path, file_no, overwrite);
             None
         }
-        None => Some(export_to_large_object(model_id, file_no)),
+        None => {
+            owner::check_writable(
+                "export_model_file() without path",
+                "Or give a path on this server, or get the bytes with read_model_file().",
+            );
+            Some(export_to_large_object(model_id, file_no))
+        }
     }
+}
+
+/// What `read_model_file` does, which is a statement around it in SQL, so that it streams in `FROM`, too.
+#[pg_extern(schema = "atomizer_internal", name = "read_model_file", stable, parallel_safe, cost = 10000)]
+fn _read_model_file(
+    model: Option<ModelId>,
+    file_no: Option<i32>,
+) -> TableIterator<'static, (name!(piece_no, i32), name!(bytes, Vec<u8>))> {
+    let model_id = require_arg("model", model).0;
+    let model = open(model_id, file_no.unwrap_or(0));
+    let file_no = file_no.unwrap_or_else(|| only_file(&model));
+    let mut pieces = store::pieces(store::file_slices(&model, file_no as usize)).zip(0..);
+    let mut hasher = Some(Hasher::default());
+    TableIterator::new(std::iter::from_fn(move || {
+        let Some((bytes, piece_no)) = pieces.next() else {
+            hasher.take().into_iter().for_each(|hasher| check_whole(&model, file_no, hasher));
+            return None;
+        };
+        hasher.as_mut()?.update(&bytes);
+        Some((piece_no, bytes))
+    }))
+}
+
+/// The number of the file of a model that has one; of several, the caller says which.
+fn only_file(model: &StoredModel) -> i32 {
+    if model.files.len() != 1 {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("model \"{}\" has {} files", model.model_name, model.files.len()),
+            "Give file_no: SELECT file_no, file_name FROM atomizer.model_file shows them.",
+        );
+    }
+    0
 }
 
 /// Raises an error unless the caller may write server files, and the path is absolute.
@@ -201,7 +245,7 @@ pub fn make_large_object(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> pg_sys::Oi
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(volatile, parallel_safe, cost = 10000)]
 fn verify_model(
     model: ModelId,
 ) -> TableIterator<
@@ -228,7 +272,7 @@ fn verify_model(
 }
 
 /// The SHA-256 of a stored content, for `check_integrity()`; null when segments are missing or damaged.
-#[pg_extern(schema = "atomizer_internal", name = "stored_sha256", volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "stored_sha256", volatile, parallel_safe)]
 fn _stored_sha256(content_hash: &[u8], byte_length: i64) -> Option<Vec<u8>> {
     crate::threads::start();
     let hash = content_hash.try_into().ok()?;
@@ -239,7 +283,7 @@ fn _stored_sha256(content_hash: &[u8], byte_length: i64) -> Option<Vec<u8>> {
 }
 
 /// What the weight atoms' counts should be, for `check_integrity()`.
-#[pg_extern(schema = "atomizer_internal", name = "model_weight_counts", volatile, parallel_unsafe)]
+#[pg_extern(schema = "atomizer_internal", name = "model_weight_counts", volatile, parallel_safe)]
 fn _model_weight_counts(
     model_id: i64,
 ) -> TableIterator<'static, (name!(content_hash, Vec<u8>), name!(weight_count, i64))> {

@@ -17,6 +17,7 @@ fn register_model(
     provider: default!(Option<&str>, "NULL"),
     properties: default!(Option<pgrx::JsonB>, "'{}'"),
 ) -> i64 {
+    owner::check_writable("register_model()", "");
     let model_name = require_arg("model_name", model_name);
     let properties = require_arg("properties", properties);
     owner::value(
@@ -44,6 +45,7 @@ fn create_ingestion_job(
     atom_chunk_size: default!(Option<i64>, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
 ) -> i64 {
+    owner::check_writable("create_ingestion_job()", "");
     let model_id = require_arg("model", model).0;
     let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
@@ -150,6 +152,7 @@ fn release_ingestion_job(
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn cancel_ingestion_job(ingestion_job_id: i64) -> String {
+    owner::check_writable("cancel_ingestion_job()", "");
     owner::value(
         "SELECT atomizer_internal.cancel_ingestion_job($1, $2)",
         &[owner::caller_name().into(), ingestion_job_id.into()],
@@ -159,6 +162,7 @@ fn cancel_ingestion_job(ingestion_job_id: i64) -> String {
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn reset_ingestion_job(ingestion_job_id: i64) {
+    owner::check_writable("reset_ingestion_job()", "");
     owner::value::<i64>(
         "SELECT atomizer_internal.reset_ingestion_job($1, $2)",
         &[owner::caller_name().into(), ingestion_job_id.into()],
@@ -167,6 +171,7 @@ fn reset_ingestion_job(ingestion_job_id: i64) {
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
+    owner::check_writable("set_atom_quota()", "");
     let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
     owner::value::<i64>(
         "SELECT atomizer_internal.set_atom_quota($1, $2, $3)",
@@ -176,6 +181,7 @@ fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn drop_model(model: ModelId) -> i64 {
+    owner::check_writable("drop_model()", "");
     owner::value(
         "SELECT atomizer_internal.drop_model($1, $2)",
         &[owner::caller_name().into(), model.0.into()],
@@ -183,10 +189,17 @@ fn drop_model(model: ModelId) -> i64 {
     .expect("a number of tensors is not null")
 }
 
+/// Raises an error where nothing can be written, for functions in SQL; those in Rust ask themselves.
+#[pg_extern(schema = "atomizer_internal", volatile, strict, parallel_unsafe)]
+fn check_writable(function: &str) {
+    owner::check_writable(function, "");
+}
+
 /// Raises an error where a procedure could not commit, which it would find out only when it does.
 /// (In a block with an exception handler it goes on: there it may fail before, and be handled.)
 #[pg_extern(schema = "atomizer_internal", name = "check_may_commit", volatile, strict, parallel_unsafe)]
 fn _check_may_commit(procedure: &str) {
+    owner::check_writable(&format!("{procedure}()"), "");
     // SAFETY: a plain call on the main thread.
     if !unsafe { pg_sys::IsSubTransaction() } {
         check_commit(procedure);

@@ -87,8 +87,9 @@ sql_files! {
     "quantization_type_as_tensor_dtype" "../sql/casts/quantization_type_as_tensor_dtype.sql";
     "spatial_index_strategy_as_text" "../sql/casts/spatial_index_strategy_as_text.sql";
 
-    // Tables. Policies ask my_tenant_ids().
+    // Tables. Policies ask acts_for().
     "my_tenant_ids" "../sql/functions/my_tenant_ids.sql" after [membership::my_tenant_ids];
+    "internal_acts_for" "../sql/internal/acts_for.sql" after [membership::acts_for];
     "tenant" "../sql/tables/tenant.sql";
     "tenant_member" "../sql/tables/tenant_member.sql";
     "internal_tenants_changed" "../sql/internal/tenants_changed.sql";
@@ -108,6 +109,7 @@ sql_files! {
     // Tenants
     "internal_may_act_for" "../sql/internal/may_act_for.sql";
     "internal_tenant_of" "../sql/internal/tenant_of.sql";
+    "internal_check_writable" "../sql/internal/check_writable.sql" after [governance::check_writable];
     "create_tenant" "../sql/functions/create_tenant.sql";
     "add_tenant_member" "../sql/functions/add_tenant_member.sql";
     "remove_tenant_member" "../sql/functions/remove_tenant_member.sql";
@@ -165,6 +167,8 @@ sql_files! {
     "tensor_stats" "../sql/functions/tensor_stats.sql" after [tensors::tensor_stats];
     "tensor_histogram" "../sql/functions/tensor_histogram.sql" after [tensors::tensor_histogram];
     "export_model_file" "../sql/functions/export_model_file.sql" after [export::export_model_file];
+    "internal_read_model_file" "../sql/internal/read_model_file.sql" after [export::_read_model_file];
+    "read_model_file" "../sql/functions/read_model_file.sql";
     "verify_model" "../sql/functions/verify_model.sql" after [export::verify_model];
     "internal_stored_sha256" "../sql/internal/stored_sha256.sql" after [export::_stored_sha256];
     "internal_model_weight_counts" "../sql/internal/model_weight_counts.sql" after [export::_model_weight_counts];

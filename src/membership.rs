@@ -15,38 +15,76 @@ static CHANGES: AtomicU64 = AtomicU64::new(0);
 static TABLES: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
 thread_local! {
-    /// The tenants of roles, with the number of changes when they were read.
-    static KNOWN: RefCell<HashMap<pg_sys::Oid, (u64, Vec<i64>)>> = RefCell::default();
+    /// The tenants of roles.
+    static KNOWN: RefCell<HashMap<pg_sys::Oid, Known>> = RefCell::default();
+}
+
+/// The tenants of a role.
+struct Known {
+    tenants: Vec<i64>,
+    /// The number of changes when they were read.
+    changes: u64,
+    /// The statement they hold for, if not for all to come.
+    statement: Option<pg_sys::TimestampTz>,
 }
 
 /// The tenants the caller acts for: all of them for superusers.
 #[pg_extern(stable, parallel_safe)]
 pub fn my_tenant_ids() -> Vec<i64> {
-    watch();
-    // SAFETY: plain calls on the main thread.
-    let (caller, in_parallel) = unsafe { (pg_sys::GetUserId(), pg_sys::IsInParallelMode()) };
+    with_tenants(<[i64]>::to_vec)
+}
+
+/// Whether the caller acts for a tenant: what policies and views ask for each row. A sub-query for the array of
+/// them would be planned with each statement, which takes longer than the rows of most, and keep views from
+/// being read in parallel.
+#[pg_extern(schema = "atomizer_internal", stable, strict, parallel_safe)]
+fn acts_for(tenant_id: i64) -> bool {
+    with_tenants(|tenants| tenants.contains(&tenant_id))
+}
+
+/// Hands on the caller's tenants. Nothing is looked up while they are known.
+fn with_tenants<R>(each: impl Fn(&[i64]) -> R) -> R {
+    // SAFETY: a plain call on the main thread.
+    let caller = unsafe { pg_sys::GetUserId() };
     let changes = CHANGES.load(Relaxed);
     let known = KNOWN.with_borrow(|known| {
-        known.get(&caller).filter(|(when, _)| *when == changes).map(|(_, tenants)| tenants.clone())
+        let known = known.get(&caller).filter(|known| known.changes == changes && known.holds_now())?;
+        Some(each(&known.tenants))
     });
-    if let Some(tenants) = known {
-        return tenants;
+    known.unwrap_or_else(|| {
+        let known = Known::read(caller);
+        let result = each(&known.tenants);
+        KNOWN.with_borrow_mut(|all| all.insert(caller, known));
+        result
+    })
+}
+
+impl Known {
+    fn holds_now(&self) -> bool {
+        // SAFETY: a plain call on the main thread.
+        self.statement
+            .is_none_or(|statement| statement == unsafe { pg_sys::GetCurrentStatementStartTimestamp() })
     }
-    // A part of a parallel plan may take no snapshot: it reads by that of its statement, and keeps nothing.
-    if in_parallel {
-        return tenants_of(caller);
+
+    fn read(caller: pg_sys::Oid) -> Self {
+        watch();
+        // A change that is heard of from here on may come after the snapshot: the number before is kept.
+        let changes = CHANGES.load(Relaxed);
+        // SAFETY: plain calls on the main thread. The snapshot is popped after its only use; an error pops it
+        // with the transaction.
+        unsafe {
+            // A part of a parallel plan may take no snapshot: it reads by that of its statement, which is an old
+            // one for the next.
+            if pg_sys::IsInParallelMode() {
+                let statement = Some(pg_sys::GetCurrentStatementStartTimestamp());
+                return Self { tenants: tenants_of(caller), changes, statement };
+            }
+            pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+            let tenants = tenants_of(caller);
+            pg_sys::PopActiveSnapshot();
+            Self { tenants, changes, statement: None }
+        }
     }
-    // What is kept for other transactions must not come from the snapshot of an old one.
-    // SAFETY: the snapshot is popped after its only use; an error pops it with the transaction.
-    let tenants = unsafe {
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let tenants = tenants_of(caller);
-        pg_sys::PopActiveSnapshot();
-        tenants
-    };
-    // A change that was heard of meanwhile may have come after the snapshot: the number before is kept.
-    KNOWN.with_borrow_mut(|known| known.insert(caller, (changes, tenants.clone())));
-    tenants
 }
 
 fn tenants_of(caller: pg_sys::Oid) -> Vec<i64> {
@@ -63,7 +101,7 @@ fn tenants_of(caller: pg_sys::Oid) -> Vec<i64> {
     })
 }
 
-/// Begins to listen for changes, once in a session.
+/// Listens for changes of the tables as they are now.
 fn watch() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {

@@ -8,6 +8,7 @@
 //! a standby and in READ ONLY transactions. What writes goes through [`run`].
 
 use crate::compat;
+use crate::errors::raise;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
@@ -65,7 +66,7 @@ fn owner() -> pg_sys::Oid {
         let schema = pg_sys::get_namespace_oid(c"atomizer".as_ptr(), false);
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::NAMESPACEOID as i32, schema.into());
         if tuple.is_null() {
-            crate::errors::raise(
+            raise(
                 PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
                 "schema atomizer does not exist",
                 "It was dropped while the function ran.",
@@ -90,6 +91,27 @@ pub fn caller_name() -> String {
 pub fn caller_has_role(role: u32) -> bool {
     // SAFETY: a plain call on the main thread.
     unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), pg_sys::Oid::from(role)) }
+}
+
+/// Raises an error where the tables can't be written: on a standby, and in READ ONLY transactions. Every
+/// public function that writes asks first, by its name; the hint names another way, if there is one.
+pub fn check_writable(function: &str, other_way: &str) {
+    // SAFETY: both read the state of the server and the current transaction.
+    let (why, way) = unsafe {
+        if pg_sys::RecoveryInProgress() {
+            ("during recovery", "This server is a standby, which can only read: call it on the primary.")
+        } else if pg_sys::XactReadOnly {
+            ("in a read-only transaction", "Call it in a READ WRITE transaction.")
+        } else {
+            return;
+        }
+    };
+    let hint = if other_way.is_empty() { way.into() } else { format!("{way} {other_way}") };
+    raise(
+        PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+        format!("cannot execute {function} {why}"),
+        &hint,
+    );
 }
 
 /// One statement as the owner. Errors of the statement are raised by Postgres itself.

@@ -148,7 +148,7 @@ fn quantization_types() -> TableIterator<
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, strict, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, strict, parallel_safe, cost = 10000)]
 fn quantization_error(
     tensor_atom_id: i64,
     quantization_type: &str,

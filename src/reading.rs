@@ -36,7 +36,7 @@ pub fn shape_array(shape: &[u64]) -> Vec<i64> {
     shape.iter().map(|extent| *extent as i64).collect()
 }
 
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(volatile, parallel_safe, cost = 10000)]
 fn detect_model_format(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
@@ -54,7 +54,7 @@ fn detect_model_format(
     ModelFormat(formats::detect_files(&sources::open(location)).or_raise().name())
 }
 
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(volatile, parallel_safe, cost = 10000)]
 fn model_metadata(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_format: default!(Option<&str>, "NULL"),
@@ -71,7 +71,7 @@ fn model_metadata(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(volatile, parallel_safe, cost = 10000)]
 fn model_pickle_report(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
@@ -98,7 +98,7 @@ fn model_pickle_report(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(name = "list_tensors", volatile, parallel_unsafe, cost = 10000)]
+#[pg_extern(name = "list_tensors", volatile, parallel_safe, cost = 10000)]
 pub fn list_layers(
     model_bytes: default!(Option<&[u8]>, "NULL"),
     model_format: default!(Option<&str>, "NULL"),
@@ -207,7 +207,7 @@ unsafe fn keep(bytes: &[u8]) -> &'static [u8] {
     schema = "atomizer_internal",
     name = "extract_model_weights",
     volatile,
-    parallel_unsafe,
+    parallel_safe,
     cost = 10000
 )]
 pub fn _extract_model_weights(
@@ -338,7 +338,7 @@ fn next_row(stream: &mut WeightStream, tensors: &mut OpenTensors) -> Option<Weig
     schema = "atomizer_internal",
     name = "stream_atomic_weights_chunked",
     volatile,
-    parallel_unsafe,
+    parallel_safe,
     cost = 10000
 )]
 pub fn _stream_atomic_weights_chunked(

@@ -35,7 +35,7 @@ fn layout(model: &StoredModel, file_no: usize) -> FileLayout {
 }
 
 /// The slices of one file of a stored model, in order.
-pub fn file_slices(model: &StoredModel, file_no: usize) -> impl Iterator<Item = SegmentSlice> {
+pub fn file_slices(model: &StoredModel, file_no: usize) -> impl Iterator<Item = SegmentSlice> + use<> {
     layout(model, file_no).slices()
 }
 
@@ -77,20 +77,46 @@ pub fn for_each_batch<T: Send>(
             }
             read_encoded(&next, &mut next_encoded);
         });
-        let made = result.unwrap_or_else(|(index, error)| {
-            let slice = &batch[index];
-            raise(
-                PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
-                format!("segment {} of content {}: {error}", slice.segment_no, hex(&slice.hash)),
-                "Run check_integrity() to find every damaged content.",
-            )
-        });
+        let made = result.unwrap_or_else(|(index, error)| raise_damaged(&batch[index], error));
         done = Some((std::mem::replace(&mut batch, next), made));
         std::mem::swap(&mut encoded, &mut next_encoded);
     }
     if let Some((slices, made)) = done {
         consume(&slices, made);
     }
+}
+
+fn raise_damaged(slice: &SegmentSlice, error: SegmentError) -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+        format!("segment {} of content {}: {error}", slice.segment_no, hex(&slice.hash)),
+        "Run check_integrity() to find every damaged content.",
+    )
+}
+
+/// The bytes of slices in order, in pieces of 4 to 8 MiB but for the last, for rows that a client asks for one
+/// by one.
+pub fn pieces(mut slices: impl Iterator<Item = SegmentSlice>) -> impl Iterator<Item = Vec<u8>> {
+    const PIECE_BYTES: usize = BATCH_SEGMENTS * SEGMENT_BYTES;
+    let (mut encoded, mut segments) = (Vec::new(), Vec::new());
+    std::iter::from_fn(move || {
+        let mut bytes = Vec::new();
+        // Slices of small tensors are short: a batch of them is no piece yet.
+        while bytes.len() < PIECE_BYTES {
+            pgrx::check_for_interrupts!();
+            let batch: Vec<SegmentSlice> = slices.by_ref().take(BATCH_SEGMENTS).collect();
+            if batch.is_empty() {
+                break;
+            }
+            read_encoded(&batch, &mut encoded);
+            segment::decode_all(&encoded, &mut segments)
+                .unwrap_or_else(|(index, error)| raise_damaged(&batch[index], error));
+            for (slice, segment) in batch.iter().zip(&segments) {
+                bytes.extend_from_slice(slice.bytes(segment));
+            }
+        }
+        (!bytes.is_empty()).then_some(bytes)
+    })
 }
 
 /// Goes through the bytes of slices in order.

@@ -22,7 +22,7 @@ fn check_fits(count: u64, unit: &str, unit_bytes: u64) {
     }
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_bytes(
     tensor_atom_id: Option<i64>,
     first: default!(Option<i64>, "0"),
@@ -37,7 +37,7 @@ fn tensor_bytes(
     Bytea::filled(count as usize, |out| store::read_range_to(&tensor.content_hash, first, out))
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_float32_bytes(
     tensor_atom_id: Option<i64>,
     first: default!(Option<i64>, "0"),

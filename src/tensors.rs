@@ -91,7 +91,7 @@ pub fn clip_range(
     (first as u64, count.unwrap_or(i64::MAX).min(total - first) as u64)
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_weights(
     tensor_atom_id: Option<i64>,
     first: default!(Option<i64>, "0"),
@@ -103,7 +103,7 @@ fn tensor_weights(
     SqlArray(read_weights(&tensor, from, count).into_f32())
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_weights_float8(
     tensor_atom_id: Option<i64>,
     first: default!(Option<i64>, "0"),
@@ -115,7 +115,7 @@ fn tensor_weights_float8(
     SqlArray(read_weights(&tensor, from, count).into_f64())
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_weight(
     tensor_atom_id: i64,
     position_x: i64,
@@ -143,7 +143,7 @@ fn tensor_weight(
 type CoefficientRow = (i64, i32, i32, i64, f32, Vec<u8>, Vec<u8>);
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_coefficients(
     tensor_atom_id: i64,
 ) -> TableIterator<
@@ -182,7 +182,7 @@ fn stats_of(tensor: &StoredTensor) -> Stats {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_stats(
     tensor_atom_id: i64,
 ) -> TableIterator<
@@ -214,7 +214,7 @@ fn tensor_stats(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn tensor_histogram(
     tensor_atom_id: Option<i64>,
     bins: default!(Option<i32>, "20"),

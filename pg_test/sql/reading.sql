@@ -125,9 +125,11 @@ SELECT layer_name, weight FROM stream_atomic_weights_chunked(:'mixed', layers =>
 SELECT test.error(format('SELECT count(*) FROM atomizer.%s(%L::bytea, layers => ''\'')', f, :'mixed')) FROM unnest(ARRAY['list_tensors', 'extract_model_weights', 'stream_atomic_weights_chunked']) f;
 
 -- In FROM they stream, too: nothing is written out first, and what LIMIT leaves out is not read.
+SET max_parallel_workers_per_gather = 0;
 EXPLAIN (COSTS OFF) SELECT layer_name FROM extract_model_weights(model_path => '/a/file');
 EXPLAIN (COSTS OFF) SELECT layer_name FROM stream_atomic_weights_chunked(model_path => '/a/file');
 EXPLAIN (COSTS OFF) SELECT layer_name FROM model m, extract_model_weights(model => m.model_id);
+RESET max_parallel_workers_per_gather;
 CREATE FUNCTION pg_temp.temp_blocks(statement text) RETURNS text LANGUAGE plpgsql SET work_mem = '64kB' AS $$
 DECLARE
     plan json;

@@ -1,9 +1,11 @@
 -- What PUBLIC may do: this list and nothing else. What is not in it is for administrators.
 CREATE TEMP TABLE reason (function text, reason text);
 INSERT INTO reason VALUES
+    ('acts_for(bigint)', 'policies and views ask it as their caller: it tells whether that one acts for a tenant'),
     ('check_may_commit(text)', 'procedures call it as their caller: it reads the state of the transaction'),
     ('check_commit(text)', 'procedures call it as their caller: it reads the state of the transaction'),
     ('claim_ingestion_job(bigint)', 'atomize_model_governed() calls it as its caller: it checks the tenant'),
+    ('read_model_file(atomizer.regmodel,integer)', 'read_model_file() is inlined into its caller''s query: it checks the tenant'),
     ('extract_model_weights(bytea,text,oid,text,atomizer.regmodel,text)', 'extract_model_weights() is inlined into its caller''s query: it checks rights on files and the tenant'),
     ('stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,atomizer.regmodel,text)', 'stream_atomic_weights_chunked() is inlined into its caller''s query: it checks rights on files and the tenant'),
     ('ingestion_step(bigint,uuid,bytea,text)', 'atomize_model_governed() calls it as its caller, whose rights on files count: it checks lease and tenant'),

@@ -3,6 +3,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant);
 BEGIN
+    PERFORM atomizer_internal.check_writable('add_tenant_member()');
     IF tenant IS NULL OR member_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
             MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';

@@ -6,6 +6,7 @@ DECLARE
     begun    timestamptz;
     on_what  text;
 BEGIN
+    PERFORM atomizer_internal.check_writable('build_spatial_indexes()');
     SELECT n.nspname INTO STRICT postgis FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
     WHERE e.extname = 'postgis';
     FOR index_name, on_what IN VALUES

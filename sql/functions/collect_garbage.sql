@@ -7,6 +7,7 @@ DECLARE
     n      bigint;
     m      bigint;
 BEGIN
+    PERFORM atomizer_internal.check_writable('collect_garbage()');
     atoms_removed := 0;
     segments_removed := 0;
     bytes_removed := 0;

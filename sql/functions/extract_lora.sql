@@ -7,7 +7,7 @@ CREATE FUNCTION atomizer.extract_lora(
     base_model atomizer.regmodel, tuned_model atomizer.regmodel, tensor text, rank integer DEFAULT 16)
 RETURNS TABLE(lora_a real[], lora_b real[], rank integer, explained_variance double precision,
     relative_error double precision)
-LANGUAGE sql STABLE ROWS 1
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT * FROM atomizer.extract_lora(atomizer.tensor_id(base_model, tensor), atomizer.tensor_id(tuned_model, tensor), rank);
 END;

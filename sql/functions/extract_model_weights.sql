@@ -8,7 +8,7 @@ CREATE FUNCTION atomizer.extract_model_weights(
     model atomizer.regmodel DEFAULT NULL,
     layers text DEFAULT NULL)
 RETURNS TABLE (layer_name text, shape bigint[], data_type atomizer.tensor_dtype, weight_data bytea, quantization_type atomizer.quantization_type, quantization_scale double precision, quantization_zero_point integer)
-LANGUAGE sql STABLE PARALLEL UNSAFE COST 10000
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000
 BEGIN ATOMIC
     SELECT (s.t).layer_name, (s.t).shape, (s.t).data_type, (s.t).weight_data, (s.t).quantization_type, (s.t).quantization_scale, (s.t).quantization_zero_point
     FROM (SELECT atomizer_internal.extract_model_weights(model_bytes, model_format, model_lo, model_path, model, layers) AS t) s;

@@ -12,7 +12,7 @@ CREATE FUNCTION atomizer.nearest_atoms(
     model atomizer.regmodel, tensor text, k integer DEFAULT 10, row_no bigint DEFAULT -1)
 RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry,
     distance double precision)
-LANGUAGE sql STABLE ROWS 10
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
     SELECT * FROM atomizer.nearest_atoms(atomizer.tensor_id(model, tensor), k, row_no);
 END;
@@ -25,7 +25,7 @@ GRANT EXECUTE ON FUNCTION atomizer.nearest_atoms(atomizer.regmodel, text, intege
 CREATE FUNCTION atomizer.nearest_atoms(point varchar, k integer DEFAULT 10, granularity text DEFAULT 'tensor')
 RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry,
     distance double precision)
-LANGUAGE sql STABLE ROWS 10
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
     SELECT * FROM atomizer.nearest_atoms(point::geometry, k, granularity);
 END;

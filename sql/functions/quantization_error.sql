@@ -6,7 +6,7 @@ GRANT EXECUTE ON FUNCTION atomizer.quantization_error(bigint, text) TO PUBLIC;
 CREATE FUNCTION atomizer.quantization_error(model atomizer.regmodel, tensor text, quantization_type text)
 RETURNS TABLE(weight_count bigint, bits_per_weight double precision, rmse double precision,
     max_error double precision, snr_db double precision, nan_count bigint, inf_count bigint)
-LANGUAGE sql STABLE ROWS 1
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT * FROM atomizer.quantization_error(atomizer.tensor_id(model, tensor), quantization_type);
 END;

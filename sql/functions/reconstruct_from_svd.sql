@@ -8,7 +8,7 @@ GRANT EXECUTE ON FUNCTION atomizer.reconstruct_from_svd(bytea, bytea, bytea, int
 
 -- What literals are: without this one they could be both.
 CREATE FUNCTION atomizer.reconstruct_from_svd(u text, s text, vt text, rows integer, columns integer) RETURNS real[]
-LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN atomizer.reconstruct_from_svd(u::real[], s::real[], vt::real[], rows, columns);
 COMMENT ON FUNCTION atomizer.reconstruct_from_svd(text, text, text, integer, integer) IS
     'As reconstruct_from_svd(real[], …), of arrays that are written as text.';

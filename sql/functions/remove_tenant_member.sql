@@ -1,6 +1,7 @@
 CREATE FUNCTION atomizer.remove_tenant_member(tenant text, member_role name) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM atomizer_internal.check_writable('remove_tenant_member()');
     IF tenant IS NULL OR member_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
             MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';

@@ -7,7 +7,7 @@ CREATE FUNCTION atomizer.similar_rows(
     model atomizer.regmodel, tensor text, row_no bigint, k integer DEFAULT 10, candidates integer DEFAULT 10000,
     metric text DEFAULT 'cosine', strategy text DEFAULT 'RTree', within_tensor bigint DEFAULT NULL)
 RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
-LANGUAGE sql STABLE ROWS 10
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
     SELECT * FROM atomizer.similar_rows(atomizer.tensor_id(model, tensor), row_no, k, candidates, metric, strategy, within_tensor);
 END;

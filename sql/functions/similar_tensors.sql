@@ -7,7 +7,7 @@ CREATE FUNCTION atomizer.similar_tensors(
     model atomizer.regmodel, tensor text, k integer DEFAULT 10, candidates integer DEFAULT 100, metric text
     DEFAULT 'cosine')
 RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
-LANGUAGE sql STABLE ROWS 10
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
     SELECT * FROM atomizer.similar_tensors(atomizer.tensor_id(model, tensor), k, candidates, metric);
 END;

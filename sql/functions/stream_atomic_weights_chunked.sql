@@ -10,7 +10,7 @@ CREATE FUNCTION atomizer.stream_atomic_weights_chunked(
     model atomizer.regmodel DEFAULT NULL,
     layers text DEFAULT NULL)
 RETURNS TABLE (layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
-LANGUAGE sql STABLE PARALLEL UNSAFE COST 10000
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000
 BEGIN ATOMIC
     SELECT (s.t).layer_name, (s.t).layer_idx, (s.t).position_x, (s.t).position_y, (s.t).position_z, (s.t).weight, (s.t).atomic_value, (s.t).content_hash
     FROM (SELECT atomizer_internal.stream_atomic_weights_chunked(model_bytes, model_format, "offset", chunk_size, model_lo, model_path, model, layers) AS t) s;

@@ -11,7 +11,7 @@ GRANT EXECUTE ON FUNCTION atomizer.svd_decompose(bytea, integer, integer, intege
 -- What a literal is: without this one it could be both.
 CREATE FUNCTION atomizer.svd_decompose(matrix text, rows integer, columns integer, rank integer)
 RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
-LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED ROWS 1
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT * FROM atomizer.svd_decompose(matrix::real[], rows, columns, rank);
 END;

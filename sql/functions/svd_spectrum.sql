@@ -4,7 +4,7 @@ GRANT EXECUTE ON FUNCTION atomizer.svd_spectrum(bigint) TO PUBLIC;
 
 CREATE FUNCTION atomizer.svd_spectrum(model atomizer.regmodel, tensor text)
 RETURNS TABLE(i integer, sigma double precision, cumulative_energy double precision)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT * FROM atomizer.svd_spectrum(atomizer.tensor_id(model, tensor));
 END;

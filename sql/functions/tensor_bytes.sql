@@ -4,7 +4,7 @@ GRANT EXECUTE ON FUNCTION atomizer.tensor_bytes(bigint, bigint, bigint) TO PUBLI
 
 CREATE FUNCTION atomizer.tensor_bytes(model atomizer.regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL)
 RETURNS bytea
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN atomizer.tensor_bytes(atomizer.tensor_id(model, tensor), first, count);
 COMMENT ON FUNCTION atomizer.tensor_bytes(atomizer.regmodel, text, bigint, bigint) IS
     'The same of a tensor by the names of its model and its layer.';

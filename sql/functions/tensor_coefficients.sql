@@ -5,7 +5,7 @@ GRANT EXECUTE ON FUNCTION atomizer.tensor_coefficients(bigint) TO PUBLIC;
 CREATE FUNCTION atomizer.tensor_coefficients(model atomizer.regmodel, tensor text)
 RETURNS TABLE(weight_index bigint, position_x integer, position_y integer, position_z bigint, weight real,
     atomic_value bytea, content_hash bytea)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT * FROM atomizer.tensor_coefficients(atomizer.tensor_id(model, tensor));
 END;

@@ -4,7 +4,7 @@ GRANT EXECUTE ON FUNCTION atomizer.tensor_float32_bytes(bigint, bigint, bigint) 
 
 CREATE FUNCTION atomizer.tensor_float32_bytes(model atomizer.regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL)
 RETURNS bytea
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN atomizer.tensor_float32_bytes(atomizer.tensor_id(model, tensor), first, count);
 COMMENT ON FUNCTION atomizer.tensor_float32_bytes(atomizer.regmodel, text, bigint, bigint) IS
     'The same of a tensor by the names of its model and its layer.';

@@ -9,7 +9,7 @@ CREATE FUNCTION atomizer.tensor_histogram(
     model atomizer.regmodel, tensor text, bins double precision DEFAULT 20, low double precision DEFAULT NULL, high double
     precision DEFAULT NULL)
 RETURNS TABLE(bin integer, bin_low double precision, bin_high double precision, weight_count bigint)
-LANGUAGE sql STABLE ROWS 20
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
 BEGIN ATOMIC
     SELECT * FROM atomizer.tensor_histogram(atomizer.tensor_id(model, tensor), bins::integer, low, high);
 END;

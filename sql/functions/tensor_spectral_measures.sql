@@ -7,7 +7,7 @@ CREATE FUNCTION atomizer.tensor_spectral_measures(model atomizer.regmodel, tenso
 RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision,
     stable_rank double precision, effective_rank double precision, alpha double precision,
     alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
-LANGUAGE sql STABLE ROWS 1
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT * FROM atomizer.tensor_spectral_measures(atomizer.tensor_id(model, tensor));
 END;

@@ -6,7 +6,7 @@ GRANT EXECUTE ON FUNCTION atomizer.tensor_stats(bigint) TO PUBLIC;
 CREATE FUNCTION atomizer.tensor_stats(model atomizer.regmodel, tensor text)
 RETURNS TABLE(weight_count bigint, min double precision, max double precision, mean double precision,
     stddev double precision, sparsity double precision, nan_count bigint, inf_count bigint)
-LANGUAGE sql STABLE ROWS 1
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT * FROM atomizer.tensor_stats(atomizer.tensor_id(model, tensor));
 END;

@@ -6,7 +6,7 @@ CREATE FUNCTION atomizer.tensor_weight(
     model atomizer.regmodel, tensor text, position_x bigint, position_y bigint DEFAULT 0, position_z bigint
     DEFAULT 0)
 RETURNS real
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN atomizer.tensor_weight(atomizer.tensor_id(model, tensor), position_x, position_y, position_z);
 COMMENT ON FUNCTION atomizer.tensor_weight(atomizer.regmodel, text, bigint, bigint, bigint) IS
     'The same of a tensor by the names of its model and its layer.';

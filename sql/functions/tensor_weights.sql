@@ -5,7 +5,7 @@ GRANT EXECUTE ON FUNCTION atomizer.tensor_weights(bigint, bigint, bigint) TO PUB
 CREATE FUNCTION atomizer.tensor_weights(
     model atomizer.regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL)
 RETURNS real[]
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN atomizer.tensor_weights(atomizer.tensor_id(model, tensor), first, count);
 COMMENT ON FUNCTION atomizer.tensor_weights(atomizer.regmodel, text, bigint, bigint) IS
     'The same of a tensor by the names of its model and its layer.';

@@ -5,7 +5,7 @@ GRANT EXECUTE ON FUNCTION atomizer.tensor_weights_float8(bigint, bigint, bigint)
 CREATE FUNCTION atomizer.tensor_weights_float8(
     model atomizer.regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL)
 RETURNS double precision[]
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN atomizer.tensor_weights_float8(atomizer.tensor_id(model, tensor), first, count);
 COMMENT ON FUNCTION atomizer.tensor_weights_float8(atomizer.regmodel, text, bigint, bigint) IS
     'The same of a tensor by the names of its model and its layer.';

@@ -1,7 +1,7 @@
 -- Points of one cell of 1/128 of the tile, which would cover each other, become one feature: their
 -- centre and number, and one of them. So a tile has at most 16,641 features, however many points there are.
 CREATE FUNCTION atomizer_internal.atom_tile(tenants bigint[], tile_z integer, tile_x integer, tile_y integer) RETURNS bytea
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT ST_AsMVT(f, 'atoms', 4096, 'geom') FROM (
         SELECT ST_AsMVTGeom(ST_MakePoint(c.x, c.y), c.tile, 4096, 0, false) AS geom,

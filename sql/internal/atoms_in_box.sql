@@ -5,7 +5,7 @@
 CREATE FUNCTION atomizer_internal.atoms_in_box(tenants bigint[], low float8[], high float8[],
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT x float8, OUT y float8, OUT z float8)
-RETURNS SETOF record LANGUAGE sql STABLE
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key)
     FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)

@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.completion_line(job bigint, elapsed interval) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s of them new, %s s',
                   m.model_id, m.model_name, m.parameter_count,

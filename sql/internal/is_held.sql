@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.is_held(job atomizer.ingestion_job) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT job.job_status = 'Processing' AND job.lease_expires_at > pg_catalog.clock_timestamp()
        -- A backend that idles works on nothing: its call was interrupted between two steps, before it could

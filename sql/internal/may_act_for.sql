@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.may_act_for(role_name name, tenant bigint) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role_name AND r.rolsuper)
         OR EXISTS (SELECT FROM atomizer.tenant_member m

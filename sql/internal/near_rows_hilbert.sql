@@ -3,7 +3,7 @@
 CREATE FUNCTION atomizer_internal.near_rows_hilbert(tenants bigint[], value bigint, width bigint, within_tensor bigint, candidates bigint,
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
-RETURNS SETOF record LANGUAGE sql STABLE
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     (SELECT t.tensor_atom_id, t.model_id, t.layer_name, e.row_no, t.data_type::text, t.byte_length, t.content_hash
      FROM atomizer.atom_embedding e JOIN atomizer.tensor_atom t USING (content_hash, data_type, row_width)

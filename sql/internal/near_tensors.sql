@@ -3,7 +3,7 @@
 CREATE FUNCTION atomizer_internal.near_tensors(tenants bigint[], point float8[], weights bigint, candidates bigint,
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
-RETURNS SETOF record LANGUAGE sql STABLE
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT t.tensor_atom_id, t.model_id, t.layer_name, -1::bigint, t.data_type::text, t.byte_length, t.content_hash
     FROM atomizer.tensor_atom t

@@ -3,7 +3,7 @@
 CREATE FUNCTION atomizer_internal.nearest_tensors(tenants bigint[], point float8[], k bigint,
     OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint,
     OUT x float8, OUT y float8, OUT z float8, OUT distance float8)
-RETURNS SETOF record LANGUAGE sql STABLE
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT n.* FROM (
         SELECT t.tensor_atom_id, t.model_id, t.layer_name, -1::bigint AS row_no,

@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.place_of(tensor bigint, row_no bigint, OUT x float8, OUT y float8, OUT z float8)
-RETURNS SETOF record LANGUAGE sql STABLE
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT ST_X(e.spatial_key), ST_Y(e.spatial_key), ST_Z(e.spatial_key)
     FROM atomizer.tensor_atom t JOIN atomizer.atom_embedding e USING (content_hash, data_type, row_width)

@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.plan_line(job bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('%s, %s: %s weights in %s tensors, %s', m.model_format, m.architecture,
                   m.parameter_count, (SELECT count(*) FROM atomizer.tensor_atom t WHERE t.model_id = m.model_id),

@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.progress_line(done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('%s %% of %s', round(100.0 * done / greatest(total, 1)), pg_size_pretty(total))
         || CASE WHEN done_here > 0 THEN

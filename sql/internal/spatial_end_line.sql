@@ -1,5 +1,5 @@
 CREATE FUNCTION atomizer_internal.spatial_end_line(model bigint, granularity text, elapsed interval) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- Not how many are new: that would tell what other tenants hold.
     SELECT format('model %s: %s %ss placed, %s s', model,

@@ -1,6 +1,6 @@
 CREATE FUNCTION atomizer_internal.spatial_line(
     done bigint, total bigint, done_here bigint, elapsed interval) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('%s %% of %s weights', round(100.0 * done / greatest(total, 1)), total)
         || CASE WHEN done_here > 0 THEN

@@ -83,7 +83,7 @@ COMMENT ON COLUMN atomizer.ingestion_job.error_file IS
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON atomizer.ingestion_job FOR SELECT
-    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+    USING (atomizer_internal.acts_for(tenant_id));
 COMMENT ON POLICY own_rows ON atomizer.ingestion_job IS 'Rows of the caller''s tenants.';
 GRANT SELECT ON atomizer.ingestion_job TO PUBLIC;
 

@@ -37,7 +37,7 @@ COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion became comp
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.model ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON atomizer.model FOR SELECT
-    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+    USING (atomizer_internal.acts_for(tenant_id));
 COMMENT ON POLICY own_rows ON atomizer.model IS 'Rows of the caller''s tenants.';
 GRANT SELECT ON atomizer.model TO PUBLIC;
 

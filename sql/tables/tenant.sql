@@ -19,7 +19,7 @@ COMMENT ON COLUMN atomizer.tenant.created_at IS 'When the tenant was created.';
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.tenant ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON atomizer.tenant FOR SELECT
-    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+    USING (atomizer_internal.acts_for(tenant_id));
 COMMENT ON POLICY own_rows ON atomizer.tenant IS 'Rows of the caller''s tenants.';
 GRANT SELECT ON atomizer.tenant TO PUBLIC;
 

@@ -11,7 +11,7 @@ COMMENT ON COLUMN atomizer.tenant_member.member_role IS
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.tenant_member ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON atomizer.tenant_member FOR SELECT
-    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+    USING (atomizer_internal.acts_for(tenant_id));
 COMMENT ON POLICY own_rows ON atomizer.tenant_member IS 'Rows of the caller''s tenants.';
 GRANT SELECT ON atomizer.tenant_member TO PUBLIC;
 

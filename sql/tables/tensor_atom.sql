@@ -32,7 +32,7 @@ CREATE TABLE atomizer.tensor_atom (
     valid_to                 timestamptz NOT NULL DEFAULT 'infinity',
     UNIQUE (model_id, tensor_no),
     UNIQUE (model_id, layer_name)
-);
+) WITH (parallel_workers = 4);  -- a small table, but a function of a row reads a tensor
 CREATE INDEX tensor_atom_content_hash_idx ON atomizer.tensor_atom (content_hash);
 COMMENT ON TABLE atomizer.tensor_atom IS 'One named tensor of one model; its bytes are the atom that content_hash names.';
 COMMENT ON COLUMN atomizer.tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
@@ -71,7 +71,7 @@ COMMENT ON COLUMN atomizer.tensor_atom.valid_to IS 'When the row was replaced; i
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.tensor_atom ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON atomizer.tensor_atom FOR SELECT
-    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+    USING (atomizer_internal.acts_for(tenant_id));
 COMMENT ON POLICY own_rows ON atomizer.tensor_atom IS 'Rows of the caller''s tenants.';
 GRANT SELECT ON atomizer.tensor_atom TO PUBLIC;
 

@@ -6,7 +6,7 @@ COMMENT ON TABLE atomizer.tensor_atom_history IS
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.tensor_atom_history ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON atomizer.tensor_atom_history FOR SELECT
-    USING (tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]));
+    USING (atomizer_internal.acts_for(tenant_id));
 COMMENT ON POLICY own_rows ON atomizer.tensor_atom_history IS 'Rows of the caller''s tenants.';
 GRANT SELECT ON atomizer.tensor_atom_history TO PUBLIC;
 

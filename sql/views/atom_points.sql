@@ -5,7 +5,7 @@ SELECT t.tensor_atom_id || CASE WHEN e.row_no < 0 THEN '' ELSE '/' || e.row_no E
 FROM atomizer.tensor_atom t
 JOIN atomizer.model m USING (model_id)
 JOIN atomizer.atom_embedding e USING (content_hash, data_type, row_width)
-WHERE t.valid_from IS NOT NULL AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]);
+WHERE t.valid_from IS NOT NULL AND atomizer_internal.acts_for(t.tenant_id);
 COMMENT ON VIEW atomizer.atom_points IS
     'Your tensors, and rows of matrices, as points in the box -100 to 100. QGIS shows point_2d as a layer, with point_id as its key.';
 COMMENT ON COLUMN atomizer.atom_points.point_id IS 'Identifier of the tensor atom, and for a row a slash and its index: a key.';

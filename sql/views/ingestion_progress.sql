@@ -9,7 +9,7 @@ SELECT j.ingestion_job_id, m.model_name, j.job_status,
        j.last_updated_at, j.error_code, j.error_message,
        j.error_detail, j.error_hint, j.error_phase, j.error_file
 FROM atomizer.ingestion_job j JOIN atomizer.model m USING (model_id)
-WHERE j.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]);
+WHERE atomizer_internal.acts_for(j.tenant_id);
 COMMENT ON VIEW atomizer.ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 COMMENT ON COLUMN atomizer.ingestion_progress.ingestion_job_id IS 'The job.';
 COMMENT ON COLUMN atomizer.ingestion_progress.model_name IS 'The model it ingests.';

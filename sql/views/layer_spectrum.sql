@@ -3,7 +3,7 @@ SELECT t.tensor_atom_id, t.model_id, t.layer_name, t.layer_idx, t.layer_type, m.
        m.stable_rank, m.effective_rank, m.alpha, m.alpha_sigma, m.xmin, m.ks_distance, m.tail
 FROM atomizer.tensor_atom t, LATERAL atomizer.tensor_spectral_measures(t.tensor_atom_id) m
 WHERE t.valid_from IS NOT NULL AND pg_catalog.cardinality(t.shape) >= 2
-  AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[]);
+  AND atomizer_internal.acts_for(t.tenant_id);
 COMMENT ON VIEW atomizer.layer_spectrum IS
     'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 COMMENT ON COLUMN atomizer.layer_spectrum.tensor_atom_id IS 'The tensor.';

@@ -1,7 +1,7 @@
 CREATE VIEW atomizer.tenant_atom WITH (security_barrier) AS
 SELECT t.tenant_id, t.content_hash, count(*) AS reference_count
 FROM atomizer.tensor_atom t
-WHERE t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[])
+WHERE atomizer_internal.acts_for(t.tenant_id)
 GROUP BY t.tenant_id, t.content_hash;
 COMMENT ON VIEW atomizer.tenant_atom IS
     'Which tensor contents a tenant holds, and how often. Derived, so that it cannot disagree with tensor_atom.';

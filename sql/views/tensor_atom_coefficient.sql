@@ -5,7 +5,7 @@ FROM (SELECT t.tensor_atom_id, t.model_id, t.layer_name, t.layer_idx, t.tenant_i
              -- In the select list a set-returning function streams; in FROM it would be written out first.
              atomizer.tensor_coefficients(t.tensor_atom_id) AS c
       FROM atomizer.tensor_atom t
-      WHERE t.valid_from IS NOT NULL AND t.tenant_id = ANY ((SELECT atomizer.my_tenant_ids())::bigint[])) s;
+      WHERE t.valid_from IS NOT NULL AND atomizer_internal.acts_for(t.tenant_id)) s;
 COMMENT ON VIEW atomizer.tensor_atom_coefficient IS
     'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 COMMENT ON COLUMN atomizer.tensor_atom_coefficient.tensor_atom_id IS 'The tensor.';

@@ -204,7 +204,7 @@ fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, name = "nearest_atoms", cost = 10000)]
+#[pg_extern(stable, parallel_safe, name = "nearest_atoms", cost = 10000)]
 fn nearest_to_point(
     point: Point,
     k: default!(i32, "10"),
@@ -226,7 +226,7 @@ fn nearest_to_point(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, name = "nearest_atoms", cost = 10000)]
+#[pg_extern(stable, parallel_safe, name = "nearest_atoms", cost = 10000)]
 fn nearest_to_atom(
     tensor_atom_id: i64,
     k: default!(i32, "10"),
@@ -269,7 +269,7 @@ fn _is_in_box(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, name = "atoms_in_box", cost = 10000)]
+#[pg_extern(stable, parallel_safe, name = "atoms_in_box", cost = 10000)]
 fn atoms_in_box_by(
     search_box: Box3d,
     strategy: default!(&str, "'RTree'"),
@@ -313,7 +313,7 @@ pub fn in_box(search_box: Box3d, strategy: Strategy) -> Vec<InBox> {
     })
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn atom_tiles(z: i32, x: i32, y: i32) -> Vec<u8> {
     let tenants = membership::my_tenant_ids();
     // A map of 2^z tiles on each side: beyond 21 a tile is smaller than a cell of the Hilbert curve.

@@ -40,7 +40,7 @@ pub type Similar = (i64, i64, String, i64, f64);
 
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
 // k is a bigint: as an integer it would match the row of a call by names better than the overload for these does.
-#[pg_extern(stable, parallel_unsafe, name = "similar_rows", cost = 10000)]
+#[pg_extern(stable, parallel_safe, name = "similar_rows", cost = 10000)]
 fn similar_rows_by(
     tensor_atom_id: Option<i64>,
     row_no: Option<i64>,
@@ -131,7 +131,7 @@ fn similar(nearest: Vec<(f64, usize)>, mut found: Vec<Candidate>) -> impl Iterat
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn similar_tensors(
     tensor_atom_id: i64,
     k: default!(i32, "10"),

@@ -7,7 +7,7 @@ use crate::export::{Partial, check_free, check_may_write, make_large_object};
 use crate::names::ModelId;
 use crate::server_path::ServerPath;
 use crate::sql_types::SqlArray;
-use crate::threads;
+use crate::{owner, threads};
 use atomizer_core::svd::SvdError;
 use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, LoraError, adapter_bytes};
 use atomizer_core::svd::lora_pairs::{ModelTensor, Pairing, pair_tensors};
@@ -29,7 +29,7 @@ fn factor(base: &[f32], tuned: &[f32], rows: usize, columns: usize, rank: usize)
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, strict, parallel_unsafe, cost = 1000000)]
+#[pg_extern(stable, strict, parallel_safe, cost = 1000000)]
 fn extract_lora(
     base_tensor: i64,
     tuned_tensor: i64,
@@ -98,6 +98,9 @@ fn extract_lora_model(
     let tuned_model = require_arg("tuned_model", tuned_model).0;
     let rank = require_arg("rank", rank);
     let overwrite = require_arg("overwrite", overwrite);
+    if path.is_none() {
+        owner::check_writable("extract_lora_model() without path", "Or give a path on this server.");
+    }
     threads::start();
     let rank = rank_of(rank);
     let targets = path.map(|path| targets(&path, overwrite));

@@ -50,7 +50,7 @@ fn check_decomposition_fits(length: usize, rows: usize, columns: usize, rank: i3
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(name = "svd_decompose", immutable, strict, parallel_restricted, cost = 1000000)]
+#[pg_extern(name = "svd_decompose", immutable, strict, parallel_safe, cost = 1000000)]
 fn svd_decompose_array(
     matrix: Array<f32>,
     rows: i32,
@@ -75,7 +75,7 @@ fn svd_decompose_array(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(name = "svd_decompose", immutable, strict, parallel_restricted, cost = 1000000)]
+#[pg_extern(name = "svd_decompose", immutable, strict, parallel_safe, cost = 1000000)]
 fn svd_decompose_bytes(
     matrix: &[u8],
     rows: i32,
@@ -109,7 +109,7 @@ fn reconstruct(u: &[f32], s: &[f32], vt: &[f32], rows: usize, columns: usize) ->
     threads::cancellable(|cancel| svd::reconstruct(u, s, vt, rows, columns, cancel)).or_raise()
 }
 
-#[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted, cost = 10000)]
+#[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_safe, cost = 10000)]
 fn reconstruct_from_arrays(
     u: Array<f32>,
     s: Array<f32>,
@@ -122,7 +122,7 @@ fn reconstruct_from_arrays(
     SqlArray(reconstruct(slice_of(&u), slice_of(&s), slice_of(&vt), rows, columns))
 }
 
-#[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_restricted, cost = 10000)]
+#[pg_extern(name = "reconstruct_from_svd", immutable, strict, parallel_safe, cost = 10000)]
 fn reconstruct_from_bytes(u: &[u8], s: &[u8], vt: &[u8], rows: i32, columns: i32) -> Vec<u8> {
     let (rows, columns) = (side(rows, "rows"), side(columns, "columns"));
     check_fits(rows, columns, MAX_BYTEA_VALUES);
@@ -130,7 +130,7 @@ fn reconstruct_from_bytes(u: &[u8], s: &[u8], vt: &[u8], rows: i32, columns: i32
     to_bytes(&reconstruct(&u, &s, &vt, rows, columns))
 }
 
-#[pg_extern(stable, strict, parallel_unsafe, cost = 1000000)]
+#[pg_extern(stable, strict, parallel_safe, cost = 1000000)]
 fn svd_spectrum(
     tensor_atom_id: i64,
 ) -> TableIterator<'static, (name!(i, i32), name!(sigma, f64), name!(cumulative_energy, f64))> {
@@ -142,7 +142,7 @@ fn svd_spectrum(
     TableIterator::new((1..).zip(s).zip(energy).map(|((i, sigma), energy)| (i, sigma, energy)))
 }
 
-#[pg_extern(stable, parallel_unsafe, cost = 10000)]
+#[pg_extern(stable, parallel_safe, cost = 10000)]
 fn reconstruct_tensor(tensor_atom_id: Option<i64>, rank: default!(Option<i32>, "NULL")) -> SqlArray<f32> {
     let tensor_atom_id = require_arg("tensor_atom_id", tensor_atom_id);
     threads::start();

@@ -49,7 +49,7 @@ fn measure_or_tell(tensor: &StoredTensor) -> Option<Measures> {
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, strict, parallel_unsafe, cost = 1000000)]
+#[pg_extern(stable, strict, parallel_safe, cost = 1000000)]
 fn tensor_spectral_measures(
     tensor_atom_id: i64,
 ) -> TableIterator<
@@ -73,7 +73,7 @@ fn tensor_spectral_measures(
 }
 
 #[allow(clippy::type_complexity)]
-#[pg_extern(stable, strict, parallel_unsafe, cost = 1000000)]
+#[pg_extern(stable, strict, parallel_safe, cost = 1000000)]
 fn model_spectral_measures(
     model: ModelId,
     min_parameters: default!(i64, "0"),
