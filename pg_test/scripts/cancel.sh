@@ -109,6 +109,7 @@ while IFS='|' read -r what statement; do
     check_below "$what: seconds" "$(since "$begun")" "$(awk -v l=$limit 'BEGIN { print l + 0.3 }')"
 done <<STATEMENTS
 verify_model|SELECT count(*) FROM atomizer.verify_model($model)
+read_model_file|SELECT sum(octet_length(bytes)) FROM atomizer.read_model_file($model)
 export_model_file|SELECT atomizer.export_model_file($model, '$EXPORTS/never')
 tensor_stats|SELECT atomizer.tensor_stats(tensor_atom_id) FROM atomizer.tensor_atom
 tensor_bytes|SELECT sum(octet_length(atomizer.tensor_bytes(tensor_atom_id))) FROM atomizer.tensor_atom, generate_series(1, 20)

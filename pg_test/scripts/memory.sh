@@ -32,6 +32,10 @@ measure 'statistics' "SELECT atomizer.tensor_stats(tensor_atom_id) FROM atomizer
 measure 'export' "SELECT atomizer.export_model_file((SELECT model_id FROM atomizer.model), '$EXPORTS/gigabyte.out')"
 check "the export is the file" "$(sha256 "$EXPORTS/gigabyte.out")" "$(sha256 "$file")"
 rm -f "$EXPORTS/gigabyte.out"
+measure 'bytes for the client' \
+    "SELECT sum(octet_length(bytes)) FROM atomizer.read_model_file((SELECT model_id FROM atomizer.model))"
+check "they are those of the file" "$(psql -qAtX -c "COPY (SELECT encode(bytes, 'hex') FROM atomizer.model, atomizer.read_model_file(model_id)) TO STDOUT" |
+    perl -ne 'chomp; print pack("H*", $_)' | sha256sum | cut -d' ' -f1)" "$(sha256 "$file")"
 measure 'single weights, 3,000 of them in one statement' \
     "SELECT count(atomizer.tensor_weight(t.tensor_atom_id, i * 13, 0)) FROM atomizer.tensor_atom t, generate_series(1, 3000) i WHERE tensor_no = 2"
 measure 'reading the view, a million weights' "SELECT count(*) FROM (SELECT weight FROM atomizer.tensor_atom_coefficient LIMIT 1000000) x"

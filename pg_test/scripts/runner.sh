@@ -11,6 +11,8 @@ echo 'SELECT 1 AS one;' >"$toys/sql/same.sql"
 printf 'SELECT 1 AS one;\n one \n-----\n   1\n(1 row)\n\n' >"$toys/expected/same.out"
 cp "$toys/sql/same.sql" "$toys/sql/other.sql"
 : >"$toys/expected/other.out"
+echo 'SHOW parallel_setup_cost;' >"$toys/sql/mode.sql"
+printf 'SHOW parallel_setup_cost;\n parallel_setup_cost \n---------------------\n 1000\n(1 row)\n\n' >"$toys/expected/mode.out"
 toy() {
     { printf '#!/usr/bin/env bash\nsource "%s"\n' "$root/pg_test/scripts/lib.bash"; cat; } >"$toys/scripts/$1.sh"
     chmod +x "$toys/scripts/$1.sh"
@@ -36,9 +38,11 @@ env -u ATOMIZER_CLUSTER -u ATOMIZER_TEST ATOMIZER_TESTS="$toys" ATOMIZER_TEST_TI
 cat "$toys/log"
 said() { sed -nE "s#^(PASS|FAIL|SKIPPED) +$1 +([0-9.]+ s)?( +(.*))?\$#\1 \4#p" "$toys/log"; }
 check "its exit status" "$status" 1
-check "its last line" "$(tail -n 1 "$toys/log")" '4 passed, 5 failed, 2 skipped'
+check "its last line" "$(tail -n 1 "$toys/log")" '6 passed, 7 failed, 2 skipped'
 check "as expected" "$(said sql/same)" 'PASS '
 check "not as expected" "$(said sql/other | cut -c1-4)" 'FAIL'
+check "sql tests once more in parallel" "$(said parallel/same)$(said parallel/other | cut -c1-4)" 'PASS FAIL'
+check "only there" "$(said sql/mode)|$(said parallel/mode | cut -c1-4)" 'PASS |FAIL'
 check "passes" "$(said scripts/passes)" 'PASS '
 check "fails" "$(said scripts/fails)" 'FAIL ended with 1'
 check "is skipped" "$(said scripts/skips)" 'SKIPPED not today'
