@@ -18,6 +18,7 @@ pub mod metadata;
 pub mod model;
 pub mod names;
 pub mod parallel;
+pub mod progress;
 pub mod projection;
 pub mod quant;
 pub mod rows;
