@@ -42,7 +42,9 @@ ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_detail text,
     ADD COLUMN error_hint text,
     ADD COLUMN error_phase text,
-    ADD COLUMN error_file text;
+    ADD COLUMN error_file text,
+    ADD COLUMN queued_at timestamptz,
+    ADD COLUMN queued_role name;
 
 -- The history gets a primary key. A version that ended when the one before it did, which a second update in the same
 -- transaction left, lasts a microsecond now, and the next one begins when it ends.

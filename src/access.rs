@@ -42,6 +42,7 @@ pub struct StoredModelFile {
 
 /// A model with all of its files and tensors, in order.
 pub struct StoredModel {
+    pub model_id: i64,
     pub model_name: String,
     pub is_complete: bool,
     pub files: Vec<StoredModelFile>,
@@ -109,7 +110,7 @@ pub fn load(model_id: i64) -> StoredModel {
             .collect();
         let statement = format!("{TENSOR} WHERE model_id = $1 ORDER BY tensor_no");
         let tensors = reader.rows(&statement, &[model_id.into()]).map(|row| tensor_of(&row)).collect();
-        StoredModel { model_name, is_complete, files, tensors }
+        StoredModel { model_id, model_name, is_complete, files, tensors }
     })
 }
 

@@ -4,9 +4,11 @@ use crate::access::{self, StoredModel};
 use crate::errors::{OrRaise, raise, require_arg};
 use crate::names::ModelId;
 use crate::owner;
+use crate::progress;
 use crate::server_path::ServerPath;
 use crate::store;
 use atomizer_core::hash::Hasher;
+use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::segment::MAX_CONTENT_BYTES;
 use atomizer_core::source::SourceError;
 use pgrx::memcxt::PgMemoryContexts;
@@ -17,6 +19,9 @@ use std::path::Path;
 
 /// Rebuilds one file piece by piece; an error unless the whole has the recorded SHA-256.
 fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
+    let subject = progress::Subject::model(model.model_id);
+    let total = model.files[file_no as usize].byte_length as u64;
+    let _shown = progress::function(Work::Export, subject, Phase::Writing, Unit::Bytes, total);
     let mut hasher = Hasher::default();
     store::for_each_bytes(store::file_slices(model, file_no as usize), |bytes| {
         hasher.update(bytes);
@@ -260,6 +265,9 @@ fn verify_model(
 > {
     crate::threads::start();
     let model = access::complete_model(model.0);
+    let total = model.files.iter().map(|file| file.byte_length as u64).sum();
+    let subject = progress::Subject::model(model.model_id);
+    let _shown = progress::function(Work::Verify, subject, Phase::Verifying, Unit::Bytes, total);
     let rows: Vec<_> = (0..model.files.len())
         .map(|index| {
             let mut hasher = Hasher::default();

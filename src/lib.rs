@@ -21,6 +21,7 @@ mod ingestion;
 mod membership;
 mod names;
 mod owner;
+mod progress;
 mod quantization;
 mod reading;
 mod segment_rows;
@@ -33,6 +34,7 @@ mod svd;
 mod tensor_bytes;
 mod tensors;
 mod threads;
+mod workers;
 
 ::pgrx::pg_module_magic!(name, version);
 
@@ -40,6 +42,7 @@ mod threads;
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     errors::hide_backtraces();
+    workers::define_settings();
 }
 
 /// Lists SQL files in the order in which they run: each comes after the one before it, and after the functions
@@ -114,6 +117,12 @@ sql_files! {
     "add_tenant_member" "../sql/functions/add_tenant_member.sql";
     "remove_tenant_member" "../sql/functions/remove_tenant_member.sql";
 
+    // Progress
+    "internal_report_progress" "../sql/internal/report_progress.sql" after [progress::_report_progress];
+    "internal_end_progress" "../sql/internal/end_progress.sql" after [progress::_end_progress];
+    "internal_running_work" "../sql/internal/running_work.sql" after [progress::_running_work];
+    "internal_is_alive" "../sql/internal/is_alive.sql" after [progress::_is_alive];
+
     // Models
     "internal_require_model" "../sql/internal/require_model.sql";
     "internal_register_model" "../sql/internal/register_model.sql";
@@ -144,7 +153,6 @@ sql_files! {
     "internal_check_may_commit" "../sql/internal/check_may_commit.sql" after [governance::_check_may_commit];
     "internal_check_commit" "../sql/internal/check_commit.sql" after [governance::check_commit];
     "internal_plan_line" "../sql/internal/plan_line.sql";
-    "internal_progress_line" "../sql/internal/progress_line.sql";
     "internal_completion_line" "../sql/internal/completion_line.sql";
 
     // Model files
@@ -156,6 +164,12 @@ sql_files! {
     "internal_stream_atomic_weights_chunked" "../sql/internal/stream_atomic_weights_chunked.sql" after [reading::_stream_atomic_weights_chunked];
     "stream_atomic_weights_chunked" "../sql/functions/stream_atomic_weights_chunked.sql";
     "model_pickle_report" "../sql/functions/model_pickle_report.sql" after [reading::model_pickle_report];
+
+    // Background workers
+    "internal_queue_ingestion_job" "../sql/internal/queue_ingestion_job.sql";
+    "internal_next_queued_jobs" "../sql/internal/next_queued_jobs.sql";
+    "internal_give_up_ingestion_job" "../sql/internal/give_up_ingestion_job.sql";
+    "start_ingestion" "../sql/functions/start_ingestion.sql" after [workers::start_ingestion];
 
     // Stored models
     "tensor_weights" "../sql/functions/tensor_weights.sql" after [tensors::tensor_weights];
@@ -208,7 +222,6 @@ sql_files! {
     "build_spatial_indexes" "../sql/functions/build_spatial_indexes.sql";
     "rebuild_spatial_indexes" "../sql/functions/rebuild_spatial_indexes.sql";
     "internal_spatialize_step" "../sql/internal/spatialize_step.sql" after [space::spatialize::_spatialize_step];
-    "internal_spatial_line" "../sql/internal/spatial_line.sql";
 
     // Decompositions
     "svd_decompose" "../sql/functions/svd_decompose.sql" after [svd::matrices::svd_decompose_array, svd::matrices::svd_decompose_bytes];
@@ -225,6 +238,7 @@ sql_files! {
     "tensor_atom_coefficient" "../sql/views/tensor_atom_coefficient.sql";
     "layer_spectrum" "../sql/views/layer_spectrum.sql";
     "ingestion_progress" "../sql/views/ingestion_progress.sql";
+    "progress" "../sql/views/progress.sql";
     "tenant_atom" "../sql/views/tenant_atom.sql";
     "storage_summary" "../sql/views/storage_summary.sql";
     "atom_points" "../sql/views/atom_points.sql";

@@ -78,6 +78,12 @@ fn owner() -> pg_sys::Oid {
     }
 }
 
+/// Whether the extension is there, which others may drop at any time.
+pub fn is_installed() -> bool {
+    // SAFETY: plain calls on the main thread, within a transaction.
+    unsafe { pg_sys::get_extension_oid(c"atomizer".as_ptr(), true) != pg_sys::InvalidOid }
+}
+
 /// The name of the role that calls. Ask before [`run`], never within.
 pub fn caller_name() -> String {
     // SAFETY: the current user exists, and the name is copied at once.

@@ -2,6 +2,7 @@
 
 use crate::access::{self, StoredModel, StoredTensor};
 use crate::errors::{OrRaise, raise};
+use crate::progress;
 use crate::segment_rows;
 use atomizer_core::byte_range::ByteRange;
 use atomizer_core::dtype::Dtype;
@@ -78,6 +79,7 @@ pub fn for_each_batch<T: Send>(
             read_encoded(&next, &mut next_encoded);
         });
         let made = result.unwrap_or_else(|(index, error)| raise_damaged(&batch[index], error));
+        progress::count_read(batch.iter().map(|slice| slice.length as u64).sum());
         done = Some((std::mem::replace(&mut batch, next), made));
         std::mem::swap(&mut encoded, &mut next_encoded);
     }

@@ -78,7 +78,7 @@ def query(database: str, sql: str) -> list[list[str]]:
 def normalized(output: str) -> list[str]:
     """Widths of columns are those of their longest value: they do not count. Nor do notices of progress, one a second."""
     lines = [re.sub(r"\s+", " ", line).strip() for line in output.strip().splitlines()
-             if not re.match(r"NOTICE: +(\d+ % of|\d+ of \d+ |reading: )", line)]
+             if not re.match(r"NOTICE: +([a-z ]+: (\d+ % of|[\d.]+ )|comparing rows$)", line)]
     return ["---" if re.fullmatch(r"[-+]{3,}", line) else re.sub(r"^-\[ RECORD (\d+) \][-+]*$", r"-[ RECORD \1 ]", line) for line in lines if line]
 
 

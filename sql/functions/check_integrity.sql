@@ -4,6 +4,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     m record;
 BEGIN
+    PERFORM atomizer_internal.report_progress('check_integrity', 'verifying', 0, (
+        SELECT sum(f.byte_length)::bigint FROM atomizer.model_file f JOIN atomizer.model USING (model_id) WHERE is_complete));
     FOR m IN SELECT model_id, model_name FROM atomizer.model WHERE is_complete ORDER BY 1 LOOP
         BEGIN
             RETURN QUERY SELECT 'files rebuild to their SHA-256', format('model %s, file %s', m.model_id, v.file_name),
@@ -14,12 +16,15 @@ BEGIN
         END;
     END LOOP;
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'decoding contents', 0, (
+        SELECT sum(a.byte_length)::bigint FROM atomizer.atom a WHERE a.kind <> 'weight'));
     RETURN QUERY SELECT 'segments decode to their content', format('%s %s', a.kind, encode(a.content_hash, 'hex')),
                         'segments are missing or damaged'
                  FROM atomizer.atom a
                  WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / atomizer.segment_bytes()::numeric)
                    AND atomizer_internal.stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'comparing rows', 0, NULL);
     RETURN QUERY SELECT 'contents of complete models are stored', format('model %s, tensor %s', t.model_id, t.layer_name),
                         'its content is missing or incomplete'
                  FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
@@ -36,6 +41,9 @@ BEGIN
                    ON r.content_hash = a.content_hash AND r.kind = a.kind
                  WHERE a.reference_count IS DISTINCT FROM coalesce(r.n, 0);
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'counting weights', 0, (
+        SELECT sum(t.byte_length)::bigint FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
+        WHERE is_complete AND has_weight_atoms));
     RETURN QUERY SELECT 'reference counts of weights', encode(coalesce(a.content_hash, w.content_hash), 'hex'),
                         format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
                  FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
@@ -45,6 +53,7 @@ BEGIN
                    ON w.content_hash = a.content_hash
                  WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'comparing rows', 0, NULL);
     RETURN QUERY SELECT 'weights are their own content', encode(a.content_hash, 'hex'), 'atomic_value has another SHA-256'
                  FROM atomizer.atom a WHERE a.kind = 'weight' AND sha256(a.atomic_value) IS DISTINCT FROM a.content_hash;
 
@@ -73,6 +82,7 @@ BEGIN
     RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),
                         'hilbert_value is not that of spatial_key'
                  FROM atomizer.atom_embedding e WHERE e.hilbert_value IS DISTINCT FROM atomizer.compute_hilbert_value(e.spatial_key);
+    PERFORM atomizer_internal.end_progress('check_integrity');
 END $$;
 COMMENT ON FUNCTION atomizer.check_integrity() IS
     'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';

@@ -6,6 +6,7 @@ DECLARE
     dead   bytea[];
     n      bigint;
     m      bigint;
+    total  bigint := (SELECT count(*) FROM atomizer.atom a WHERE a.reference_count = 0);
 BEGIN
     PERFORM atomizer_internal.check_writable('collect_garbage()');
     atoms_removed := 0;
@@ -13,6 +14,7 @@ BEGIN
     bytes_removed := 0;
     -- In slices, which are held in memory: a temporary table could be one of the caller's, with a trigger.
     LOOP
+        PERFORM atomizer_internal.report_progress('collect_garbage', 'deleting', atoms_removed, total, 'atoms');
         -- First lock, then look again and delete: a plan that adds a reference meanwhile either came
         -- before the lock, and the second look sees it, or waits and finds the atom gone.
         SELECT array_agg(l.content_hash), array_agg(l.kind) INTO hashes, kinds FROM (
@@ -24,6 +26,7 @@ BEGIN
         GET DIAGNOSTICS n = ROW_COUNT;
         EXIT WHEN n = 0;
         atoms_removed := atoms_removed + n;
+        PERFORM atomizer_internal.report_progress('collect_garbage', 'deleting', atoms_removed, total, 'atoms');
         -- A blob may have the same bytes as a tensor: they go with the last of both.
         SELECT array_agg(DISTINCT g.content_hash) INTO dead FROM unnest(hashes, kinds) AS g(content_hash, kind)
         WHERE g.kind <> 'weight' AND NOT EXISTS (
@@ -36,6 +39,7 @@ BEGIN
         DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
         DELETE FROM atomizer.svd_component c WHERE c.content_hash = ANY (dead);
     END LOOP;
+    PERFORM atomizer_internal.end_progress('collect_garbage');
 END $$;
 COMMENT ON FUNCTION atomizer.collect_garbage() IS
     'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable again. For administrators.';

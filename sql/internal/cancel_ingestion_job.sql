@@ -2,19 +2,36 @@
 CREATE FUNCTION atomizer_internal.cancel_ingestion_job(role_name name, job bigint) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job;
+    interrupted boolean := false;
 BEGIN
+    -- A plan, and a verification, is one long transaction that has the row locked: its statement is interrupted.
+    -- A chunk ends soon, and is kept.
+    SELECT * INTO found_row FROM atomizer.ingestion_job j
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j)
+      AND (j.total_bytes IS NULL OR j.bytes_processed >= j.total_bytes);
+    IF FOUND THEN
+        BEGIN
+            PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
+        EXCEPTION WHEN lock_not_available THEN
+            interrupted := EXISTS (
+                SELECT FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
+                    AND a.backend_start = found_row.lease_backend_start AND pg_cancel_backend(a.pid));
+        END;
+    END IF;
+    found_row := atomizer_internal.require_job(role_name, job);
     IF found_row.job_status = 'Complete' THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('ingestion job %s is complete', job),
             HINT = format('drop_model(%s) removes its model.', found_row.model_id);
-    ELSIF atomizer_internal.is_held(found_row) THEN
+    ELSIF atomizer_internal.is_held(found_row) AND NOT interrupted THEN
         UPDATE atomizer.ingestion_job j SET cancel_requested = true WHERE j.ingestion_job_id = job;
         RETURN 'stops before its next chunk';
     END IF;
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Cancelled', lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
-        lease_backend_start = NULL, last_updated_at = clock_timestamp()
+        lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL,
+        error_detail = NULL, error_hint = NULL, error_phase = NULL, error_file = NULL, queued_at = NULL, queued_role = NULL, last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN 'cancelled';
 END $$;

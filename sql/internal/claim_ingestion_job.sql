@@ -19,7 +19,7 @@ BEGIN
     SET job_status = 'Processing', lease_token = token, lease_pid = pg_backend_pid(),
         lease_expires_at = clock_timestamp() + atomizer_internal.lease_duration(),
         lease_backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
-        cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
+        cancel_requested = false, queued_at = NULL, queued_role = NULL, error_code = NULL, error_message = NULL, error_detail = NULL,
         error_hint = NULL, error_phase = NULL, error_file = NULL,
         started_at = coalesce(j.started_at, clock_timestamp()), last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;

@@ -17,7 +17,7 @@ BEGIN
         segment_no = 0, lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
         lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
         error_hint = NULL, error_phase = NULL, error_file = NULL,
-        started_at = NULL, last_updated_at = clock_timestamp()
+        queued_at = NULL, queued_role = NULL, started_at = NULL, last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $$;

@@ -7,9 +7,6 @@ DECLARE
     token     uuid;
     step      record;
     begun     timestamptz := clock_timestamp();
-    noticed   timestamptz := clock_timestamp();
-    first_byte bigint;
-    speed     double precision;
     state     text;
     message   text;
     detail    text;
@@ -65,14 +62,9 @@ BEGIN
                 ingestion_job_id, step.atoms_processed, step.total_atoms, ingestion_job_id;
             RETURN;
         END IF;
-        first_byte := coalesce(first_byte, step.bytes_processed);
         EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
         IF step.phase OPERATOR(pg_catalog.=) 'planned' THEN
             RAISE NOTICE '%', atomizer_internal.plan_line(ingestion_job_id);
-        ELSIF clock_timestamp() - noticed > '1 second' THEN
-            noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer_internal.progress_line(step.bytes_processed, step.total_bytes,
-                step.bytes_processed - first_byte, noticed - begun);
         END IF;
     END LOOP;
     RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);

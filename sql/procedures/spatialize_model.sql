@@ -6,9 +6,7 @@ DECLARE
     step         record;
     line         text;
     next_tensor  integer := 0;
-    first_weight bigint;
     begun        timestamptz := clock_timestamp();
-    noticed      timestamptz := clock_timestamp();
 BEGIN
     PERFORM atomizer_internal.check_may_commit('spatialize_model');
     IF model IS NULL THEN
@@ -22,17 +20,11 @@ BEGIN
         SELECT s.* INTO step FROM atomizer_internal.spatialize_step(model, granularity, next_tensor) AS s;
         PERFORM atomizer_internal.check_commit('spatialize_model');
         COMMIT;
-        first_weight := coalesce(first_weight, step.weights_done);
         FOREACH line IN ARRAY step.notices LOOP
             RAISE NOTICE '%', line;
         END LOOP;
         next_tensor := step.next_tensor;
         EXIT WHEN next_tensor IS NULL;
-        IF clock_timestamp() OPERATOR(pg_catalog.-) noticed OPERATOR(pg_catalog.>) '1 second'::pg_catalog.interval THEN
-            noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer_internal.spatial_line(step.weights_done, step.total_weights,
-                step.weights_done OPERATOR(pg_catalog.-) first_weight, noticed OPERATOR(pg_catalog.-) begun);
-        END IF;
     END LOOP;
     RAISE NOTICE '%', atomizer_internal.spatial_end_line(model, granularity,
         clock_timestamp() OPERATOR(pg_catalog.-) begun);

@@ -4,6 +4,7 @@ use super::{Job, Progress};
 use crate::access::{self, StoredModel, field, hash};
 use crate::errors::{OrRaise, raise};
 use crate::owner;
+use crate::progress;
 use crate::segment_rows;
 use crate::store::{self, BATCH_SEGMENTS};
 use atomizer_core::file_layout::Ranges;
@@ -69,7 +70,7 @@ pub fn store_next_chunk(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let computes = |segment: &PlannedSegment| planner.content(*segment).computed.is_some();
     let parsed = chunk.segments.iter().any(computes).then(|| job.parse(&files));
     let mut reader = Reader { planner: &planner, files: &files, parsed: parsed.as_ref(), computed: None };
-    let damaged = store_segments(&mut reader, &chunk);
+    let damaged = store_segments(&mut reader, &chunk, job.bytes_processed as u64);
     if let Some(first) = planner.contents().iter().position(|content| damaged.contains(&content.hash)) {
         return go_back(job, &model, &mut reader, first);
     }
@@ -167,12 +168,15 @@ fn lock_contents(planner: &ChunkPlanner, chunk: &Chunk) -> BTreeMap<Hash, u64> {
 /// Encodes and writes the segments that are not stored yet. Workers encode and hash one batch while
 /// the main thread writes the one before and reads the next. A content is only complete when its SHA-256
 /// is right: gives those whose stored bytes were others, and are stored no more.
-fn store_segments(reader: &mut Reader, chunk: &Chunk) -> Vec<Hash> {
+fn store_segments(reader: &mut Reader, chunk: &Chunk, bytes_before: u64) -> Vec<Hash> {
     let planner = reader.planner;
     let mut stored = lock_contents(planner, chunk);
     let missing = planner.missing(chunk, &mut stored);
     let mut hashers: BTreeMap<Hash, Hasher> =
         missing.begun.iter().map(|hash| (*hash, Hasher::default())).collect();
+    // What is stored already counts as done.
+    let bytes = |segments: &[PlannedSegment]| segments.iter().map(|s| planner.range(*s).len).sum::<u64>();
+    let mut done = (bytes_before + chunk.bytes).saturating_sub(bytes(&missing.segments));
     let mut batches = missing.segments.chunks(BATCH_SEGMENTS);
     let (mut raw, mut next_raw) = (Vec::new(), Vec::new());
     let (mut encoded, mut pending_encoded) = (Vec::new(), Vec::new());
@@ -194,6 +198,8 @@ fn store_segments(reader: &mut Reader, chunk: &Chunk) -> Vec<Hash> {
                 reader.read(next, &mut next_raw);
             },
         );
+        done += bytes(batch);
+        progress::set_done(done);
         (pending, batch) = (batch, next);
         std::mem::swap(&mut encoded, &mut pending_encoded);
         std::mem::swap(&mut raw, &mut next_raw);

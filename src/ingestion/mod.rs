@@ -8,10 +8,12 @@ mod plan;
 use crate::access::field;
 use crate::errors::{raise, require_arg};
 use crate::owner;
+use crate::progress::{self, Subject};
 use crate::server_path::ServerPath;
 use crate::sources::{self, ModelLocation, NamedFormat};
 use atomizer_core::formats::{Detail, FileSet};
 use atomizer_core::model::Model;
+use atomizer_core::progress::{Phase, Unit, Work};
 use pgrx::prelude::*;
 
 pub use finalize::weight_counts;
@@ -80,6 +82,13 @@ impl Job {
         })
     }
 
+    /// Shows how far it is.
+    fn show(&self, phase: Phase, done: i64, total: i64) {
+        let subject =
+            Subject { model_id: self.model_id, tenant_id: self.tenant_id, job_id: self.ingestion_job_id };
+        progress::step(Work::Ingest, subject, phase, Unit::Bytes, done as u64, total as u64);
+    }
+
     /// Parses the headers of the job's files.
     fn parse(&self, files: &FileSet) -> Model {
         sources::parse_files(files, self.model_format.as_deref().map(NamedFormat::from_name), Detail::Summary)
@@ -131,13 +140,21 @@ fn _ingestion_step(
     let progress = if job.cancel_requested {
         Progress::new(&job, "cancelled")
     } else if job.total_atoms.is_none() {
+        job.show(Phase::Reading, 0, 0);
         plan::plan(&job, model_data)
     } else if job.bytes_processed < job.total_bytes.unwrap_or(0) {
-        chunk::store_next_chunk(&job, model_data)
+        job.show(Phase::Storing, job.bytes_processed, job.total_bytes.unwrap_or(0));
+        let progress = chunk::store_next_chunk(&job, model_data);
+        job.show(Phase::Storing, progress.bytes_processed, progress.total_bytes);
+        progress
     } else {
+        job.show(Phase::Verifying, 0, job.total_bytes.unwrap_or(0));
         finalize::finalize(&job);
         Progress::new(&job, "complete")
     };
+    if progress.problem.is_some() || ["cancelled", "complete"].contains(&progress.phase) {
+        progress::finish();
+    }
     TableIterator::once((
         progress.phase.to_owned(),
         progress.atoms_processed,

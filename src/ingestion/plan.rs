@@ -5,15 +5,16 @@ use super::{Job, Progress};
 use crate::access::field;
 use crate::errors::{OrRaise, raise};
 use crate::owner;
+use crate::progress;
 use atomizer_core::formats::{self, FileSet, ParseError};
 use atomizer_core::ingest::{ModelDigests, content_references, model_digests};
 use atomizer_core::layers;
 use atomizer_core::metadata;
 use atomizer_core::model::Model;
+use atomizer_core::progress::Phase;
 use atomizer_core::source::{Source, SourceError};
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use std::time::{Duration, Instant};
 
 /// Reads the job's files and writes down what they hold.
 pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
@@ -23,7 +24,8 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let computed = model.tensors.iter().filter(|tensor| tensor.lazy.is_some());
     let computed: u64 = computed.map(|tensor| tensor.byte_length).sum();
     let total_bytes = (0..files.len()).map(|index| files.source(index).len()).sum::<u64>() + computed;
-    let digests = digests(&files, &model, total_bytes);
+    job.show(Phase::Reading, 0, total_bytes as i64);
+    let digests = digests(&files, &model);
     owner::run(|client| {
         let args = [
             job.model_id.into(),
@@ -83,7 +85,7 @@ fn check_granularity(job: &Job, model: &Model) {
 }
 
 /// Reads the files once, and says how far it is.
-fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> ModelDigests {
+fn digests(files: &FileSet, model: &Model) -> ModelDigests {
     for checksum in formats::checksums(files).or_raise() {
         let checked = checksum.verify::<ParseError>(files, |_| {
             pgrx::check_for_interrupts!();
@@ -91,7 +93,6 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> ModelDigests {
         });
         checked.or_raise();
     }
-    let mut noticed = Instant::now();
     let sources: Vec<&dyn Source> = (0..files.len()).map(|file_no| files.source(file_no)).collect();
     let found = model_digests::<SourceError>(
         &sources,
@@ -99,12 +100,7 @@ fn digests(files: &FileSet, model: &Model, total_bytes: u64) -> ModelDigests {
         |tensor| files.open_tensor(tensor),
         |done| {
             pgrx::check_for_interrupts!();
-            if noticed.elapsed() > Duration::from_secs(2) {
-                noticed = Instant::now();
-                // As pg_size_pretty() counts and rounds in the other notices.
-                let mb = |bytes: u64| (bytes + (1 << 19)) >> 20;
-                notice!("reading: {} of {} MB", mb(done), mb(total_bytes));
-            }
+            progress::set_done(done);
             Ok(())
         },
     );

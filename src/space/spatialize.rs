@@ -5,9 +5,11 @@ use super::geometry::PointZ;
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, raise};
 use crate::heap::{ColumnType, Table, bytea};
+use crate::progress::{self, Subject};
 use crate::{owner, tensors};
 use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
+use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::projection::{DEFAULT_SEED, Projection};
 use atomizer_core::rows::RowLayout;
 use atomizer_core::sketch::{DIMENSION, Sketch};
@@ -73,8 +75,19 @@ fn _spatialize_step(
     let granularity = Granularity::from_name(granularity);
     crate::threads::start();
     let model = access::complete_model(model_id);
+    let weights = |tensors: &[StoredTensor]| tensors.iter().map(|tensor| tensor.weight_count).sum::<i64>();
+    let total = weights(&model.tensors);
     let (begun, mut step) = (Instant::now(), Step::default());
     let from = from_tensor.max(0) as usize;
+    let done_before = weights(model.tensors.get(..from).unwrap_or_default());
+    progress::step(
+        Work::Spatialize,
+        Subject::model(model_id),
+        Phase::Placing,
+        Unit::Weights,
+        done_before as u64,
+        total as u64,
+    );
     let mut next = from;
     while let Some(tensor) = model.tensors.get(next) {
         pgrx::check_for_interrupts!();
@@ -90,10 +103,13 @@ fn _spatialize_step(
     if granularity == Granularity::Tensor {
         copy_to_tensor_atoms(model_id, from, next);
     }
-    let weights = |tensors: &[StoredTensor]| tensors.iter().map(|tensor| tensor.weight_count).sum::<i64>();
     let more = next < model.tensors.len();
     let done = weights(&model.tensors[..next.min(model.tensors.len())]) + step.weights_of_last as i64;
-    TableIterator::once((more.then_some(next as i32), done, weights(&model.tensors), step.notices))
+    progress::set_done(done as u64);
+    if !more {
+        progress::finish();
+    }
+    TableIterator::once((more.then_some(next as i32), done, total, step.notices))
 }
 
 impl Step {

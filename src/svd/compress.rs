@@ -4,8 +4,10 @@
 use super::{components, decompose, from_bytes, layer_sides, rank_of, to_bytes, values_of};
 use crate::access::{self, StoredTensor, field};
 use crate::errors::{Raise, raise, require_arg};
+use crate::progress::{self, Subject};
 use crate::reading::MAX_BYTEA;
 use crate::{owner, threads};
+use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::svd::energy::{decompose_to_energy, is_least_rank};
 use atomizer_core::svd::{self, Svd, SvdError};
 use pgrx::prelude::*;
@@ -72,8 +74,21 @@ fn _compress_step(
     let tensors = access::complete_model(model_id).tensors;
     let (mut decomposed, mut skipped, mut small) = (0, 0, 0);
     let first = usize::try_from(first_tensor).unwrap_or(0);
+    let weights = |tensors: &[StoredTensor]| -> u64 {
+        tensors.iter().map(|tensor| tensor.weight_count).filter(|count| *count >= min_parameters).sum::<i64>()
+            as u64
+    };
+    progress::step(
+        Work::Compress,
+        Subject::model(model_id),
+        Phase::Decomposing,
+        Unit::Weights,
+        weights(&tensors[..first.min(tensors.len())]),
+        weights(&tensors),
+    );
     for (index, tensor) in tensors.iter().enumerate().skip(first) {
         pgrx::check_for_interrupts!();
+        progress::set_done(weights(&tensors[..index]));
         if tensor.weight_count < min_parameters {
             small += 1;
             continue;
@@ -89,6 +104,7 @@ fn _compress_step(
             }
         }
     }
+    progress::finish();
     TableIterator::once((None, decomposed, skipped, small))
 }
 
