@@ -70,16 +70,28 @@ ALTER TABLE atomizer.tensor_atom_history ADD PRIMARY KEY (tensor_atom_id, valid_
 
 -- Below: written by tools/make-upgrade. Do not edit.
 
+CREATE OR REPLACE FUNCTION atomizer.atom_tiles(z integer, x integer, y integer)
+ RETURNS bytea
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$atom_tiles_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer.atoms_in_box(search_box box3d, strategy text DEFAULT 'RTree'::text)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry)
  LANGUAGE c
- STABLE STRICT COST 10000
+ STABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$atoms_in_box_by_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.create_ingestion_job(model regmodel, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint)
  RETURNS bigint
  LANGUAGE c
 AS 'MODULE_PATHNAME', $function$create_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.detect_model_format(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text)
+ RETURNS model_format
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$detect_model_format_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.drop_model(model regmodel)
  RETURNS bigint
@@ -93,6 +105,12 @@ CREATE OR REPLACE FUNCTION atomizer.export_model_file(model regmodel, path text 
  COST 10000
 AS 'MODULE_PATHNAME', $function$export_model_file_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer.extract_lora(base_tensor bigint, tuned_tensor bigint, rank integer DEFAULT 16)
+ RETURNS TABLE(lora_a real[], lora_b real[], rank integer, explained_variance double precision, relative_error double precision)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$extract_lora_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer.extract_lora_model(base_model regmodel, tuned_model regmodel, rank integer DEFAULT 16, path text DEFAULT NULL::text, overwrite boolean DEFAULT false)
  RETURNS TABLE(adapter_model oid, adapter_config text, modules integer, equal_tensors integer, other_tensors integer)
  LANGUAGE c
@@ -102,26 +120,238 @@ AS 'MODULE_PATHNAME', $function$extract_lora_model_wrapper$function$;
 CREATE OR REPLACE FUNCTION atomizer.list_tensors(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, layer_type layer_type, shape bigint[], data_type tensor_dtype, quantization_type quantization_type, weight_count bigint, byte_length bigint, file_no integer, file_offset bigint)
  LANGUAGE c
- COST 10000
+ PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$list_layers_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.model_metadata(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, full_arrays boolean DEFAULT false, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
  RETURNS jsonb
  LANGUAGE c
- COST 10000
+ PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$model_metadata_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.model_pickle_report(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
  RETURNS TABLE(verdict text, global text, times bigint, why text)
  LANGUAGE c
- COST 10000
+ PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$model_pickle_report_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.model_spectral_measures(model regmodel, min_parameters bigint DEFAULT 0)
  RETURNS TABLE(tensor_atom_id bigint, layer_name text, rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
  LANGUAGE c
- STABLE STRICT COST 1e+06
+ STABLE PARALLEL SAFE STRICT COST 1e+06
 AS 'MODULE_PATHNAME', $function$model_spectral_measures_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(tensor_atom_id bigint, k integer DEFAULT 10, row_no bigint DEFAULT '-1'::integer)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', $function$nearest_to_atom_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(point geometry, k integer DEFAULT 10, granularity text DEFAULT 'tensor'::text)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', $function$nearest_to_point_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.quantization_error(tensor_atom_id bigint, quantization_type text)
+ RETURNS TABLE(weight_count bigint, bits_per_weight double precision, rmse double precision, max_error double precision, snr_db double precision, nan_count bigint, inf_count bigint)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000 ROWS 1
+AS 'MODULE_PATHNAME', $function$quantization_error_wrapper$function$;
+
+DROP FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u real[], s real[], vt real[], rows integer, columns integer)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$reconstruct_from_arrays_wrapper$function$;
+
+DROP FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u bytea, s bytea, vt bytea, rows integer, columns integer)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$reconstruct_from_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_tensor(tensor_atom_id bigint, rank integer DEFAULT NULL::integer)
+ RETURNS real[]
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$reconstruct_tensor_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
+ RETURNS integer
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.similar_rows(tensor_atom_id bigint, row_no bigint, k bigint DEFAULT 10, candidates integer DEFAULT 10000, metric text DEFAULT 'cosine'::text, strategy text DEFAULT 'RTree'::text, within_tensor bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', $function$similar_rows_by_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.similar_tensors(tensor_atom_id bigint, k integer DEFAULT 10, candidates integer DEFAULT 100, metric text DEFAULT 'cosine'::text)
+ RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', $function$similar_tensors_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.start_ingestion(ingestion_job_id bigint)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$start_ingestion_wrapper$function$;
+
+DROP FUNCTION svd_decompose(real[],integer,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix real[], rows integer, columns integer, rank integer)
+ RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$svd_decompose_array_wrapper$function$;
+
+DROP FUNCTION svd_decompose(bytea,integer,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix bytea, rows integer, columns integer, rank integer)
+ RETURNS TABLE(u bytea, s bytea, vt bytea, explained_variance double precision, relative_error double precision)
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$svd_decompose_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.svd_spectrum(tensor_atom_id bigint)
+ RETURNS TABLE(i integer, sigma double precision, cumulative_energy double precision)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 1e+06
+AS 'MODULE_PATHNAME', $function$svd_spectrum_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS bytea
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_coefficients(tensor_atom_id bigint)
+ RETURNS TABLE(weight_index bigint, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_coefficients_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_float32_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS bytea
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_float32_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_histogram(tensor_atom_id bigint, bins integer DEFAULT 20, low double precision DEFAULT NULL::double precision, high double precision DEFAULT NULL::double precision)
+ RETURNS TABLE(bin integer, bin_low double precision, bin_high double precision, weight_count bigint)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000 ROWS 20
+AS 'MODULE_PATHNAME', $function$tensor_histogram_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_id(model regmodel, tensor text)
+ RETURNS bigint
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 100
+AS 'MODULE_PATHNAME', $function$tensor_id_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_spectral_measures(tensor_atom_id bigint)
+ RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$tensor_spectral_measures_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_stats(tensor_atom_id bigint)
+ RETURNS TABLE(weight_count bigint, min double precision, max double precision, mean double precision, stddev double precision, sparsity double precision, nan_count bigint, inf_count bigint)
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000 ROWS 1
+AS 'MODULE_PATHNAME', $function$tensor_stats_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_weight(tensor_atom_id bigint, position_x bigint, position_y bigint DEFAULT 0, position_z bigint DEFAULT 0)
+ RETURNS real
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_weight_wrapper$function$;
+
+DROP FUNCTION tensor_weights(bigint,bigint,bigint);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_weights(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS real[]
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_weights_wrapper$function$;
+
+DROP FUNCTION tensor_weights_float8(bigint,bigint,bigint);
+
+CREATE OR REPLACE FUNCTION atomizer.tensor_weights_float8(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
+ RETURNS double precision[]
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$tensor_weights_float8_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
+ RETURNS TABLE(file_no integer, file_name text, byte_length bigint, sha256 bytea, is_identical boolean)
+ LANGUAGE c
+ PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$acts_for_wrapper$function$;
+
+DROP POLICY own_rows ON tenant;
+
+CREATE POLICY own_rows ON tenant AS PERMISSIVE FOR SELECT TO PUBLIC
+    USING (atomizer_internal.acts_for(tenant_id));
+
+DROP POLICY own_rows ON tenant_member;
+
+CREATE POLICY own_rows ON tenant_member AS PERMISSIVE FOR SELECT TO PUBLIC
+    USING (atomizer_internal.acts_for(tenant_id));
 
 CREATE OR REPLACE FUNCTION atomizer_internal.tenants_changed()
  RETURNS trigger
@@ -139,6 +369,26 @@ ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_changed;
 
 CREATE TRIGGER tenants_truncated AFTER TRUNCATE ON atomizer.tenant_member FOR EACH STATEMENT EXECUTE FUNCTION atomizer_internal.tenants_changed();
 ALTER TABLE tenant_member ENABLE ALWAYS TRIGGER tenants_truncated;
+
+DROP POLICY own_rows ON model;
+
+CREATE POLICY own_rows ON model AS PERMISSIVE FOR SELECT TO PUBLIC
+    USING (atomizer_internal.acts_for(tenant_id));
+
+DROP POLICY own_rows ON ingestion_job;
+
+CREATE POLICY own_rows ON ingestion_job AS PERMISSIVE FOR SELECT TO PUBLIC
+    USING (atomizer_internal.acts_for(tenant_id));
+
+DROP POLICY own_rows ON tensor_atom;
+
+CREATE POLICY own_rows ON tensor_atom AS PERMISSIVE FOR SELECT TO PUBLIC
+    USING (atomizer_internal.acts_for(tenant_id));
+
+DROP POLICY own_rows ON tensor_atom_history;
+
+CREATE POLICY own_rows ON tensor_atom_history AS PERMISSIVE FOR SELECT TO PUBLIC
+    USING (atomizer_internal.acts_for(tenant_id));
 
 CREATE OR REPLACE FUNCTION atomizer_internal.keep_tensor_atom_history()
  RETURNS trigger
@@ -164,7 +414,7 @@ CREATE TRIGGER keep_history BEFORE DELETE OR UPDATE ON atomizer.tensor_atom FOR 
 CREATE OR REPLACE FUNCTION atomizer_internal.may_act_for(role_name name, tenant bigint)
  RETURNS boolean
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
  SELECT ((EXISTS ( SELECT
@@ -212,6 +462,39 @@ BEGIN
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
 END $function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
+
 DROP FUNCTION create_tenant(text,bigint);
 
 CREATE OR REPLACE FUNCTION atomizer.create_tenant(tenant text, atom_quota bigint DEFAULT NULL::bigint)
@@ -223,6 +506,7 @@ AS $function$
 DECLARE
     new_id bigint;
 BEGIN
+    PERFORM atomizer_internal.check_writable('create_tenant()');
     IF tenant IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'tenant must not be null';
     ELSIF tenant = '' THEN
@@ -258,6 +542,7 @@ AS $function$
 DECLARE
     found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant);
 BEGIN
+    PERFORM atomizer_internal.check_writable('add_tenant_member()');
     IF tenant IS NULL OR member_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
             MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
@@ -283,6 +568,7 @@ CREATE OR REPLACE FUNCTION atomizer.remove_tenant_member(tenant text, member_rol
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
+    PERFORM atomizer_internal.check_writable('remove_tenant_member()');
     IF tenant IS NULL OR member_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
             MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
@@ -291,6 +577,59 @@ BEGIN
     WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
     RETURN FOUND;
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
  RETURNS model
@@ -336,147 +675,6 @@ BEGIN
     END IF;
     RETURN new_id;
 END $function$;
-
-DROP FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer);
-
-CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u real[], s real[], vt real[], rows integer, columns integer)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL RESTRICTED STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$reconstruct_from_arrays_wrapper$function$;
-
-DROP FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer);
-
-CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u bytea, s bytea, vt bytea, rows integer, columns integer)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL RESTRICTED STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$reconstruct_from_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer.segment_bytes()
- RETURNS integer
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$segment_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer.similar_rows(tensor_atom_id bigint, row_no bigint, k bigint DEFAULT 10, candidates integer DEFAULT 10000, metric text DEFAULT 'cosine'::text, strategy text DEFAULT 'RTree'::text, within_tensor bigint DEFAULT NULL::bigint)
- RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
- LANGUAGE c
- STABLE COST 10000 ROWS 10
-AS 'MODULE_PATHNAME', $function$similar_rows_by_wrapper$function$;
-
-DROP FUNCTION svd_decompose(real[],integer,integer,integer);
-
-CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix real[], rows integer, columns integer, rank integer)
- RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
- LANGUAGE c
- IMMUTABLE PARALLEL RESTRICTED STRICT COST 1e+06 ROWS 1
-AS 'MODULE_PATHNAME', $function$svd_decompose_array_wrapper$function$;
-
-DROP FUNCTION svd_decompose(bytea,integer,integer,integer);
-
-CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix bytea, rows integer, columns integer, rank integer)
- RETURNS TABLE(u bytea, s bytea, vt bytea, explained_variance double precision, relative_error double precision)
- LANGUAGE c
- IMMUTABLE PARALLEL RESTRICTED STRICT COST 1e+06 ROWS 1
-AS 'MODULE_PATHNAME', $function$svd_decompose_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer.tensor_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
- RETURNS bytea
- LANGUAGE c
- STABLE COST 10000
-AS 'MODULE_PATHNAME', $function$tensor_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer.tensor_float32_bytes(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
- RETURNS bytea
- LANGUAGE c
- STABLE COST 10000
-AS 'MODULE_PATHNAME', $function$tensor_float32_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer.tensor_id(model regmodel, tensor text)
- RETURNS bigint
- LANGUAGE c
- STABLE PARALLEL SAFE STRICT COST 100
-AS 'MODULE_PATHNAME', $function$tensor_id_wrapper$function$;
-
-DROP FUNCTION tensor_weights(bigint,bigint,bigint);
-
-CREATE OR REPLACE FUNCTION atomizer.tensor_weights(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
- RETURNS real[]
- LANGUAGE c
- STABLE COST 10000
-AS 'MODULE_PATHNAME', $function$tensor_weights_wrapper$function$;
-
-DROP FUNCTION tensor_weights_float8(bigint,bigint,bigint);
-
-CREATE OR REPLACE FUNCTION atomizer.tensor_weights_float8(tensor_atom_id bigint, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
- RETURNS double precision[]
- LANGUAGE c
- STABLE COST 10000
-AS 'MODULE_PATHNAME', $function$tensor_weights_float8_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
- RETURNS TABLE(file_no integer, file_name text, byte_length bigint, sha256 bytea, is_identical boolean)
- LANGUAGE c
- STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
- RETURNS bytea
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
- RETURNS uuid
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
- LANGUAGE c
- COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.forget_contents(model bigint)
  RETURNS bigint
@@ -531,13 +729,13 @@ END $function$;
 CREATE OR REPLACE FUNCTION atomizer_internal.lease_duration()
  RETURNS interval
  LANGUAGE sql
- IMMUTABLE
+ IMMUTABLE PARALLEL SAFE
 RETURN '00:10:00'::interval;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.is_held(job ingestion_job)
  RETURNS boolean
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL RESTRICTED
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
  SELECT (((job).job_status = 'Processing'::job_status) AND ((job).lease_expires_at > clock_timestamp()) AND (EXISTS ( SELECT
@@ -634,7 +832,7 @@ BEGIN
     SET job_status = 'Processing', lease_token = token, lease_pid = pg_backend_pid(),
         lease_expires_at = clock_timestamp() + atomizer_internal.lease_duration(),
         lease_backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
-        cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
+        cancel_requested = false, queued_at = NULL, queued_role = NULL, error_code = NULL, error_message = NULL, error_detail = NULL,
         error_hint = NULL, error_phase = NULL, error_file = NULL,
         started_at = coalesce(j.started_at, clock_timestamp()), last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
@@ -679,19 +877,36 @@ CREATE OR REPLACE FUNCTION atomizer_internal.cancel_ingestion_job(role_name name
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job;
+    interrupted boolean := false;
 BEGIN
+    -- A plan, and a verification, is one long transaction that has the row locked: its statement is interrupted.
+    -- A chunk ends soon, and is kept.
+    SELECT * INTO found_row FROM atomizer.ingestion_job j
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j)
+      AND (j.total_bytes IS NULL OR j.bytes_processed >= j.total_bytes);
+    IF FOUND THEN
+        BEGIN
+            PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
+        EXCEPTION WHEN lock_not_available THEN
+            interrupted := EXISTS (
+                SELECT FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
+                    AND a.backend_start = found_row.lease_backend_start AND pg_cancel_backend(a.pid));
+        END;
+    END IF;
+    found_row := atomizer_internal.require_job(role_name, job);
     IF found_row.job_status = 'Complete' THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('ingestion job %s is complete', job),
             HINT = format('drop_model(%s) removes its model.', found_row.model_id);
-    ELSIF atomizer_internal.is_held(found_row) THEN
+    ELSIF atomizer_internal.is_held(found_row) AND NOT interrupted THEN
         UPDATE atomizer.ingestion_job j SET cancel_requested = true WHERE j.ingestion_job_id = job;
         RETURN 'stops before its next chunk';
     END IF;
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Cancelled', lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
-        lease_backend_start = NULL, last_updated_at = clock_timestamp()
+        lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL,
+        error_detail = NULL, error_hint = NULL, error_phase = NULL, error_file = NULL, queued_at = NULL, queued_role = NULL, last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN 'cancelled';
 END $function$;
@@ -717,7 +932,7 @@ BEGIN
         segment_no = 0, lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
         lease_backend_start = NULL, cancel_requested = false, error_code = NULL, error_message = NULL, error_detail = NULL,
         error_hint = NULL, error_phase = NULL, error_file = NULL,
-        started_at = NULL, last_updated_at = clock_timestamp()
+        queued_at = NULL, queued_role = NULL, started_at = NULL, last_updated_at = clock_timestamp()
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $function$;
@@ -779,39 +994,10 @@ BEGIN
                                           atom_chunk_size, atom_quota);
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  RETURNS text
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
  SELECT format('%s, %s: %s weights in %s tensors, %s'::text, m.model_format, m.architecture, m.parameter_count, ( SELECT count(*) AS count
@@ -822,23 +1008,10 @@ BEGIN ATOMIC
    WHERE (j.ingestion_job_id = plan_line.job);
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.progress_line(done bigint, total bigint, done_here bigint, elapsed interval)
- RETURNS text
- LANGUAGE sql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-BEGIN ATOMIC
- SELECT (format('%s %% of %s'::text, round(((100.0 * (done)::numeric) / (GREATEST(total, (1)::bigint))::numeric)), pg_size_pretty(total)) ||
-         CASE
-             WHEN (done_here > 0) THEN format(', %s MB/s, %s to go'::text, round((((done_here)::numeric / '1000000'::numeric) / EXTRACT(epoch FROM elapsed))), justify_interval(make_interval(secs => (ceil(((EXTRACT(epoch FROM elapsed) * ((total - done))::numeric) / (done_here)::numeric)))::double precision)))
-             ELSE ''::text
-         END);
-END;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.completion_line(job bigint, elapsed interval)
  RETURNS text
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
  SELECT format('model %s "%s" is complete and verified: %s weights in %s tensors, %s read, %s of them new, %s s'::text, m.model_id, m.model_name, m.parameter_count, ( SELECT count(*) AS count
@@ -849,16 +1022,10 @@ BEGIN ATOMIC
    WHERE (j.ingestion_job_id = completion_line.job);
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer.extract_model_weights(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
  LANGUAGE sql
- STABLE COST 10000
+ STABLE PARALLEL SAFE COST 10000
 BEGIN ATOMIC
  SELECT (s.t).layer_name AS layer_name,
      (s.t).shape AS shape,
@@ -873,7 +1040,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
  LANGUAGE sql
- STABLE COST 10000
+ STABLE PARALLEL SAFE COST 10000
 BEGIN ATOMIC
  SELECT (s.t).layer_name AS layer_name,
      (s.t).layer_idx AS layer_idx,
@@ -886,40 +1053,119 @@ BEGIN ATOMIC
     FROM ( SELECT atomizer_internal.stream_atomic_weights_chunked(stream_atomic_weights_chunked.model_bytes, stream_atomic_weights_chunked.model_format, stream_atomic_weights_chunked."offset", stream_atomic_weights_chunked.chunk_size, stream_atomic_weights_chunked.model_lo, stream_atomic_weights_chunked.model_path, stream_atomic_weights_chunked.model, stream_atomic_weights_chunked.layers) AS t) s;
 END;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.queue_ingestion_job(role_name name, job bigint, OUT model_path text, OUT model_lo oid)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+BEGIN
+    IF found_row.job_status = 'Complete' THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('ingestion job %s is complete', job),
+            HINT = format('drop_model(%s) removes its model.', found_row.model_id);
+    ELSIF atomizer_internal.is_held(found_row) THEN
+        RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+            MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
+            HINT = 'SELECT * FROM atomizer.progress shows how far it is.';
+    ELSIF found_row.model_path IS NULL AND found_row.model_lo IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('ingestion job %s has neither a path nor a large object', job),
+            HINT = format('A background worker cannot be given bytes: CALL atomize_model_governed(%s, model_bytes).', job);
+    END IF;
+    UPDATE atomizer.ingestion_job j
+    SET job_status = 'Pending', queued_at = coalesce(j.queued_at, clock_timestamp()), queued_role = role_name,
+        lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL, lease_backend_start = NULL, cancel_requested = false,
+        error_code = NULL, error_message = NULL, error_detail = NULL, error_hint = NULL, error_phase = NULL,
+        error_file = NULL, last_updated_at = clock_timestamp()
+    WHERE j.ingestion_job_id = job;
+    model_path := found_row.model_path;
+    model_lo := found_row.model_lo;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.next_queued_jobs(most integer, OUT job bigint, OUT role oid, OUT can_connect boolean)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE atomizer.ingestion_job j
+    SET job_status = 'Failed', queued_at = NULL, queued_role = NULL, error_code = '42704',
+        error_message = format('role "%s", which started the job, does not exist any more', j.queued_role),
+        error_hint = 'Start it again, as another member of the tenant.', last_updated_at = clock_timestamp()
+    WHERE j.queued_at IS NOT NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.queued_role);
+    RETURN QUERY
+    SELECT j.ingestion_job_id, r.oid, r.rolcanlogin AND has_database_privilege(r.oid, current_database(), 'CONNECT')
+    FROM atomizer.ingestion_job j JOIN pg_roles r ON r.rolname = j.queued_role
+    WHERE j.queued_at IS NOT NULL ORDER BY j.queued_at, j.ingestion_job_id LIMIT most;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.give_up_ingestion_job(job bigint, code text, message text)
+ RETURNS bigint
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE ingestion_job AS j SET job_status = (
+         CASE give_up_ingestion_job.code
+             WHEN '57014'::text THEN 'Pending'::text
+             ELSE 'Failed'::text
+         END)::job_status, queued_at = NULL::timestamp with time zone, queued_role = NULL::name, error_code = give_up_ingestion_job.code, error_message = give_up_ingestion_job.message, cancel_requested = false, lease_token = NULL::uuid, lease_pid = NULL::integer, lease_expires_at = NULL::timestamp with time zone, lease_backend_start = NULL::timestamp with time zone, last_updated_at = clock_timestamp()
+   WHERE ((j.ingestion_job_id = give_up_ingestion_job.job) AND ((j.queued_at IS NOT NULL) OR ((j.job_status = 'Processing'::job_status) AND (j.lease_pid = pg_backend_pid()))))
+   RETURNING j.ingestion_job_id;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.start_ingestion(model_name text, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, tenant text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    IF model_path IS NULL AND model_lo IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'give the model once: as model_path or as model_lo',
+            HINT = 'A background worker cannot be given bytes: CALL ingest_model(…, model_bytes => …) takes them.';
+    END IF;
+    -- A wrong path or an unknown format must leave nothing behind.
+    PERFORM atomizer.detect_model_format(NULL, model_lo, model_path);
+    RETURN atomizer.start_ingestion(atomizer_internal.prepare_ingestion(
+        model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota));
+END $function$;
+
 CREATE OR REPLACE FUNCTION atomizer.tensor_weights(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
  RETURNS real[]
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 RETURN tensor_weights(tensor_id(model, tensor), first, count);
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_weights_float8(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
  RETURNS double precision[]
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 RETURN tensor_weights_float8(tensor_id(model, tensor), first, count);
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_weight(model regmodel, tensor text, position_x bigint, position_y bigint DEFAULT 0, position_z bigint DEFAULT 0)
  RETURNS real
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 RETURN tensor_weight(tensor_id(model, tensor), position_x, position_y, position_z);
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_bytes(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
  RETURNS bytea
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 RETURN tensor_bytes(tensor_id(model, tensor), first, count);
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_float32_bytes(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
  RETURNS bytea
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 RETURN tensor_float32_bytes(tensor_id(model, tensor), first, count);
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_coefficients(model regmodel, tensor text)
  RETURNS TABLE(weight_index bigint, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT tensor_coefficients.weight_index,
      tensor_coefficients.position_x,
@@ -934,7 +1180,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.tensor_stats(model regmodel, tensor text)
  RETURNS TABLE(weight_count bigint, min double precision, max double precision, mean double precision, stddev double precision, sparsity double precision, nan_count bigint, inf_count bigint)
  LANGUAGE sql
- STABLE ROWS 1
+ STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
  SELECT tensor_stats.weight_count,
      tensor_stats.min,
@@ -950,7 +1196,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.tensor_histogram(model regmodel, tensor text, bins double precision DEFAULT 20, low double precision DEFAULT NULL::double precision, high double precision DEFAULT NULL::double precision)
  RETURNS TABLE(bin integer, bin_low double precision, bin_high double precision, weight_count bigint)
  LANGUAGE sql
- STABLE ROWS 20
+ STABLE PARALLEL SAFE ROWS 20
 BEGIN ATOMIC
  SELECT tensor_histogram.bin,
      tensor_histogram.bin_low,
@@ -958,6 +1204,22 @@ BEGIN ATOMIC
      tensor_histogram.weight_count
     FROM tensor_histogram(tensor_id(tensor_histogram.model, tensor_histogram.tensor), (tensor_histogram.bins)::integer, tensor_histogram.low, tensor_histogram.high) tensor_histogram(bin, bin_low, bin_high, weight_count);
 END;
+
+CREATE OR REPLACE FUNCTION atomizer.read_model_file(model regmodel, file_no integer DEFAULT NULL::integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE sql
+ STABLE PARALLEL SAFE COST 10000
+BEGIN ATOMIC
+ SELECT (s.p).piece_no AS piece_no,
+     (s.p).bytes AS bytes
+    FROM ( SELECT atomizer_internal.read_model_file(read_model_file.model, read_model_file.file_no) AS p) s;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type tensor_dtype)
  RETURNS real[]
@@ -983,12 +1245,6 @@ CREATE OR REPLACE FUNCTION atomizer.dequantize_bytes(weight_data bytea, quantiza
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN atomizer_internal.dequantize_bytes(weight_data, quantization_type);
 
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer.quantize(weights real[], quantization_type tensor_dtype)
  RETURNS bytea
  LANGUAGE sql
@@ -1004,7 +1260,7 @@ RETURN atomizer_internal.quantize(weights, quantization_type);
 CREATE OR REPLACE FUNCTION atomizer.quantization_error(model regmodel, tensor text, quantization_type text)
  RETURNS TABLE(weight_count bigint, bits_per_weight double precision, rmse double precision, max_error double precision, snr_db double precision, nan_count bigint, inf_count bigint)
  LANGUAGE sql
- STABLE ROWS 1
+ STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
  SELECT quantization_error.weight_count,
      quantization_error.bits_per_weight,
@@ -1025,7 +1281,7 @@ RETURN CASE WHEN (vector ~~ like_escape('\x%'::text, ''::text)) THEN project_to_
 CREATE OR REPLACE FUNCTION atomizer_internal.place_of(tensor bigint, row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT st_x(e.spatial_key) AS st_x,
      st_y(e.spatial_key) AS st_y,
@@ -1038,7 +1294,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.atoms_in_box(tenants bigint[], low double precision[], high double precision[], OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT t.tensor_atom_id,
      t.model_id,
@@ -1055,7 +1311,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.atoms_in_box_hilbert(tenants bigint[], low double precision[], high double precision[], OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT t.tensor_atom_id,
      t.model_id,
@@ -1080,7 +1336,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.nearest_rows(tenants bigint[], point double precision[], k bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision, OUT distance double precision)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT n.tensor_atom_id,
      n.model_id,
@@ -1109,7 +1365,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.nearest_tensors(tenants bigint[], point double precision[], k bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT x double precision, OUT y double precision, OUT z double precision, OUT distance double precision)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT n.tensor_atom_id,
      n.model_id,
@@ -1137,7 +1393,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(model regmodel, tensor text, k integer DEFAULT 10, row_no bigint DEFAULT '-1'::integer)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
  LANGUAGE sql
- STABLE ROWS 10
+ STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
  SELECT nearest_atoms.tensor_atom_id,
      nearest_atoms.model_id,
@@ -1151,7 +1407,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(point character varying, k integer DEFAULT 10, granularity text DEFAULT 'tensor'::text)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
  LANGUAGE sql
- STABLE ROWS 10
+ STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
  SELECT nearest_atoms.tensor_atom_id,
      nearest_atoms.model_id,
@@ -1165,7 +1421,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.near_rows(tenants bigint[], point double precision[], width bigint, within_tensor bigint, candidates bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT t.tensor_atom_id,
      t.model_id,
@@ -1184,7 +1440,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.near_rows_hilbert(tenants bigint[], value bigint, width bigint, within_tensor bigint, candidates bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
 ( SELECT t.tensor_atom_id,
      t.model_id,
@@ -1216,7 +1472,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.similar_rows(model regmodel, tensor text, row_no bigint, k integer DEFAULT 10, candidates integer DEFAULT 10000, metric text DEFAULT 'cosine'::text, strategy text DEFAULT 'RTree'::text, within_tensor bigint DEFAULT NULL::bigint)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
  LANGUAGE sql
- STABLE ROWS 10
+ STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
  SELECT similar_rows.tensor_atom_id,
      similar_rows.model_id,
@@ -1229,7 +1485,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.near_tensors(tenants bigint[], point double precision[], weights bigint, candidates bigint, OUT tensor_atom_id bigint, OUT model_id bigint, OUT layer_name text, OUT row_no bigint, OUT data_type text, OUT byte_length bigint, OUT content_hash bytea)
  RETURNS SETOF record
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT t.tensor_atom_id,
      t.model_id,
@@ -1247,7 +1503,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.similar_tensors(model regmodel, tensor text, k integer DEFAULT 10, candidates integer DEFAULT 100, metric text DEFAULT 'cosine'::text)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, distance double precision)
  LANGUAGE sql
- STABLE ROWS 10
+ STABLE PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
  SELECT similar_tensors.tensor_atom_id,
      similar_tensors.model_id,
@@ -1260,7 +1516,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer_internal.atom_tile(tenants bigint[], tile_z integer, tile_x integer, tile_y integer)
  RETURNS bytea
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT st_asmvt(f.*, 'atoms'::text, 4096, 'geom'::text) AS st_asmvt
     FROM ( SELECT st_asmvtgeom(st_makepoint(c.x, c.y), c.tile, 4096, 0, false) AS geom,
@@ -1286,23 +1542,55 @@ BEGIN ATOMIC
    WHERE (f.geom IS NOT NULL);
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.spatial_line(done bigint, total bigint, done_here bigint, elapsed interval)
- RETURNS text
- LANGUAGE sql
- STABLE
+CREATE OR REPLACE FUNCTION atomizer.build_spatial_indexes(OUT index_name text, OUT index_size text, OUT build_time interval)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-BEGIN ATOMIC
- SELECT (format('%s %% of %s weights'::text, round(((100.0 * (done)::numeric) / (GREATEST(total, (1)::bigint))::numeric)), total) ||
-         CASE
-             WHEN (done_here > 0) THEN format(', %s to go'::text, justify_interval(make_interval(secs => (ceil(((EXTRACT(epoch FROM elapsed) * ((total - done))::numeric) / (done_here)::numeric)))::double precision)))
-             ELSE ''::text
-         END);
-END;
+AS $function$
+DECLARE
+    postgis  name;
+    begun    timestamptz;
+    on_what  text;
+    built    integer := 0;
+BEGIN
+    PERFORM atomizer_internal.check_writable('build_spatial_indexes()');
+    SELECT n.nspname INTO STRICT postgis FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+    WHERE e.extname = 'postgis';
+    FOR index_name, on_what IN VALUES
+        ('atom_embedding_spatial_key_idx', format('atom_embedding USING gist (spatial_key %I.gist_geometry_ops_nd)', postgis)),
+        ('atom_embedding_hilbert_value_idx', 'atom_embedding (hilbert_value)'),
+        ('tensor_atom_spatial_key_idx', format('tensor_atom USING gist (spatial_key %I.gist_geometry_ops_nd)', postgis)) LOOP
+        PERFORM atomizer_internal.report_progress('build_spatial_indexes', 'building indexes', built, 3, 'indexes');
+        built := built + 1;
+        CONTINUE WHEN to_regclass('atomizer.' || index_name) IS NOT NULL;
+        begun := clock_timestamp();
+        EXECUTE format('CREATE INDEX %I ON atomizer.%s', index_name, on_what);
+        build_time := clock_timestamp() - begun;
+        index_size := pg_size_pretty(pg_relation_size(to_regclass('atomizer.' || index_name)));
+        RETURN NEXT;
+    END LOOP;
+    PERFORM atomizer_internal.end_progress('build_spatial_indexes');
+    ANALYZE atomizer.atom_embedding, atomizer.tensor_atom;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer.rebuild_spatial_indexes(OUT index_name text, OUT index_size text, OUT build_time interval)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM atomizer_internal.check_writable('rebuild_spatial_indexes()');
+    DROP INDEX IF EXISTS atomizer.atom_embedding_spatial_key_idx, atomizer.atom_embedding_hilbert_value_idx,
+        atomizer.tensor_atom_spatial_key_idx;
+    RETURN QUERY SELECT * FROM atomizer.build_spatial_indexes();
+END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix text, rows integer, columns integer, rank integer)
  RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
  LANGUAGE sql
- IMMUTABLE PARALLEL RESTRICTED ROWS 1
+ IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
  SELECT svd_decompose.u,
      svd_decompose.s,
@@ -1315,19 +1603,19 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u text, s text, vt text, rows integer, columns integer)
  RETURNS real[]
  LANGUAGE sql
- IMMUTABLE PARALLEL RESTRICTED
+ IMMUTABLE PARALLEL SAFE
 RETURN reconstruct_from_svd((u)::real[], (s)::real[], (vt)::real[], rows, columns);
 
 CREATE OR REPLACE FUNCTION atomizer.reconstruct_tensor(model regmodel, tensor text, rank integer DEFAULT NULL::integer)
  RETURNS real[]
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 RETURN reconstruct_tensor(tensor_id(model, tensor), rank);
 
 CREATE OR REPLACE FUNCTION atomizer.svd_spectrum(model regmodel, tensor text)
  RETURNS TABLE(i integer, sigma double precision, cumulative_energy double precision)
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
 BEGIN ATOMIC
  SELECT svd_spectrum.i,
      svd_spectrum.sigma,
@@ -1338,7 +1626,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.tensor_spectral_measures(model regmodel, tensor text)
  RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
  LANGUAGE sql
- STABLE ROWS 1
+ STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
  SELECT tensor_spectral_measures.rows,
      tensor_spectral_measures.cols,
@@ -1357,7 +1645,7 @@ END;
 CREATE OR REPLACE FUNCTION atomizer.extract_lora(base_model regmodel, tuned_model regmodel, tensor text, rank integer DEFAULT 16)
  RETURNS TABLE(lora_a real[], lora_b real[], rank integer, explained_variance double precision, relative_error double precision)
  LANGUAGE sql
- STABLE ROWS 1
+ STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
  SELECT extract_lora.lora_a,
      extract_lora.lora_b,
@@ -1366,6 +1654,48 @@ BEGIN ATOMIC
      extract_lora.relative_error
     FROM extract_lora(tensor_id(extract_lora.base_model, extract_lora.tensor), tensor_id(extract_lora.tuned_model, extract_lora.tensor), extract_lora.rank) extract_lora(lora_a, lora_b, rank, explained_variance, relative_error);
 END;
+
+CREATE OR REPLACE VIEW atomizer.tensor_atom_coefficient WITH (security_barrier=true) AS
+ SELECT s.tensor_atom_id,
+    s.model_id,
+    s.layer_name,
+    s.layer_idx,
+    (s.c).weight_index AS weight_index,
+    (s.c).position_x AS position_x,
+    (s.c).position_y AS position_y,
+    (s.c).position_z AS position_z,
+    (s.c).weight AS weight,
+    (s.c).atomic_value AS atomic_value,
+    (s.c).content_hash AS content_hash
+   FROM ( SELECT t.tensor_atom_id,
+            t.model_id,
+            t.layer_name,
+            t.layer_idx,
+            t.tenant_id,
+            tensor_coefficients(t.tensor_atom_id) AS c
+           FROM tensor_atom t
+          WHERE ((t.valid_from IS NOT NULL) AND atomizer_internal.acts_for(t.tenant_id))) s;
+
+CREATE OR REPLACE VIEW atomizer.layer_spectrum WITH (security_barrier=true) AS
+ SELECT t.tensor_atom_id,
+    t.model_id,
+    t.layer_name,
+    t.layer_idx,
+    t.layer_type,
+    m.rows,
+    m.cols,
+    m.spectral_norm,
+    m.frobenius_norm,
+    m.stable_rank,
+    m.effective_rank,
+    m.alpha,
+    m.alpha_sigma,
+    m.xmin,
+    m.ks_distance,
+    m.tail
+   FROM tensor_atom t,
+    LATERAL tensor_spectral_measures(t.tensor_atom_id) m(rows, cols, spectral_norm, frobenius_norm, stable_rank, effective_rank, alpha, alpha_sigma, xmin, ks_distance, tail)
+  WHERE ((t.valid_from IS NOT NULL) AND (cardinality(t.shape) >= 2) AND atomizer_internal.acts_for(t.tenant_id));
 
 CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) AS
  SELECT j.ingestion_job_id,
@@ -1388,12 +1718,112 @@ CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) 
     j.error_file
    FROM (ingestion_job j
      JOIN model m USING (model_id))
-  WHERE (j.tenant_id = ANY (( SELECT my_tenant_ids() AS my_tenant_ids)::bigint[]));
+  WHERE atomizer_internal.acts_for(j.tenant_id);
+
+CREATE OR REPLACE VIEW atomizer.progress WITH (security_barrier=true) AS
+ WITH running AS MATERIALIZED (
+         SELECT running_work.pid,
+            running_work.what,
+            running_work.model_id,
+            running_work.ingestion_job_id,
+            running_work.phase,
+            running_work.done,
+            running_work.total,
+            running_work.unit,
+            running_work.rate,
+            running_work.started,
+            running_work.eta
+           FROM atomizer_internal.running_work() running_work(pid, what, model_id, ingestion_job_id, phase, done, total, unit, rate, started, eta)
+        )
+ SELECT w.what,
+    m.model_name AS model,
+    w.pid,
+    true AS alive,
+    w.phase,
+    w.done,
+    w.total,
+    w.unit,
+    LEAST(round(((100.0 * (w.done)::numeric) / (w.total)::numeric), 1), (100)::numeric) AS percent,
+    w.rate,
+    w.started,
+    w.eta,
+    w.ingestion_job_id,
+    w.model_id,
+    NULL::text AS hint
+   FROM (running w
+     LEFT JOIN model m ON ((m.model_id = w.model_id)))
+UNION ALL
+ SELECT 'ingest_model'::text AS what,
+    m.model_name AS model,
+    j.lease_pid AS pid,
+    s.alive,
+        CASE
+            WHEN (j.queued_at IS NOT NULL) THEN 'queued'::text
+            WHEN (NOT s.alive) THEN 'interrupted'::text
+            WHEN (j.total_bytes IS NULL) THEN 'reading'::text
+            WHEN (j.bytes_processed < j.total_bytes) THEN 'storing'::text
+            ELSE 'verifying'::text
+        END AS phase,
+    j.bytes_processed AS done,
+    j.total_bytes AS total,
+    'bytes'::text AS unit,
+    LEAST(round(((100.0 * (j.bytes_processed)::numeric) / (NULLIF(j.total_bytes, 0))::numeric), 1), (100)::numeric) AS percent,
+    NULL::text AS rate,
+    COALESCE(j.queued_at, j.started_at) AS started,
+    NULL::timestamp with time zone AS eta,
+    j.ingestion_job_id,
+    j.model_id,
+        CASE
+            WHEN (j.queued_at IS NOT NULL) THEN format('It waits for a background worker: atomizer.max_workers run at a time. If none does, as after a restart of the server, SELECT atomizer.start_ingestion(%s) starts them.'::text, j.ingestion_job_id)
+            WHEN (s.alive IS NULL) THEN 'The primary server knows whether it is still worked on.'::text
+            WHEN ((NOT s.alive) AND (COALESCE(j.model_path, (j.model_lo)::text) IS NULL)) THEN format('CALL atomizer.atomize_model_governed(%s, model_bytes) resumes it.'::text, j.ingestion_job_id)
+            WHEN (NOT s.alive) THEN format('CALL atomizer.atomize_model_governed(%s) or SELECT atomizer.start_ingestion(%s) resumes it.'::text, j.ingestion_job_id, j.ingestion_job_id)
+            ELSE NULL::text
+        END AS hint
+   FROM (ingestion_job j
+     JOIN model m USING (model_id)),
+    LATERAL ( SELECT
+                CASE
+                    WHEN ((j.queued_at IS NOT NULL) OR (j.lease_pid IS NULL)) THEN false
+                    ELSE atomizer_internal.is_alive(j.lease_pid, j.lease_backend_start)
+                END AS alive) s
+  WHERE ((j.tenant_id = ANY (( SELECT my_tenant_ids() AS my_tenant_ids)::bigint[])) AND ((j.job_status = 'Processing'::job_status) OR (j.queued_at IS NOT NULL)) AND (NOT (EXISTS ( SELECT
+           FROM running w
+          WHERE (w.ingestion_job_id = j.ingestion_job_id)))));
+
+CREATE OR REPLACE VIEW atomizer.tenant_atom WITH (security_barrier=true) AS
+ SELECT t.tenant_id,
+    t.content_hash,
+    count(*) AS reference_count
+   FROM tensor_atom t
+  WHERE atomizer_internal.acts_for(t.tenant_id)
+  GROUP BY t.tenant_id, t.content_hash;
+
+CREATE OR REPLACE VIEW atomizer.atom_points WITH (security_barrier=true) AS
+ SELECT (t.tensor_atom_id ||
+        CASE
+            WHEN (e.row_no < 0) THEN ''::text
+            ELSE ('/'::text || e.row_no)
+        END) AS point_id,
+    t.tensor_atom_id,
+    t.model_id,
+    m.model_name,
+    t.layer_name,
+    t.layer_idx,
+    t.layer_type,
+    e.row_no,
+    (st_force2d(e.spatial_key))::geometry(Point) AS point_2d,
+    e.spatial_key,
+    e.hilbert_value
+   FROM ((tensor_atom t
+     JOIN model m USING (model_id))
+     JOIN atom_embedding e USING (content_hash, data_type, row_width))
+  WHERE ((t.valid_from IS NOT NULL) AND atomizer_internal.acts_for(t.tenant_id));
 
 CREATE OR REPLACE FUNCTION atomizer_internal.spatial_end_line(model bigint, granularity text, elapsed interval)
  RETURNS text
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
  SELECT (format('model %s: %s %ss placed, %s s'::text, model, ( SELECT count(*) AS count
@@ -1414,9 +1844,6 @@ DECLARE
     token     uuid;
     step      record;
     begun     timestamptz := clock_timestamp();
-    noticed   timestamptz := clock_timestamp();
-    first_byte bigint;
-    speed     double precision;
     state     text;
     message   text;
     detail    text;
@@ -1472,14 +1899,9 @@ BEGIN
                 ingestion_job_id, step.atoms_processed, step.total_atoms, ingestion_job_id;
             RETURN;
         END IF;
-        first_byte := coalesce(first_byte, step.bytes_processed);
         EXIT WHEN step.phase OPERATOR(pg_catalog.=) 'complete';
         IF step.phase OPERATOR(pg_catalog.=) 'planned' THEN
             RAISE NOTICE '%', atomizer_internal.plan_line(ingestion_job_id);
-        ELSIF clock_timestamp() - noticed > '1 second' THEN
-            noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer_internal.progress_line(step.bytes_processed, step.total_bytes,
-                step.bytes_processed - first_byte, noticed - begun);
         END IF;
     END LOOP;
     RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);
@@ -1533,9 +1955,7 @@ DECLARE
     step         record;
     line         text;
     next_tensor  integer := 0;
-    first_weight bigint;
     begun        timestamptz := clock_timestamp();
-    noticed      timestamptz := clock_timestamp();
 BEGIN
     PERFORM atomizer_internal.check_may_commit('spatialize_model');
     IF model IS NULL THEN
@@ -1549,17 +1969,11 @@ BEGIN
         SELECT s.* INTO step FROM atomizer_internal.spatialize_step(model, granularity, next_tensor) AS s;
         PERFORM atomizer_internal.check_commit('spatialize_model');
         COMMIT;
-        first_weight := coalesce(first_weight, step.weights_done);
         FOREACH line IN ARRAY step.notices LOOP
             RAISE NOTICE '%', line;
         END LOOP;
         next_tensor := step.next_tensor;
         EXIT WHEN next_tensor IS NULL;
-        IF clock_timestamp() OPERATOR(pg_catalog.-) noticed OPERATOR(pg_catalog.>) '1 second'::pg_catalog.interval THEN
-            noticed := clock_timestamp();
-            RAISE NOTICE '%', atomizer_internal.spatial_line(step.weights_done, step.total_weights,
-                step.weights_done OPERATOR(pg_catalog.-) first_weight, noticed OPERATOR(pg_catalog.-) begun);
-        END IF;
     END LOOP;
     RAISE NOTICE '%', atomizer_internal.spatial_end_line(model, granularity,
         clock_timestamp() OPERATOR(pg_catalog.-) begun);
@@ -1577,12 +1991,15 @@ DECLARE
     dead   bytea[];
     n      bigint;
     m      bigint;
+    total  bigint := (SELECT count(*) FROM atomizer.atom a WHERE a.reference_count = 0);
 BEGIN
+    PERFORM atomizer_internal.check_writable('collect_garbage()');
     atoms_removed := 0;
     segments_removed := 0;
     bytes_removed := 0;
     -- In slices, which are held in memory: a temporary table could be one of the caller's, with a trigger.
     LOOP
+        PERFORM atomizer_internal.report_progress('collect_garbage', 'deleting', atoms_removed, total, 'atoms');
         -- First lock, then look again and delete: a plan that adds a reference meanwhile either came
         -- before the lock, and the second look sees it, or waits and finds the atom gone.
         SELECT array_agg(l.content_hash), array_agg(l.kind) INTO hashes, kinds FROM (
@@ -1594,6 +2011,7 @@ BEGIN
         GET DIAGNOSTICS n = ROW_COUNT;
         EXIT WHEN n = 0;
         atoms_removed := atoms_removed + n;
+        PERFORM atomizer_internal.report_progress('collect_garbage', 'deleting', atoms_removed, total, 'atoms');
         -- A blob may have the same bytes as a tensor: they go with the last of both.
         SELECT array_agg(DISTINCT g.content_hash) INTO dead FROM unnest(hashes, kinds) AS g(content_hash, kind)
         WHERE g.kind <> 'weight' AND NOT EXISTS (
@@ -1606,6 +2024,7 @@ BEGIN
         DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
         DELETE FROM atomizer.svd_component c WHERE c.content_hash = ANY (dead);
     END LOOP;
+    PERFORM atomizer_internal.end_progress('collect_garbage');
 END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer.check_integrity(OUT invariant text, OUT object text, OUT problem text)
@@ -1617,6 +2036,8 @@ AS $function$
 DECLARE
     m record;
 BEGIN
+    PERFORM atomizer_internal.report_progress('check_integrity', 'verifying', 0, (
+        SELECT sum(f.byte_length)::bigint FROM atomizer.model_file f JOIN atomizer.model USING (model_id) WHERE is_complete));
     FOR m IN SELECT model_id, model_name FROM atomizer.model WHERE is_complete ORDER BY 1 LOOP
         BEGIN
             RETURN QUERY SELECT 'files rebuild to their SHA-256', format('model %s, file %s', m.model_id, v.file_name),
@@ -1627,12 +2048,15 @@ BEGIN
         END;
     END LOOP;
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'decoding contents', 0, (
+        SELECT sum(a.byte_length)::bigint FROM atomizer.atom a WHERE a.kind <> 'weight'));
     RETURN QUERY SELECT 'segments decode to their content', format('%s %s', a.kind, encode(a.content_hash, 'hex')),
                         'segments are missing or damaged'
                  FROM atomizer.atom a
                  WHERE a.kind <> 'weight' AND a.segment_count = ceil(a.byte_length / atomizer.segment_bytes()::numeric)
                    AND atomizer_internal.stored_sha256(a.content_hash, a.byte_length) IS DISTINCT FROM a.content_hash;
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'comparing rows', 0, NULL);
     RETURN QUERY SELECT 'contents of complete models are stored', format('model %s, tensor %s', t.model_id, t.layer_name),
                         'its content is missing or incomplete'
                  FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
@@ -1649,6 +2073,9 @@ BEGIN
                    ON r.content_hash = a.content_hash AND r.kind = a.kind
                  WHERE a.reference_count IS DISTINCT FROM coalesce(r.n, 0);
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'counting weights', 0, (
+        SELECT sum(t.byte_length)::bigint FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
+        WHERE is_complete AND has_weight_atoms));
     RETURN QUERY SELECT 'reference counts of weights', encode(coalesce(a.content_hash, w.content_hash), 'hex'),
                         format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
                  FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
@@ -1658,6 +2085,7 @@ BEGIN
                    ON w.content_hash = a.content_hash
                  WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);
 
+    PERFORM atomizer_internal.report_progress('check_integrity', 'comparing rows', 0, NULL);
     RETURN QUERY SELECT 'weights are their own content', encode(a.content_hash, 'hex'), 'atomic_value has another SHA-256'
                  FROM atomizer.atom a WHERE a.kind = 'weight' AND sha256(a.atomic_value) IS DISTINCT FROM a.content_hash;
 
@@ -1686,6 +2114,7 @@ BEGIN
     RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),
                         'hilbert_value is not that of spatial_key'
                  FROM atomizer.atom_embedding e WHERE e.hilbert_value IS DISTINCT FROM atomizer.compute_hilbert_value(e.spatial_key);
+    PERFORM atomizer_internal.end_progress('check_integrity');
 END $function$;
 
 DROP FUNCTION keep_tensor_atom_history();
@@ -1958,158 +2387,6 @@ COMMENT ON FUNCTION my_tenant_ids() IS 'Tenants that the caller acts for; all te
 
 GRANT EXECUTE ON FUNCTION my_tenant_ids() TO PUBLIC;
 
-COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
-
-COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
-
-COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
-
-COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
-
-COMMENT ON FUNCTION atomizer_internal.tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.tenants_changed() FROM PUBLIC;
-
-COMMENT ON TRIGGER tenants_changed ON tenant IS 'Tells all sessions to look up their tenants again.';
-
-COMMENT ON TRIGGER tenants_truncated ON tenant IS 'Tells all sessions to look up their tenants again.';
-
-COMMENT ON TRIGGER tenants_changed ON tenant_member IS 'Tells all sessions to look up their tenants again.';
-
-COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to look up their tenants again.';
-
-COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
-
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
-
-COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
-
-COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
-
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
-
-COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
-
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
-
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
-
-COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
-
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
-
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
-
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
-
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
-
-COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
-
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
-
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
-
-COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
-
-COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
-
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
-
-COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
-
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
-
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
-
-COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
-
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
-COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
-
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON FUNCTION atomizer_internal.keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
-
-COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
-
-COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
-
-COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
-
-COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
-
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
-
-COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
-
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
-
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
-
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
-
-COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.may_act_for(name,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
-
-REVOKE ALL ON FUNCTION create_tenant(text,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
-
-REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
-
-COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
-
-REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.require_model(name,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
-
-REVOKE ALL ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) FROM PUBLIC;
-
 COMMENT ON FUNCTION nearest_atoms(bigint,integer,bigint) IS 'The k tensors nearest to a tensor''s point; with row_no, the k matrix rows nearest to that row''s point.';
 
 GRANT EXECUTE ON FUNCTION nearest_atoms(bigint,integer,bigint) TO PUBLIC;
@@ -2174,6 +2451,10 @@ COMMENT ON FUNCTION similar_tensors(bigint,integer,integer,text) IS 'The k tenso
 
 GRANT EXECUTE ON FUNCTION similar_tensors(bigint,integer,integer,text) TO PUBLIC;
 
+COMMENT ON FUNCTION start_ingestion(bigint) IS 'Runs an ingestion job in a background worker, with the caller''s rights, and returns at once: a new job, or one that failed, was cancelled or interrupted.';
+
+GRANT EXECUTE ON FUNCTION start_ingestion(bigint) TO PUBLIC;
+
 COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x columns). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
@@ -2230,45 +2511,265 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
+
+COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
+
+COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
+COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
+
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+
+COMMENT ON POLICY own_rows ON tenant IS 'Rows of the caller''s tenants.';
+
+COMMENT ON POLICY own_rows ON tenant_member IS 'Rows of the caller''s tenants.';
+
+COMMENT ON FUNCTION atomizer_internal.tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.tenants_changed() FROM PUBLIC;
+
+COMMENT ON TRIGGER tenants_changed ON tenant IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_truncated ON tenant IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_changed ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to look up their tenants again.';
+
+COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
+
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+
+COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
+
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+
+COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
+
+COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
+
+COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
+
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
+COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
+
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
+
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
+
+COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
+
+COMMENT ON FUNCTION atomizer_internal.keep_tensor_atom_history() IS 'Trigger function: copies the old row of a tensor atom to tensor_atom_history.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
+
+COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
+
+COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
+
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
+
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.may_act_for(name,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.check_writable(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
+
+REVOKE ALL ON FUNCTION create_tenant(text,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role that has its privileges, act for a tenant. For administrators.';
+
+REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
+
+COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
+
+REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.require_model(name,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
+
+REVOKE ALL ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
 
@@ -2322,41 +2823,13 @@ COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,
 
 REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.plan_line(bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.progress_line(bigint,bigint,bigint,interval) IS 'Notice of atomize_model_governed(): progress.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.progress_line(bigint,bigint,bigint,interval) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.completion_line(bigint,interval) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
 
@@ -2365,6 +2838,22 @@ GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,tex
 COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
 
 GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) IS 'Puts a job in the queue of the background workers, for a role to run, and returns its source.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.next_queued_jobs(integer) IS 'The jobs that wait for a background worker, oldest first, each with the role that runs it and whether that may log in here.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.next_queued_jobs(integer) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.give_up_ingestion_job(bigint,text,text) IS 'Gives back a job that the procedure itself has not given back before its background worker ends, and keeps the error.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.give_up_ingestion_job(bigint,text,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
+
+GRANT EXECUTE ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_weights(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
@@ -2398,6 +2887,14 @@ COMMENT ON FUNCTION tensor_histogram(regmodel,text,double precision,double preci
 
 GRANT EXECUTE ON FUNCTION tensor_histogram(regmodel,text,double precision,double precision,double precision) TO PUBLIC;
 
+COMMENT ON FUNCTION read_model_file(regmodel,integer) IS 'The bytes of a file of a stored model in order, in pieces of 4 to 8 MiB (the last may be smaller), as the client asks for them. It writes nothing, so a standby serves it. After the last piece it fails unless the whole has the recorded SHA-256. Example: SELECT bytes FROM read_model_file(''smollm2'').';
+
+GRANT EXECUTE ON FUNCTION read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
 GRANT EXECUTE ON FUNCTION dequantize(bytea,tensor_dtype) TO PUBLIC;
@@ -2413,10 +2910,6 @@ GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,tensor_dtype) TO PUBLIC;
 COMMENT ON FUNCTION dequantize_bytes(bytea,text) IS 'The same with the name of the type as text, in any case.';
 
 GRANT EXECUTE ON FUNCTION dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
 COMMENT ON FUNCTION quantize(real[],tensor_dtype) IS 'Weights in blocks of a smaller type, as ggml''s reference code quantizes them; quantization_types() lists the types it supports.';
 
@@ -2490,10 +2983,6 @@ COMMENT ON FUNCTION build_spatial_indexes() IS 'Builds the spatial indexes that 
 
 COMMENT ON FUNCTION rebuild_spatial_indexes() IS 'Drops the spatial indexes and builds them again. For administrators.';
 
-COMMENT ON FUNCTION atomizer_internal.spatial_line(bigint,bigint,bigint,interval) IS 'Notice of spatialize_model(): progress.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatial_line(bigint,bigint,bigint,interval) TO PUBLIC;
-
 COMMENT ON FUNCTION svd_decompose(text,integer,integer,integer) IS 'As svd_decompose(real[], …), of an array that is written as text.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(text,integer,integer,integer) TO PUBLIC;
@@ -2518,13 +3007,13 @@ COMMENT ON FUNCTION extract_lora(regmodel,regmodel,text,integer) IS 'The same of
 
 GRANT EXECUTE ON FUNCTION extract_lora(regmodel,regmodel,text,integer) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
-
 COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
@@ -2532,21 +3021,13 @@ COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance bet
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
-COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
-COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
-
-COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
-
 COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
 
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
@@ -2555,6 +3036,48 @@ COMMENT ON COLUMN ingestion_progress.error_code IS 'SQLSTATE of the error that s
 COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+
+COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
+
+COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
+
+COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
+
+COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
+
+COMMENT ON COLUMN progress.phase IS 'What it is at; queued for jobs that wait for a worker, interrupted for jobs whose process is gone.';
+
+COMMENT ON COLUMN progress.done IS 'How much of this phase is done.';
+
+COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
+
+COMMENT ON COLUMN progress.unit IS 'What done and total count.';
+
+COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
+
+COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
+
+COMMENT ON COLUMN progress.started IS 'When it began, or since when it waits.';
+
+COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
+
+COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
+
+COMMENT ON COLUMN progress.model_id IS 'The model.';
+
+COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
+
+COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
+
+GRANT SELECT ON TABLE progress TO PUBLIC;
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 
