@@ -61,6 +61,8 @@ named! {
         CollectGarbage = 8 "collect_garbage",
         /// Building the spatial indexes.
         BuildIndexes = 9 "build_spatial_indexes",
+        /// Decomposing the difference of two models.
+        ExtractLora = 10 "extract_lora_model",
     }
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Ctrl-C (pg_cancel_backend) and cancel_ingestion_job() stop a large ingestion within about a second, wherever it is, and it resumes.
+# alone
 # needs: minilm-l6-v2.safetensors
 # shellcheck source=pg_test/scripts/lib.bash
 source "$(dirname "$0")/lib.bash"

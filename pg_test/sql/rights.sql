@@ -17,6 +17,7 @@ INSERT INTO reason VALUES
     ('prepare_ingestion(text,text,oid,text,text,text,bigint,bigint)', 'ingest_model() calls it as its caller: it checks the tenant'),
     ('compress_step(bigint,integer,double precision,bigint,integer)', 'compress_model() calls it as its caller: it checks the tenant'),
     ('spatialize_step(bigint,text,integer)', 'spatialize_model() calls it as its caller: it checks the tenant'),
+    ('check_writable(text)', 'start_ingestion() calls it as its caller: it tells what SHOW transaction_read_only tells'),
     ('spatial_end_line(bigint,text,interval)', 'spatialize_model() calls it as its caller: row-level security applies'),
     ('regmodel_in(cstring)', 'input of a type that everybody may use: it finds the caller''s models'),
     ('regmodel_out(atomizer.regmodel)', 'output of a type that everybody may use'),

@@ -14,6 +14,7 @@ CREATE FUNCTION atomizer.start_ingestion(
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM atomizer_internal.check_writable('start_ingestion()');
     IF model_path IS NULL AND model_lo IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'give the model once: as model_path or as model_lo',

@@ -1,13 +1,15 @@
 //! Low-rank adapters of the difference between two stored tensors, or two models.
 
-use super::{Progress, components, matrix_of, rank_of, values_of};
+use super::{components, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::export::{Partial, check_free, check_may_write, make_large_object};
 use crate::names::ModelId;
+use crate::progress::{self, Subject};
 use crate::server_path::ServerPath;
 use crate::sql_types::SqlArray;
 use crate::{owner, threads};
+use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::svd::SvdError;
 use atomizer_core::svd::lora::{self, Adapter, AdapterModule, Lora, LoraError, adapter_bytes};
 use atomizer_core::svd::lora_pairs::{ModelTensor, Pairing, pair_tensors};
@@ -109,10 +111,17 @@ fn extract_lora_model(
     let Pairing { pairs, mut equal, others } = pair_tensors(&base_tensors, &tuned_tensors);
     tell_others(&others);
 
-    let (mut modules, mut left_out, mut progress) = (Vec::new(), 0, Progress::new());
+    let _scope = progress::function(
+        Work::ExtractLora,
+        Subject::model(tuned_model),
+        Phase::Decomposing,
+        Unit::Tensors,
+        pairs.len() as u64,
+    );
+    let (mut modules, mut left_out) = (Vec::new(), 0);
     for (index, pair) in pairs.iter().enumerate() {
         pgrx::check_for_interrupts!();
-        progress.tell(|| format!("{index} of {} tensors that differ decomposed", pairs.len()));
+        progress::set_done(index as u64);
         let tuned = &tuned.tensors[pair.tuned];
         let (base_values, tuned_values) = (values_of(&base.tensors[pair.base]), matrix_of(tuned));
         let made = factor(&base_values, &tuned_values.values, tuned_values.rows, tuned_values.columns, rank);

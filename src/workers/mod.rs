@@ -121,6 +121,7 @@ fn start_ingestion(ingestion_job_id: Option<i64>) -> i64 {
         /// The transaction that has a dispatcher: one is enough, however many jobs it starts.
         static DISPATCHED: Cell<u32> = const { Cell::new(0) };
     }
+    owner::check_writable("start_ingestion()", "");
     let job = require_arg("ingestion_job_id", ingestion_job_id);
     let caller = owner::caller_name();
     let (path, lo) = queue::add(&caller, job);
