@@ -296,6 +296,34 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
  RETURNS bytea
  LANGUAGE c
@@ -308,40 +336,22 @@ CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
  RETURNS void
  LANGUAGE c
  STRICT
 AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
  RETURNS boolean
  LANGUAGE c
  PARALLEL RESTRICTED STRICT
 AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
- RETURNS TABLE(piece_no integer, bytes bytea)
- LANGUAGE c
- STABLE PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
- RETURNS uuid
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -468,22 +478,41 @@ BEGIN
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
  LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
  RETURNS bytea
  LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
  RETURNS void
@@ -573,53 +602,6 @@ BEGIN
     WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
     RETURN FOUND;
 END $function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
- LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
  RETURNS model
@@ -829,22 +811,6 @@ BEGIN
     RETURN token;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -886,18 +852,18 @@ DECLARE
     found_row atomizer.ingestion_job;
     interrupted boolean := false;
 BEGIN
-    -- A plan, and a verification, is one long transaction that has the row locked: its statement is interrupted.
-    -- A chunk ends soon, and is kept.
+    -- Each step is a transaction that has the row locked and may be long: its statement is interrupted. What the steps
+    -- before it stored is kept.
     SELECT * INTO found_row FROM atomizer.ingestion_job j
-    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j)
-      AND (j.total_bytes IS NULL OR j.bytes_processed >= j.total_bytes);
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j);
     IF FOUND THEN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
         EXCEPTION WHEN lock_not_available THEN
-            interrupted := EXISTS (
-                SELECT FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
-                    AND a.backend_start = found_row.lease_backend_start AND pg_cancel_backend(a.pid));
+            -- In two statements: within one, a planner is free to call pg_cancel_backend() before it compares.
+            PERFORM FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
+                AND a.backend_start = found_row.lease_backend_start;
+            interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
         END;
     END IF;
     found_row := atomizer_internal.require_job(role_name, job);
@@ -907,7 +873,7 @@ BEGIN
             HINT = format('drop_model(%s) removes its model.', found_row.model_id);
     ELSIF atomizer_internal.is_held(found_row) AND NOT interrupted THEN
         UPDATE atomizer.ingestion_job j SET cancel_requested = true WHERE j.ingestion_job_id = job;
-        RETURN 'stops before its next chunk';
+        RETURN 'stops before its next step';
     END IF;
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Cancelled', lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
@@ -964,6 +930,17 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
  RETURNS bigint
@@ -1042,6 +1019,29 @@ BEGIN ATOMIC
      (s.t).quantization_zero_point AS quantization_zero_point
     FROM ( SELECT atomizer_internal.extract_model_weights(extract_model_weights.model_bytes, extract_model_weights.model_format, extract_model_weights.model_lo, extract_model_weights.model_path, extract_model_weights.model, extract_model_weights.layers) AS t) s;
 END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
@@ -2324,7 +2324,7 @@ COMMENT ON FUNCTION atoms_in_box(box3d,text) IS 'Tensors and matrix rows of your
 
 GRANT EXECUTE ON FUNCTION atoms_in_box(box3d,text) TO PUBLIC;
 
-COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Stops a job before its next chunk. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
+COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Interrupts a job, whichever session works on it. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
 
 GRANT EXECUTE ON FUNCTION cancel_ingestion_job(bigint) TO PUBLIC;
 
@@ -2512,6 +2512,26 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
@@ -2520,29 +2540,17 @@ COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequ
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -2574,8 +2582,6 @@ COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to 
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
-
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
 COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
@@ -2584,23 +2590,17 @@ COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; lon
 
 COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
 
-COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
-
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
-
 COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
-
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
@@ -2616,6 +2616,10 @@ COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do ne
 
 COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 
+COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
 COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
 
 COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
@@ -2626,13 +2630,21 @@ COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was st
 
 COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+
 COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
 
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
 COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
+
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
@@ -2644,11 +2656,7 @@ COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.'
 
 COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
 COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
-
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
@@ -2659,6 +2667,8 @@ COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis fi
 COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
 
@@ -2672,21 +2682,21 @@ COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; fo
 
 COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
-
 COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
 
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
 COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
 COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -2696,17 +2706,29 @@ COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role
 
 REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
 
@@ -2723,38 +2745,6 @@ REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
 COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
 
@@ -2796,18 +2786,6 @@ COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) IS 'Gives
 
 REVOKE ALL ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
@@ -2824,6 +2802,14 @@ COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) IS 'Imp
 
 REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
@@ -2839,6 +2825,22 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.completion_line(bigint,interval) TO 
 COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
 
 GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
 
@@ -3008,21 +3010,19 @@ COMMENT ON FUNCTION extract_lora(regmodel,regmodel,text,integer) IS 'The same of
 
 GRANT EXECUTE ON FUNCTION extract_lora(regmodel,regmodel,text,integer) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
 
 COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
-
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
@@ -3046,9 +3046,33 @@ COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: pla
 
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
-COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+
+COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
+
+COMMENT ON COLUMN progress.unit IS 'What done and total count.';
+
+COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
+
+COMMENT ON COLUMN progress.model_id IS 'The model.';
+
+COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
+
+COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
+
+COMMENT ON COLUMN progress.started IS 'When it began, or since when it waits.';
+
+COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
+
+COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
+
+COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
+
+GRANT SELECT ON TABLE progress TO PUBLIC;
 
 COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
+
+COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
 
 COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
 
@@ -3057,28 +3081,6 @@ COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a st
 COMMENT ON COLUMN progress.phase IS 'What it is at; queued for jobs that wait for a worker, interrupted for jobs whose process is gone.';
 
 COMMENT ON COLUMN progress.done IS 'How much of this phase is done.';
-
-COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
-
-COMMENT ON COLUMN progress.unit IS 'What done and total count.';
-
-COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
-
-COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
-
-COMMENT ON COLUMN progress.started IS 'When it began, or since when it waits.';
-
-COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
-
-COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
-
-COMMENT ON COLUMN progress.model_id IS 'The model.';
-
-COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
-
-COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
-
-GRANT SELECT ON TABLE progress TO PUBLIC;
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
 

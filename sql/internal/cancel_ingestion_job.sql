@@ -5,18 +5,18 @@ DECLARE
     found_row atomizer.ingestion_job;
     interrupted boolean := false;
 BEGIN
-    -- A plan, and a verification, is one long transaction that has the row locked: its statement is interrupted.
-    -- A chunk ends soon, and is kept.
+    -- Each step is a transaction that has the row locked and may be long: its statement is interrupted. What the steps
+    -- before it stored is kept.
     SELECT * INTO found_row FROM atomizer.ingestion_job j
-    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j)
-      AND (j.total_bytes IS NULL OR j.bytes_processed >= j.total_bytes);
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j);
     IF FOUND THEN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
         EXCEPTION WHEN lock_not_available THEN
-            interrupted := EXISTS (
-                SELECT FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
-                    AND a.backend_start = found_row.lease_backend_start AND pg_cancel_backend(a.pid));
+            -- In two statements: within one, a planner is free to call pg_cancel_backend() before it compares.
+            PERFORM FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
+                AND a.backend_start = found_row.lease_backend_start;
+            interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
         END;
     END IF;
     found_row := atomizer_internal.require_job(role_name, job);
@@ -26,7 +26,7 @@ BEGIN
             HINT = format('drop_model(%s) removes its model.', found_row.model_id);
     ELSIF atomizer_internal.is_held(found_row) AND NOT interrupted THEN
         UPDATE atomizer.ingestion_job j SET cancel_requested = true WHERE j.ingestion_job_id = job;
-        RETURN 'stops before its next chunk';
+        RETURN 'stops before its next step';
     END IF;
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Cancelled', lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,

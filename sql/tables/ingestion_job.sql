@@ -68,7 +68,7 @@ COMMENT ON COLUMN atomizer.ingestion_job.lease_token IS 'The worker that holds t
 COMMENT ON COLUMN atomizer.ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_pid IS 'Backend that works on the job; when it is gone, another may take over at once.';
 COMMENT ON COLUMN atomizer.ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
-COMMENT ON COLUMN atomizer.ingestion_job.cancel_requested IS 'The worker stops before its next chunk.';
+COMMENT ON COLUMN atomizer.ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
 COMMENT ON COLUMN atomizer.ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
 COMMENT ON COLUMN atomizer.ingestion_job.error_message IS 'Message of that error.';
 COMMENT ON COLUMN atomizer.ingestion_job.created_at IS 'When the job was created.';
