@@ -7,6 +7,9 @@ scratch=$(mktemp -d)
 script=$(echo "$root"/pg_test/upgrade/atomizer--*.sql)
 folder=$("$PG_CONFIG" --sharedir)/extension
 fresh=$PGDATABASE
+# The server's folder of extensions is one for both lanes: whoever puts the previous version there keeps the other from it.
+exec 8<"$script"
+flock 8
 clean_up() {
     dropdb --if-exists --force "$fresh"_other
     PGDATABASE=$fresh sql "DROP ROLE IF EXISTS test_rights_app, test_rights_stranger"

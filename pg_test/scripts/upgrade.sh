@@ -20,6 +20,9 @@ clean_up() {
 }
 trap clean_up EXIT
 
+# The server's folder of extensions is one for both lanes: whoever puts the previous version there keeps the other from it.
+exec 8<"$script"
+flock 8
 as_root install -m 644 "$script" "$folder/"
 createdb -T template0 "$fresh"_old
 createdb -T template0 "$fresh"_restored
