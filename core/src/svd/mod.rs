@@ -29,7 +29,10 @@ mod tridiagonal;
 mod truncated;
 
 pub use error::SvdError;
-pub use measures::{cumulative_energy, effective_rank, rank_for_energy, spectral_norm, stable_rank};
+pub use measures::{
+    Measures, alpha_weighted, cumulative_energy, effective_rank, log_square, rank_for_energy, rank_loss,
+    spectral_norm, stable_rank,
+};
 pub use power_law::{PowerLaw, power_law};
 pub use sides::{NotAMatrix, components, layer_sides, matrix_shape, matrix_sides};
 

@@ -270,6 +270,9 @@ fn copies_of_rows_have_a_spectrum() {
             let (sum, all) = (s.iter().map(|s| s * s).sum::<f64>(), squares(&matrix));
             assert!((sum / all - 1.0).abs() < 1e-12, "{distinct} rows: {sum} of {all}");
             assert!(s[distinct] < 1e-6 * s[0], "{distinct} rows: {} beside {}", s[distinct], s[0]);
+            // A row of the wide matrix is two of the block.
+            let rank = if rows < n { distinct.div_ceil(2) } else { distinct };
+            assert_eq!(svd::rank_loss(&s, rows, columns), rows.min(columns) - rank, "{distinct} rows");
             let svd = svd::decompose(&matrix, rows, columns, n / 3, &GO_ON).expect("it decomposes");
             assert_sound(&matrix, rows, columns, n / 3, &svd);
         }
@@ -430,6 +433,26 @@ fn power_laws_are_those_of_powerlaw() {
     }
 }
 
+#[test]
+fn measures_of_little_and_of_nothing() {
+    let of = |s: &[f64]| svd::Measures::new(s, 3, 5, &GO_ON).unwrap();
+    let zero = of(&[0.0; 3]);
+    assert_eq!((zero.rank_loss, zero.law, zero.log_alpha_norm), (3, None, None));
+    assert_eq!((svd::log_square(0.0), svd::alpha_weighted(2.0, 0.0)), (None, None));
+    // Numbers that would overflow or vanish as squares, let alone as powers.
+    for unit in [1e-300, 1e-30, 1.0, 1e30] {
+        let s: Vec<f64> = [64.0, 4.0, 2.0].iter().map(|s| s * unit).collect();
+        let found = of(&s);
+        let alpha = found.law.unwrap().alpha;
+        let sum: f64 = [64.0f64, 4.0, 2.0].iter().map(|s| s.powf(2.0 * alpha)).sum();
+        let known = sum.log10() + 2.0 * alpha * unit.log10();
+        assert!((found.log_alpha_norm.unwrap() - known).abs() < 1e-9 * known.abs().max(1.0), "{unit}");
+        assert_eq!(found.rank_loss, 0);
+    }
+    assert_eq!(svd::rank_loss(&[1.0, 1e-7, 1e-9, 0.0], 4, 4), 2);
+    assert_eq!(svd::rank_loss(&[], 0, 0), 0);
+}
+
 /// A weight of a model under target/models as a matrix.
 fn weight(model: &str, tensor: &str) -> Option<(Vec<f32>, usize, usize)> {
     let path = root().join("target/models").join(model);
@@ -453,6 +476,7 @@ struct Golden {
     law: (f64, f64, f64, usize),
     effective_rank: f64,
     stable_rank: f64,
+    weightwatcher: [f64; 4],
     u: [f64; 3],
     vt: [f64; 3],
 }
@@ -473,6 +497,7 @@ fn weights_of_minilm_agree_with_numpy() {
             law: (2.4597221182382314, 5.298807253303745, 0.08425851999825612, 82),
             effective_rank: 260.83869260055985,
             stable_rank: 35.81556005650007,
+            weightwatcher: [3.872121078384426, 3.1282825283609474, 1.5742107816462645, 4.80940718887245],
             u: [0.0013212603, -0.0051590216, 0.0014587018],
             vt: [0.047815206, -0.06721736, -0.0032525289],
         },
@@ -489,6 +514,7 @@ fn weights_of_minilm_agree_with_numpy() {
             law: (3.4104597899999454, 10.61514769624956, 0.05275528887767639, 65),
             effective_rank: 347.4062998980532,
             stable_rank: 28.036158391756626,
+            weightwatcher: [6.634818109948457, 3.393150651428177, 1.9454321465401414, 6.7711770906964235],
             u: [0.007601033, 0.016053225, 0.048337357],
             vt: [0.02520007, -0.00227189, -0.00082005604],
         },
@@ -502,6 +528,17 @@ fn weights_of_minilm_agree_with_numpy() {
         assert_fit(&s, alpha, xmin, distance, tail);
         assert!((svd::effective_rank(&s) / golden.effective_rank - 1.0).abs() < 1e-6);
         assert!((svd::stable_rank(&s) / golden.stable_rank - 1.0).abs() < 1e-6);
+        let found = svd::Measures::new(&s, rows, columns, &GO_ON).unwrap();
+        let logs = [
+            svd::alpha_weighted(found.law.unwrap().alpha, found.spectral_norm),
+            svd::log_square(found.frobenius_norm),
+            svd::log_square(found.spectral_norm),
+            found.log_alpha_norm,
+        ];
+        for (found, known) in logs.into_iter().zip(golden.weightwatcher) {
+            assert!((found.unwrap() / known - 1.0).abs() < 1e-6, "{found:?} {known}");
+        }
+        assert_eq!(found.rank_loss, 0);
         for rank in [64, 384] {
             let svd = svd::decompose(&matrix, rows, columns, rank, &GO_ON).unwrap();
             let error = assert_sound(&matrix, rows, columns, rank, &svd);
