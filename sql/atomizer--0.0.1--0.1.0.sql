@@ -68,6 +68,26 @@ DROP TABLE pg_temp.atomizer_versions;
 DROP INDEX atomizer.tensor_atom_history_idx;
 ALTER TABLE atomizer.tensor_atom_history ADD PRIMARY KEY (tensor_atom_id, valid_to);
 
+CREATE TABLE atomizer.spectral_measure (
+    content_hash    bytea NOT NULL,
+    data_type       atomizer.tensor_dtype NOT NULL,
+    row_count       bigint NOT NULL,
+    spectral_norm   double precision NOT NULL,
+    frobenius_norm  double precision NOT NULL,
+    stable_rank     double precision NOT NULL,
+    effective_rank  double precision NOT NULL,
+    rank_loss       bigint NOT NULL,
+    log_alpha_norm  double precision,
+    alpha           double precision,
+    power_law_xmin  double precision,
+    ks_distance     double precision,
+    alpha_sigma     double precision,
+    tail            bigint,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (content_hash, data_type, row_count)
+);
+SELECT pg_catalog.pg_extension_config_dump('atomizer.spectral_measure', '');
+
 -- Below: written by tools/make-upgrade. Do not edit.
 
 CREATE OR REPLACE FUNCTION atomizer.atom_tiles(z integer, x integer, y integer)
@@ -136,10 +156,10 @@ CREATE OR REPLACE FUNCTION atomizer.model_pickle_report(model_bytes bytea DEFAUL
 AS 'MODULE_PATHNAME', $function$model_pickle_report_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.model_spectral_measures(model regmodel, min_parameters bigint DEFAULT 0)
- RETURNS TABLE(tensor_atom_id bigint, layer_name text, rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
+ RETURNS TABLE(tensor_atom_id bigint, layer_name text, rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, power_law_xmin double precision, ks_distance double precision, tail bigint, alpha_weighted double precision, log_norm double precision, log_spectral_norm double precision, log_alpha_norm double precision, rank_loss bigint)
  LANGUAGE c
  STABLE PARALLEL SAFE STRICT COST 1e+06
-AS 'MODULE_PATHNAME', $function$model_spectral_measures_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$spectral_measures_of_model_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.nearest_atoms(tensor_atom_id bigint, k integer DEFAULT 10, row_no bigint DEFAULT '-1'::integer)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry, distance double precision)
@@ -256,11 +276,15 @@ CREATE OR REPLACE FUNCTION atomizer.tensor_id(model regmodel, tensor text)
  STABLE PARALLEL SAFE STRICT COST 100
 AS 'MODULE_PATHNAME', $function$tensor_id_wrapper$function$;
 
+DROP VIEW layer_spectrum;
+
+DROP FUNCTION tensor_spectral_measures(bigint);
+
 CREATE OR REPLACE FUNCTION atomizer.tensor_spectral_measures(tensor_atom_id bigint)
- RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
+ RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, power_law_xmin double precision, ks_distance double precision, tail bigint, alpha_weighted double precision, log_norm double precision, log_spectral_norm double precision, log_alpha_norm double precision, rank_loss bigint)
  LANGUAGE c
  STABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
-AS 'MODULE_PATHNAME', $function$tensor_spectral_measures_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$spectral_measures_of_tensor_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_stats(tensor_atom_id bigint)
  RETURNS TABLE(weight_count bigint, min double precision, max double precision, mean double precision, stddev double precision, sparsity double precision, nan_count bigint, inf_count bigint)
@@ -296,62 +320,69 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
+ RETURNS bigint
+ LANGUAGE c
+ PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
  RETURNS bytea
  LANGUAGE c
  PARALLEL SAFE STRICT
 AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
- RETURNS uuid
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
  RETURNS void
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
  RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
  LANGUAGE c
 AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
  LANGUAGE c
- PARALLEL RESTRICTED STRICT
-AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -478,41 +509,49 @@ BEGIN
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
  LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
  RETURNS bytea
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+ RETURNS void
  LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
  RETURNS void
@@ -602,6 +641,24 @@ BEGIN
     WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
     RETURN FOUND;
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
  RETURNS model
@@ -852,18 +909,18 @@ DECLARE
     found_row atomizer.ingestion_job;
     interrupted boolean := false;
 BEGIN
-    -- Each step is a transaction that has the row locked and may be long: its statement is interrupted. What the steps
-    -- before it stored is kept.
+    -- A plan, and a verification, is one long transaction that has the row locked: its statement is interrupted.
+    -- A chunk ends soon, and is kept.
     SELECT * INTO found_row FROM atomizer.ingestion_job j
-    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j);
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j)
+      AND (j.total_bytes IS NULL OR j.bytes_processed >= j.total_bytes);
     IF FOUND THEN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
         EXCEPTION WHEN lock_not_available THEN
-            -- In two statements: within one, a planner is free to call pg_cancel_backend() before it compares.
-            PERFORM FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
-                AND a.backend_start = found_row.lease_backend_start;
-            interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
+            interrupted := EXISTS (
+                SELECT FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
+                    AND a.backend_start = found_row.lease_backend_start AND pg_cancel_backend(a.pid));
         END;
     END IF;
     found_row := atomizer_internal.require_job(role_name, job);
@@ -873,7 +930,7 @@ BEGIN
             HINT = format('drop_model(%s) removes its model.', found_row.model_id);
     ELSIF atomizer_internal.is_held(found_row) AND NOT interrupted THEN
         UPDATE atomizer.ingestion_job j SET cancel_requested = true WHERE j.ingestion_job_id = job;
-        RETURN 'stops before its next step';
+        RETURN 'stops before its next chunk';
     END IF;
     UPDATE atomizer.ingestion_job j
     SET job_status = 'Cancelled', lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL,
@@ -930,17 +987,6 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
  RETURNS bigint
@@ -1025,17 +1071,6 @@ CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, fil
  LANGUAGE c
  STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, skipped integer, small integer)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
@@ -1625,7 +1660,7 @@ BEGIN ATOMIC
 END;
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_spectral_measures(model regmodel, tensor text)
- RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, xmin double precision, ks_distance double precision, tail bigint)
+ RETURNS TABLE(rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, power_law_xmin double precision, ks_distance double precision, tail bigint, alpha_weighted double precision, log_norm double precision, log_spectral_norm double precision, log_alpha_norm double precision, rank_loss bigint)
  LANGUAGE sql
  STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
@@ -1637,10 +1672,15 @@ BEGIN ATOMIC
      tensor_spectral_measures.effective_rank,
      tensor_spectral_measures.alpha,
      tensor_spectral_measures.alpha_sigma,
-     tensor_spectral_measures.xmin,
+     tensor_spectral_measures.power_law_xmin,
      tensor_spectral_measures.ks_distance,
-     tensor_spectral_measures.tail
-    FROM tensor_spectral_measures(tensor_id(tensor_spectral_measures.model, tensor_spectral_measures.tensor)) tensor_spectral_measures(rows, cols, spectral_norm, frobenius_norm, stable_rank, effective_rank, alpha, alpha_sigma, xmin, ks_distance, tail);
+     tensor_spectral_measures.tail,
+     tensor_spectral_measures.alpha_weighted,
+     tensor_spectral_measures.log_norm,
+     tensor_spectral_measures.log_spectral_norm,
+     tensor_spectral_measures.log_alpha_norm,
+     tensor_spectral_measures.rank_loss
+    FROM tensor_spectral_measures(tensor_id(tensor_spectral_measures.model, tensor_spectral_measures.tensor)) tensor_spectral_measures(rows, cols, spectral_norm, frobenius_norm, stable_rank, effective_rank, alpha, alpha_sigma, power_law_xmin, ks_distance, tail, alpha_weighted, log_norm, log_spectral_norm, log_alpha_norm, rank_loss);
 END;
 
 CREATE OR REPLACE FUNCTION atomizer.extract_lora(base_model regmodel, tuned_model regmodel, tensor text, rank integer DEFAULT 16)
@@ -1654,6 +1694,76 @@ BEGIN ATOMIC
      extract_lora.explained_variance,
      extract_lora.relative_error
     FROM extract_lora(tensor_id(extract_lora.base_model, extract_lora.tensor), tensor_id(extract_lora.tuned_model, extract_lora.tensor), extract_lora.rank) extract_lora(lora_a, lora_b, rank, explained_variance, relative_error);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_summary(summary jsonb, step jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT jsonb_build_object('decomposed', sum(((u.s ->> 'decomposed'::text))::bigint), 'not_smaller', sum(((u.s ->> 'not_smaller'::text))::bigint), 'failed', sum(((u.s ->> 'failed'::text))::bigint), 'small', sum(((u.s ->> 'small'::text))::bigint), 'failure', (array_agg((u.s ->> 'failure'::text) ORDER BY u.n) FILTER (WHERE ((u.s ->> 'failure'::text) IS NOT NULL)))[1], 'energy_sum', sum(((u.s ->> 'energy_sum'::text))::double precision), 'low', sum(((u.s ->> 'low'::text))::bigint), 'least_energy', min(((u.s ->> 'least_energy'::text))::double precision), 'least_tensor', (array_agg((u.s ->> 'least_tensor'::text) ORDER BY ((u.s ->> 'least_energy'::text))::double precision, u.n) FILTER (WHERE ((u.s ->> 'least_tensor'::text) IS NOT NULL)))[1], 'component_bytes', sum(((u.s ->> 'component_bytes'::text))::bigint), 'stored_bytes', sum(((u.s ->> 'stored_bytes'::text))::bigint)) AS jsonb_build_object
+    FROM unnest(ARRAY[compress_summary.summary, compress_summary.step]) WITH ORDINALITY u(s, n);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_end_line(model bigint, min_parameters bigint, summary jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT ((((format('model %s: %s tensors decomposed'::text, model, (summary ->> 'decomposed'::text)) ||
+         CASE
+             WHEN (((summary ->> 'decomposed'::text))::bigint > 0) THEN format(', energy kept %s at least and %s on average; components take %s beside %s of stored weights'::text, round(((summary ->> 'least_energy'::text))::numeric, 4), round((((summary ->> 'energy_sum'::text))::numeric / ((summary ->> 'decomposed'::text))::numeric), 4), pg_size_pretty(((summary ->> 'component_bytes'::text))::bigint), pg_size_pretty(((summary ->> 'stored_bytes'::text))::bigint))
+             ELSE ''::text
+         END) ||
+         CASE
+             WHEN (((summary ->> 'not_smaller'::text))::bigint > 0) THEN format('; %s would not be smaller'::text, (summary ->> 'not_smaller'::text))
+             ELSE ''::text
+         END) ||
+         CASE
+             WHEN (((summary ->> 'small'::text))::bigint > 0) THEN format('; %s have fewer than %s weights'::text, (summary ->> 'small'::text), min_parameters)
+             ELSE ''::text
+         END) ||
+         CASE
+             WHEN (((summary ->> 'failed'::text))::bigint > 0) THEN format('; %s cannot be decomposed (%s%s)'::text, (summary ->> 'failed'::text), (summary ->> 'failure'::text),
+             CASE
+                 WHEN (((summary ->> 'failed'::text))::bigint > 1) THEN '; …'::text
+                 ELSE ''::text
+             END)
+             ELSE ''::text
+         END);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_warning(summary jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT format('%s of %s decompositions keep less than 0.9 of the sum of squares: tensor "%s" keeps %s'::text, (summary ->> 'low'::text), (summary ->> 'decomposed'::text), (summary ->> 'least_tensor'::text), round(((summary ->> 'least_energy'::text))::numeric, 4)) AS format
+   WHERE (((summary ->> 'low'::text))::bigint > 0);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_end_line(model bigint, min_parameters bigint, measured integer, failed integer, small integer, failure text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (((format('model %s: %s matrices measured'::text, model, measured) ||
+         CASE
+             WHEN (small > 0) THEN format(', %s have fewer than %s weights'::text, small, min_parameters)
+             ELSE ''::text
+         END) ||
+         CASE
+             WHEN (failed > 0) THEN format(', %s cannot be measured (%s%s)'::text, failed, failure,
+             CASE
+                 WHEN (failed > 1) THEN '; …'::text
+                 ELSE ''::text
+             END)
+             ELSE ''::text
+         END) || '; layer_spectrum and model_spectrum show them'::text);
 END;
 
 CREATE OR REPLACE VIEW atomizer.tensor_atom_coefficient WITH (security_barrier=true) AS
@@ -1677,7 +1787,18 @@ CREATE OR REPLACE VIEW atomizer.tensor_atom_coefficient WITH (security_barrier=t
            FROM tensor_atom t
           WHERE ((t.valid_from IS NOT NULL) AND atomizer_internal.acts_for(t.tenant_id))) s;
 
-CREATE OR REPLACE VIEW atomizer.layer_spectrum WITH (security_barrier=true) AS
+CREATE OR REPLACE VIEW atomizer_internal.own_matrix WITH (security_barrier=true) AS
+ SELECT t.tensor_atom_id,
+    t.model_id,
+    t.layer_name,
+    t.layer_idx,
+    t.layer_type,
+    m.model_name
+   FROM (tensor_atom t
+     JOIN model m USING (model_id))
+  WHERE ((t.valid_from IS NOT NULL) AND (cardinality(t.shape) >= 2) AND atomizer_internal.acts_for(t.tenant_id));
+
+CREATE OR REPLACE VIEW atomizer.layer_spectrum AS
  SELECT t.tensor_atom_id,
     t.model_id,
     t.layer_name,
@@ -1691,12 +1812,31 @@ CREATE OR REPLACE VIEW atomizer.layer_spectrum WITH (security_barrier=true) AS
     m.effective_rank,
     m.alpha,
     m.alpha_sigma,
-    m.xmin,
+    m.power_law_xmin,
     m.ks_distance,
-    m.tail
-   FROM tensor_atom t,
-    LATERAL tensor_spectral_measures(t.tensor_atom_id) m(rows, cols, spectral_norm, frobenius_norm, stable_rank, effective_rank, alpha, alpha_sigma, xmin, ks_distance, tail)
-  WHERE ((t.valid_from IS NOT NULL) AND (cardinality(t.shape) >= 2) AND atomizer_internal.acts_for(t.tenant_id));
+    m.tail,
+    m.alpha_weighted,
+    m.log_norm,
+    m.log_spectral_norm,
+    m.log_alpha_norm,
+    m.rank_loss,
+    t.model_name
+   FROM atomizer_internal.own_matrix t,
+    LATERAL tensor_spectral_measures(t.tensor_atom_id) m(rows, cols, spectral_norm, frobenius_norm, stable_rank, effective_rank, alpha, alpha_sigma, power_law_xmin, ks_distance, tail, alpha_weighted, log_norm, log_spectral_norm, log_alpha_norm, rank_loss);
+
+CREATE OR REPLACE VIEW atomizer.model_spectrum AS
+ SELECT s.model_id,
+    s.model_name,
+    count(*) AS layers,
+    avg(s.log_norm) AS log_norm,
+    avg(s.alpha) AS alpha,
+    avg(s.alpha_weighted) AS alpha_weighted,
+    avg(s.log_alpha_norm) AS log_alpha_norm,
+    avg(s.log_spectral_norm) AS log_spectral_norm,
+    avg(s.stable_rank) AS stable_rank,
+    (sum(s.rank_loss))::bigint AS rank_loss
+   FROM layer_spectrum s
+  GROUP BY s.model_id, s.model_name;
 
 CREATE OR REPLACE VIEW atomizer.ingestion_progress WITH (security_barrier=true) AS
  SELECT j.ingestion_job_id,
@@ -1799,6 +1939,177 @@ CREATE OR REPLACE VIEW atomizer.tenant_atom WITH (security_barrier=true) AS
    FROM tensor_atom t
   WHERE atomizer_internal.acts_for(t.tenant_id)
   GROUP BY t.tenant_id, t.content_hash;
+
+CREATE OR REPLACE VIEW atomizer.relation_storage AS
+ SELECT r.table_name,
+    c.relname AS relation_name,
+    r.kind,
+    pg_size_pretty(s.bytes) AS size,
+    pg_size_pretty(f.free_bytes) AS free,
+    s.bytes,
+    f.free_bytes,
+        CASE
+            WHEN (r.kind = 'table'::text) THEN pg_stat_get_dead_tuples(c.oid)
+            ELSE NULL::bigint
+        END AS dead_rows
+   FROM (( SELECT t.relname AS table_name,
+            t.oid,
+            'table'::text AS kind
+           FROM pg_class t
+          WHERE ((t.relnamespace = ('atomizer'::regnamespace)::oid) AND (t.relkind = 'r'::"char"))
+        UNION ALL
+         SELECT t.relname AS table_name,
+            i.indexrelid AS oid,
+                CASE
+                    WHEN (i.indrelid = t.oid) THEN 'index'::text
+                    ELSE 'toast'::text
+                END AS kind
+           FROM (pg_class t
+             JOIN pg_index i ON (((i.indrelid = t.oid) OR (i.indrelid = t.reltoastrelid))))
+          WHERE ((t.relnamespace = ('atomizer'::regnamespace)::oid) AND (t.relkind = 'r'::"char"))
+        UNION ALL
+         SELECT t.relname AS table_name,
+            t.reltoastrelid AS oid,
+            'toast'::text AS kind
+           FROM pg_class t
+          WHERE ((t.relnamespace = ('atomizer'::regnamespace)::oid) AND (t.relkind = 'r'::"char") AND (t.reltoastrelid <> (0)::oid))) r
+     JOIN pg_class c ON ((c.oid = r.oid))),
+    LATERAL ( SELECT ((pg_relation_size((c.oid)::regclass) + pg_relation_size((c.oid)::regclass, 'fsm'::text)) + pg_relation_size((c.oid)::regclass, 'vm'::text)) AS bytes) s,
+    LATERAL ( SELECT atomizer_internal.free_bytes(c.oid) AS free_bytes) f;
+
+CREATE OR REPLACE VIEW atomizer.storage_summary AS
+ SELECT n.models,
+    n.tensor_atoms,
+    a.distinct_tensors,
+    a.distinct_weights,
+    a.weight_references,
+    pg_size_pretty(n.files_bytes) AS files,
+    pg_size_pretty(a.distinct_content_bytes) AS distinct_content,
+    pg_size_pretty(n.stored_content_bytes) AS stored_content,
+    pg_size_pretty(n.stored_atoms_bytes) AS stored_atoms,
+    pg_size_pretty(r.tables_bytes) AS tables,
+    pg_size_pretty(r.indexes_bytes) AS indexes,
+    pg_size_pretty(r.toast_bytes) AS toast,
+    pg_size_pretty(r.free_bytes) AS free,
+    pg_size_pretty(l.exports_bytes) AS exports,
+    pg_size_pretty((((r.tables_bytes + r.indexes_bytes) + r.toast_bytes) + l.exports_bytes)) AS total,
+    n.files_bytes,
+    a.distinct_content_bytes,
+    n.stored_content_bytes,
+    n.stored_atoms_bytes,
+    r.tables_bytes,
+    r.indexes_bytes,
+    r.toast_bytes,
+    r.free_bytes,
+    l.exported_objects,
+    l.exports_bytes,
+    (((r.tables_bytes + r.indexes_bytes) + r.toast_bytes) + l.exports_bytes) AS total_bytes
+   FROM ( SELECT ( SELECT count(*) AS count
+                   FROM model
+                  WHERE model.is_complete) AS models,
+            ( SELECT count(*) AS count
+                   FROM tensor_atom) AS tensor_atoms,
+            ( SELECT (COALESCE(sum(f.byte_length), (0)::numeric))::bigint AS "coalesce"
+                   FROM model_file f) AS files_bytes,
+            pg_total_relation_size('tensor_segment'::regclass) AS stored_content_bytes,
+            pg_total_relation_size('atom'::regclass) AS stored_atoms_bytes) n,
+    ( SELECT count(*) FILTER (WHERE (x.kind = 'tensor'::atom_kind)) AS distinct_tensors,
+            count(*) FILTER (WHERE (x.kind = 'weight'::atom_kind)) AS distinct_weights,
+            COALESCE(sum(x.reference_count) FILTER (WHERE (x.kind = 'weight'::atom_kind)), (0)::numeric) AS weight_references,
+            (COALESCE(sum(x.byte_length) FILTER (WHERE (x.kind <> 'weight'::atom_kind)), (0)::numeric))::bigint AS distinct_content_bytes
+           FROM atom x) a,
+    ( SELECT (COALESCE(sum(x.bytes) FILTER (WHERE (x.kind = 'table'::text)), (0)::numeric))::bigint AS tables_bytes,
+            (COALESCE(sum(x.bytes) FILTER (WHERE (x.kind = 'index'::text)), (0)::numeric))::bigint AS indexes_bytes,
+            (COALESCE(sum(x.bytes) FILTER (WHERE (x.kind = 'toast'::text)), (0)::numeric))::bigint AS toast_bytes,
+            (COALESCE(sum(x.free_bytes), (0)::numeric))::bigint AS free_bytes
+           FROM relation_storage x) r,
+    ( SELECT count(*) AS exported_objects,
+            (COALESCE(sum(((p.pageno * ((current_setting('block_size'::text))::bigint / 4)) + length(p.data))), (0)::numeric))::bigint AS exports_bytes
+           FROM (pg_description d
+             LEFT JOIN LATERAL ( SELECT o.pageno,
+                    o.data
+                   FROM pg_largeobject o
+                  WHERE (o.loid = d.objoid)
+                  ORDER BY o.pageno DESC
+                 LIMIT 1) p ON (true))
+          WHERE ((d.classoid = ('pg_largeobject'::regclass)::oid) AND (d.description = 'atomizer export'::text))) l;
+
+CREATE OR REPLACE VIEW atomizer_internal.model_content AS
+ SELECT t.tenant_id,
+    t.model_id,
+    t.content_hash,
+    t.byte_length
+   FROM tensor_atom t
+UNION ALL
+ SELECT m.tenant_id,
+    m.model_id,
+    a.content_hash,
+    a.byte_length
+   FROM ((model m
+     JOIN model_file f USING (model_id))
+     JOIN atom a ON (((a.content_hash = f.blob_hash) AND (a.kind = 'blob'::atom_kind))));
+
+CREATE OR REPLACE VIEW atomizer.model_storage WITH (security_barrier=true) AS
+ SELECT m.tenant_id,
+    m.model_id,
+    m.model_name,
+    m.is_complete,
+    pg_size_pretty(f.files_bytes) AS files,
+    pg_size_pretty(c.distinct_content_bytes) AS distinct_content,
+    pg_size_pretty(c.alone_bytes) AS alone,
+    pg_size_pretty((c.distinct_content_bytes - c.alone_bytes)) AS shared,
+    f.files_bytes,
+    c.distinct_content_bytes,
+    c.alone_bytes,
+    (c.distinct_content_bytes - c.alone_bytes) AS shared_bytes
+   FROM model m,
+    LATERAL ( SELECT (COALESCE(sum(x.byte_length), (0)::numeric))::bigint AS files_bytes
+           FROM model_file x
+          WHERE (x.model_id = m.model_id)) f,
+    LATERAL ( SELECT (COALESCE(sum(d.byte_length), (0)::numeric))::bigint AS distinct_content_bytes,
+            (COALESCE(sum(d.byte_length) FILTER (WHERE d.is_alone), (0)::numeric))::bigint AS alone_bytes
+           FROM ( SELECT x.content_hash,
+                    min(x.byte_length) AS byte_length,
+                    ((NOT (EXISTS ( SELECT
+                           FROM tensor_atom o
+                          WHERE ((o.content_hash = x.content_hash) AND (o.tenant_id = m.tenant_id) AND (o.model_id <> m.model_id))))) AND (NOT (EXISTS ( SELECT
+                           FROM (model_file o
+                             JOIN model y USING (model_id))
+                          WHERE ((o.blob_hash = x.content_hash) AND (y.tenant_id = m.tenant_id) AND (o.model_id <> m.model_id)))))) AS is_alone
+                   FROM atomizer_internal.model_content x
+                  WHERE (x.model_id = m.model_id)
+                  GROUP BY x.content_hash) d) c
+  WHERE atomizer_internal.acts_for(m.tenant_id);
+
+CREATE OR REPLACE VIEW atomizer.tenant_storage WITH (security_barrier=true) AS
+ SELECT t.tenant_id,
+    t.tenant_name,
+    n.models,
+    pg_size_pretty(n.files_bytes) AS files,
+    pg_size_pretty(c.distinct_content_bytes) AS distinct_content,
+    pg_size_pretty(s.alone_bytes) AS alone,
+    pg_size_pretty((c.distinct_content_bytes - s.alone_bytes)) AS shared,
+    n.files_bytes,
+    c.distinct_content_bytes,
+    s.alone_bytes,
+    (c.distinct_content_bytes - s.alone_bytes) AS shared_bytes
+   FROM tenant t,
+    LATERAL ( SELECT count(DISTINCT m.model_id) AS models,
+            (COALESCE(sum(f.byte_length), (0)::numeric))::bigint AS files_bytes
+           FROM (model m
+             LEFT JOIN model_file f USING (model_id))
+          WHERE (m.tenant_id = t.tenant_id)) n,
+    (LATERAL ( SELECT (COALESCE(sum(d.byte_length), (0)::numeric))::bigint AS distinct_content_bytes
+           FROM ( SELECT min(x.byte_length) AS byte_length
+                   FROM atomizer_internal.model_content x
+                  WHERE (x.tenant_id = t.tenant_id)
+                  GROUP BY x.content_hash) d) c
+     LEFT JOIN LATERAL ( SELECT (COALESCE(sum(d.byte_length), (0)::numeric))::bigint AS alone_bytes
+           FROM ( SELECT min(x.byte_length) FILTER (WHERE (x.tenant_id = t.tenant_id)) AS byte_length
+                   FROM atomizer_internal.model_content x
+                  GROUP BY x.content_hash
+                 HAVING bool_and((x.tenant_id = t.tenant_id))) d) s ON (has_table_privilege('atomizer.atom'::text, 'SELECT'::text)))
+  WHERE atomizer_internal.acts_for(t.tenant_id);
 
 CREATE OR REPLACE VIEW atomizer.atom_points WITH (security_barrier=true) AS
  SELECT (t.tensor_atom_id ||
@@ -1928,11 +2239,10 @@ CREATE OR REPLACE PROCEDURE atomizer.compress_model(IN model regmodel, IN rank i
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    step       record;
-    place      integer := 0;
-    decomposed integer := 0;
-    skipped    integer := 0;
-    small      integer := 0;
+    step    record;
+    place   integer := 0;
+    summary jsonb;
+    warning text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('compress_model');
     LOOP
@@ -1940,13 +2250,41 @@ BEGIN
         PERFORM atomizer_internal.check_commit('compress_model');
         COMMIT;
         place := step.next_tensor;
-        decomposed := decomposed + step.decomposed;
-        skipped := skipped + step.skipped;
-        small := small + step.small;
+        summary := atomizer_internal.compress_summary(summary, pg_catalog.to_jsonb(step));
         EXIT WHEN place IS NULL;
     END LOOP;
-    RAISE NOTICE '% tensors are decomposed, % left as they are, % have fewer than % weights',
-        decomposed, skipped, small, min_parameters;
+    RAISE NOTICE '%', atomizer_internal.compress_end_line(model, min_parameters, summary);
+    warning := atomizer_internal.compress_warning(summary);
+    IF warning IS NOT NULL THEN
+        RAISE WARNING '%', warning USING HINT =
+            'Ask for target_energy => 0.9, or a higher rank; svd_spectrum() shows what a tensor''s rank keeps.';
+    END IF;
+END $procedure$;
+
+CREATE OR REPLACE PROCEDURE atomizer.analyze_model(IN model regmodel, IN min_parameters bigint DEFAULT 0)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    step     record;
+    place    integer := 0;
+    measured integer := 0;
+    failed   integer := 0;
+    small    integer := 0;
+    failure  text;
+BEGIN
+    PERFORM atomizer_internal.check_may_commit('analyze_model');
+    LOOP
+        SELECT s.* INTO step FROM atomizer_internal.analyze_step(model, min_parameters, place) AS s;
+        PERFORM atomizer_internal.check_commit('analyze_model');
+        COMMIT;
+        place := step.next_tensor;
+        measured := measured OPERATOR(pg_catalog.+) step.measured;
+        failed := failed OPERATOR(pg_catalog.+) step.failed;
+        small := small OPERATOR(pg_catalog.+) step.small;
+        failure := coalesce(failure, step.failure);
+        EXIT WHEN place IS NULL;
+    END LOOP;
+    RAISE NOTICE '%', atomizer_internal.analyze_end_line(model, min_parameters, measured, failed, small, failure);
 END $procedure$;
 
 CREATE OR REPLACE PROCEDURE atomizer.spatialize_model(IN model regmodel, IN granularity text DEFAULT 'tensor'::text)
@@ -2024,6 +2362,7 @@ BEGIN
         bytes_removed := bytes_removed + m;
         DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
         DELETE FROM atomizer.svd_component c WHERE c.content_hash = ANY (dead);
+        DELETE FROM atomizer.spectral_measure c WHERE c.content_hash = ANY (dead);
     END LOOP;
     PERFORM atomizer_internal.end_progress('collect_garbage');
 END $function$;
@@ -2110,6 +2449,10 @@ BEGIN
                  UNION ALL
                  SELECT 'no orphans', format('decomposition of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
                  FROM (SELECT DISTINCT x.content_hash FROM atomizer.svd_component x) c
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight')
+                 UNION ALL
+                 SELECT 'no orphans', format('measures of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.spectral_measure x) c
                  WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight');
 
     RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),
@@ -2240,7 +2583,7 @@ DROP FUNCTION _spatial_end_line(bigint,text,interval);
 
 DROP FUNCTION verify_model(bigint);
 
-COMMENT ON SCHEMA atomizer_internal IS 'Functions that those of schema atomizer call: not for users, they may change in any version.';
+COMMENT ON SCHEMA atomizer_internal IS 'Functions and views that those of schema atomizer use: not for users, they may change in any version.';
 
 GRANT USAGE ON SCHEMA atomizer_internal TO PUBLIC;
 
@@ -2324,7 +2667,7 @@ COMMENT ON FUNCTION atoms_in_box(box3d,text) IS 'Tensors and matrix rows of your
 
 GRANT EXECUTE ON FUNCTION atoms_in_box(box3d,text) TO PUBLIC;
 
-COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Interrupts a job, whichever session works on it. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
+COMMENT ON FUNCTION cancel_ingestion_job(bigint) IS 'Stops a job before its next chunk. What was committed is kept: CALL atomize_model_governed(job) resumes it.';
 
 GRANT EXECUTE ON FUNCTION cancel_ingestion_job(bigint) TO PUBLIC;
 
@@ -2512,45 +2855,49 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -2558,9 +2905,9 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
-
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
 COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
@@ -2594,19 +2941,19 @@ COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every
 
 COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
 
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
-
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
 COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
-
-COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
-
-COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
-
-COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
 
 COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
@@ -2616,11 +2963,9 @@ COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do ne
 
 COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
 
-COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
-
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
-
 COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
 
 COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
 
@@ -2632,31 +2977,33 @@ COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which anothe
 
 COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
 
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
 COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
-
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
 COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
@@ -2664,11 +3011,9 @@ COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point alon
 
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
 
@@ -2678,17 +3023,17 @@ REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
 
 COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
 
-COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
-
 COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
+COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
 COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
-COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
-
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
 COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
@@ -2698,6 +3043,38 @@ COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the ran
 
 COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
+COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
+
+COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
+
+COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
+
+COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
+
+COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
+
+COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
+
+COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
+
+COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
+
+COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
+
+COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
+
+COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
+
+COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
+
+COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
+
+COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
+
+COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
+
 COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.may_act_for(name,bigint) FROM PUBLIC;
@@ -2706,29 +3083,37 @@ COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role
 
 REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
 
@@ -2745,6 +3130,18 @@ REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
 COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
 
@@ -2802,14 +3199,6 @@ COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) IS 'Imp
 
 REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
@@ -2829,14 +3218,6 @@ GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,tex
 COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
 
@@ -3010,19 +3391,121 @@ COMMENT ON FUNCTION extract_lora(regmodel,regmodel,text,integer) IS 'The same of
 
 GRANT EXECUTE ON FUNCTION extract_lora(regmodel,regmodel,text,integer) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+COMMENT ON FUNCTION atomizer_internal.compress_summary(jsonb,jsonb) IS 'What the steps of compress_model() have done so far, and one more.';
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_summary(jsonb,jsonb) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
+COMMENT ON FUNCTION atomizer_internal.compress_end_line(bigint,bigint,jsonb) IS 'Notice of compress_model(): completion.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_end_line(bigint,bigint,jsonb) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_warning(jsonb) IS 'Warning of compress_model(): decompositions that stand in badly for their tensors; null when there are none.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_warning(jsonb) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.analyze_end_line(bigint,bigint,integer,integer,integer,text) IS 'Notice of analyze_model(): completion.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_end_line(bigint,bigint,integer,integer,integer,text) TO PUBLIC;
 
 COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
+COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis before it.';
+
+COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
+
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
-COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values, computed when read: select one model or tensor (WHERE model_id = …), and only that is read.';
+COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
 
-COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
+COMMENT ON VIEW atomizer_internal.own_matrix IS 'Tensors of the caller that have rows and columns, for layer_spectrum.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.model_name IS 'Name of its model.';
+
+COMMENT ON COLUMN layer_spectrum.alpha IS 'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
+
+COMMENT ON COLUMN layer_spectrum.alpha_sigma IS 'Its standard error, WeightWatcher''s sigma.';
+
+COMMENT ON COLUMN layer_spectrum.power_law_xmin IS 'The least squared singular value of the tail, WeightWatcher''s xmin.';
+
+COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
+
+COMMENT ON COLUMN layer_spectrum.tail IS 'Number of singular values in the tail, WeightWatcher''s num_pl_spikes.';
+
+COMMENT ON COLUMN layer_spectrum.alpha_weighted IS 'alpha * log_spectral_norm, as in WeightWatcher; null without a tail.';
+
+COMMENT ON COLUMN layer_spectrum.log_norm IS 'log10 of the sum of the squared singular values, as in WeightWatcher; null for a zero matrix.';
+
+COMMENT ON COLUMN layer_spectrum.log_spectral_norm IS 'log10 of the largest squared singular value, as in WeightWatcher; null for a zero matrix.';
+
+COMMENT ON COLUMN layer_spectrum.log_alpha_norm IS 'log10 of the sum of the squared singular values'' powers of alpha, as in WeightWatcher; null without a tail.';
+
+COMMENT ON COLUMN layer_spectrum.rank_loss IS 'Singular values whose square is at most 2^-52 * greatest(rows, cols) of the largest square. WeightWatcher applies that tolerance to the values themselves.';
+
+COMMENT ON COLUMN layer_spectrum.model_name IS 'Name of its model.';
+
+COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
+
+COMMENT ON COLUMN layer_spectrum.rows IS 'Rows: the tensor''s first axis.';
+
+COMMENT ON COLUMN layer_spectrum.cols IS 'Columns: all other axes.';
+
+COMMENT ON COLUMN layer_spectrum.spectral_norm IS 'The largest singular value; its square is what WeightWatcher calls spectral_norm.';
+
+COMMENT ON COLUMN layer_spectrum.frobenius_norm IS 'Root of the sum of squares; its square is what WeightWatcher calls norm.';
+
+COMMENT ON COLUMN layer_spectrum.stable_rank IS '(frobenius_norm / spectral_norm)^2, as in WeightWatcher.';
+
+COMMENT ON COLUMN layer_spectrum.effective_rank IS 'e to the entropy of the singular values'' shares of their sum (Roy and Vetterli 2007).';
+
+COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
+
+COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
+
+COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
+
+COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values: those that analyze_model() stored, others computed when read. Conditions on models and layers are applied before anything is computed.';
+
+GRANT SELECT ON TABLE layer_spectrum TO PUBLIC;
+
+COMMENT ON COLUMN layer_spectrum.layer_idx IS 'Number of its layer.';
+
+COMMENT ON COLUMN model_spectrum.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
+
+COMMENT ON VIEW model_spectrum IS 'Means of layer_spectrum over the matrices of each of your models, as WeightWatcher sums a model up: at once after analyze_model(), computed when read before it. Select a model (WHERE model_id = …), and only that is read.';
+
+GRANT SELECT ON TABLE model_spectrum TO PUBLIC;
+
+COMMENT ON COLUMN model_spectrum.model_id IS 'The model.';
+
+COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
+
+COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
+
+COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
+
+COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
+
+COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
+
+COMMENT ON COLUMN model_spectrum.log_norm IS 'Mean of log_norm.';
+
+COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
+
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
@@ -3042,11 +3525,15 @@ COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if i
 
 COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
+
+COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
+
+COMMENT ON COLUMN progress.phase IS 'What it is at; queued for jobs that wait for a worker, interrupted for jobs whose process is gone.';
+
+COMMENT ON COLUMN progress.done IS 'How much of this phase is done.';
 
 COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
 
@@ -3054,15 +3541,15 @@ COMMENT ON COLUMN progress.unit IS 'What done and total count.';
 
 COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
 
-COMMENT ON COLUMN progress.model_id IS 'The model.';
-
-COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
-
-COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
+COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
 
 COMMENT ON COLUMN progress.started IS 'When it began, or since when it waits.';
 
-COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
+COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
+
+COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
+
+COMMENT ON COLUMN progress.model_id IS 'The model.';
 
 COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
 
@@ -3074,15 +3561,123 @@ COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work
 
 COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
 
-COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
+COMMENT ON COLUMN relation_storage.relation_name IS 'The table, index or toast table.';
 
-COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
+COMMENT ON COLUMN relation_storage.kind IS 'table, index, or toast: values kept out of line, and their index.';
 
-COMMENT ON COLUMN progress.phase IS 'What it is at; queued for jobs that wait for a worker, interrupted for jobs whose process is gone.';
+COMMENT ON COLUMN relation_storage.size IS 'bytes, readable.';
 
-COMMENT ON COLUMN progress.done IS 'How much of this phase is done.';
+COMMENT ON COLUMN relation_storage.free IS 'free_bytes, readable.';
 
-COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and their size. For administrators.';
+COMMENT ON VIEW relation_storage IS 'Every table of atomizer, its indexes and what is kept out of line, with its size on disk and what is free inside. For administrators.';
+
+COMMENT ON COLUMN relation_storage.bytes IS 'Size on disk, with the maps of free space and visibility.';
+
+COMMENT ON COLUMN relation_storage.dead_rows IS 'Rows of a table that VACUUM will free: an estimate of the statistics.';
+
+COMMENT ON COLUMN relation_storage.free_bytes IS 'What is free for new rows, as the last VACUUM found it and later ones used it.';
+
+COMMENT ON COLUMN relation_storage.table_name IS 'The table.';
+
+COMMENT ON COLUMN storage_summary.stored_content_bytes IS 'stored_content in bytes.';
+
+COMMENT ON COLUMN storage_summary.stored_atoms_bytes IS 'stored_atoms in bytes.';
+
+COMMENT ON COLUMN storage_summary.tables_bytes IS 'tables in bytes.';
+
+COMMENT ON COLUMN storage_summary.indexes_bytes IS 'indexes in bytes.';
+
+COMMENT ON COLUMN storage_summary.free_bytes IS 'free in bytes.';
+
+COMMENT ON COLUMN storage_summary.exported_objects IS 'Number of the large objects of exports: those whose comment is "atomizer export".';
+
+COMMENT ON COLUMN storage_summary.exports_bytes IS 'exports in bytes.';
+
+COMMENT ON COLUMN storage_summary.total_bytes IS 'total in bytes.';
+
+COMMENT ON COLUMN storage_summary.toast_bytes IS 'toast in bytes.';
+
+COMMENT ON COLUMN storage_summary.tables IS 'Size of all tables on disk: relation_storage has each.';
+
+COMMENT ON COLUMN storage_summary.indexes IS 'Size of their indexes.';
+
+COMMENT ON COLUMN storage_summary.toast IS 'Size of what is kept out of line, with its indexes.';
+
+COMMENT ON COLUMN storage_summary.free IS 'What is free inside of them for new rows, as VACUUM found it.';
+
+COMMENT ON COLUMN storage_summary.exports IS 'Size of the large objects that exports made and nobody has removed.';
+
+COMMENT ON COLUMN storage_summary.total IS 'Tables, indexes, toast and exports.';
+
+COMMENT ON COLUMN storage_summary.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN storage_summary.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and what they take: readable, then in bytes. For administrators.';
+
+COMMENT ON COLUMN atomizer_internal.model_content.byte_length IS 'Its size in bytes.';
+
+COMMENT ON COLUMN atomizer_internal.model_content.content_hash IS 'The content.';
+
+COMMENT ON VIEW atomizer_internal.model_content IS 'Contents of every model: its tensors, and the other bytes of its files.';
+
+COMMENT ON COLUMN atomizer_internal.model_content.model_id IS 'The model.';
+
+COMMENT ON COLUMN atomizer_internal.model_content.tenant_id IS 'The tenant.';
+
+COMMENT ON COLUMN model_storage.shared_bytes IS 'shared in bytes.';
+
+COMMENT ON COLUMN model_storage.tenant_id IS 'The tenant that owns it.';
+
+COMMENT ON COLUMN model_storage.model_id IS 'The model.';
+
+COMMENT ON COLUMN model_storage.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_storage.is_complete IS 'Whether all of it is stored.';
+
+COMMENT ON COLUMN model_storage.files IS 'Size of its files.';
+
+COMMENT ON COLUMN model_storage.distinct_content IS 'Size of its distinct contents.';
+
+COMMENT ON COLUMN model_storage.alone IS 'Size of those that no other model of the tenant has: dropping the model and collect_garbage() free at most these.';
+
+COMMENT ON COLUMN model_storage.shared IS 'Size of those that others of the tenant have too.';
+
+COMMENT ON COLUMN model_storage.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN model_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON COLUMN model_storage.alone_bytes IS 'alone in bytes.';
+
+COMMENT ON VIEW model_storage IS 'What each of your models holds: readable, then in bytes. Sizes are of contents before they are compressed; alone and shared compare the models of one tenant.';
+
+GRANT SELECT ON TABLE model_storage TO PUBLIC;
+
+COMMENT ON COLUMN tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON COLUMN tenant_storage.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN tenant_storage.shared IS 'Size of those that others have too; null as alone.';
+
+COMMENT ON COLUMN tenant_storage.alone IS 'Size of those that no other tenant has; null unless you may read atom, as administrators may.';
+
+COMMENT ON COLUMN tenant_storage.shared_bytes IS 'shared in bytes.';
+
+COMMENT ON VIEW tenant_storage IS 'What each of your tenants holds: readable, then in bytes. Sizes are of contents before they are compressed.';
+
+GRANT SELECT ON TABLE tenant_storage TO PUBLIC;
+
+COMMENT ON COLUMN tenant_storage.tenant_id IS 'The tenant.';
+
+COMMENT ON COLUMN tenant_storage.tenant_name IS 'Its name.';
+
+COMMENT ON COLUMN tenant_storage.models IS 'Number of its models, complete or not.';
+
+COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
+
+COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
+
+COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
 
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 
@@ -3100,15 +3695,19 @@ COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigi
 
 GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) TO PUBLIC;
 
-COMMENT ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) IS 'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
+COMMENT ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) IS 'Lossy, and beside the stored weights, which stay: decomposes the matrices of a model with at least min_parameters weights into svd_component, to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 
 GRANT EXECUTE ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) TO PUBLIC;
+
+COMMENT ON PROCEDURE analyze_model(regmodel,bigint) IS 'Measures the matrices of a model with at least min_parameters weights by their singular values, and stores what it finds: the views layer_spectrum and model_spectrum then answer at once. Commits as it goes: call it again to resume.';
+
+GRANT EXECUTE ON PROCEDURE analyze_model(regmodel,bigint) TO PUBLIC;
 
 COMMENT ON PROCEDURE spatialize_model(regmodel,text) IS 'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';
 
 GRANT EXECUTE ON PROCEDURE spatialize_model(regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable again. For administrators.';
+COMMENT ON FUNCTION collect_garbage() IS 'Deletes contents that no model refers to, with their points, decompositions and measures, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable for new rows; files shrink by VACUUM FULL. For administrators.';
 
 COMMENT ON FUNCTION check_integrity() IS 'Checks every invariant by reading the whole store, and returns the violations: no row when all is well. For administrators.';
 

@@ -10,7 +10,7 @@ use crate::space::geometry::{Box3d, PointZ};
 use crate::space::near::{self, Strategy};
 use crate::space::similar;
 use crate::sql_types::{Bytea, LayerType, QuantizationType, TensorDtype};
-use crate::{ingestion, owner, reading};
+use crate::{access, ingestion, owner, reading, svd};
 use pgrx::prelude::*;
 use std::borrow::Cow;
 
@@ -193,4 +193,107 @@ fn similar_rows(
         require_arg("strategy", strategy),
         within_tensor,
     ))
+}
+
+/// 0.0.1: `_compress_step` without energy and bytes.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn _compress_step(
+    model_id: Option<i64>,
+    rank: Option<i32>,
+    target_energy: Option<f64>,
+    min_parameters: Option<i64>,
+    first_tensor: Option<i32>,
+) -> TableIterator<
+    'static,
+    (name!(next_tensor, Option<i32>), name!(decomposed, i32), name!(skipped, i32), name!(small, i32)),
+> {
+    let step = svd::compress::compress_step(model_id, rank, target_energy, min_parameters, first_tensor);
+    TableIterator::new(step.map(|step| (step.0, step.1, step.2 + step.3, step.4)).collect::<Vec<_>>())
+}
+
+/// 0.0.1: `tensor_spectral_measures` without `alpha_weighted` and what follows it, and without stored measures.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn tensor_spectral_measures(
+    tensor_atom_id: i64,
+) -> TableIterator<
+    'static,
+    (
+        name!(rows, i64),
+        name!(cols, i64),
+        name!(spectral_norm, f64),
+        name!(frobenius_norm, f64),
+        name!(stable_rank, f64),
+        name!(effective_rank, f64),
+        name!(alpha, Option<f64>),
+        name!(alpha_sigma, Option<f64>),
+        name!(xmin, Option<f64>),
+        name!(ks_distance, Option<f64>),
+        name!(tail, Option<i64>),
+    ),
+> {
+    crate::threads::start();
+    TableIterator::new(svd::measures::computed(&access::tensor(tensor_atom_id)).map(|(rows, columns, m)| {
+        (
+            rows,
+            columns,
+            m.spectral_norm,
+            m.frobenius_norm,
+            m.stable_rank,
+            m.effective_rank,
+            m.law.map(|law| law.alpha),
+            m.law.map(|law| law.sigma),
+            m.law.map(|law| law.xmin),
+            m.law.map(|law| law.distance),
+            m.law.map(|law| law.tail as i64),
+        )
+    }))
+}
+
+/// 0.0.1: `model_spectral_measures`, as above.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn model_spectral_measures(
+    model_id: i64,
+    min_parameters: i64,
+) -> TableIterator<
+    'static,
+    (
+        name!(tensor_atom_id, i64),
+        name!(layer_name, String),
+        name!(rows, i64),
+        name!(cols, i64),
+        name!(spectral_norm, f64),
+        name!(frobenius_norm, f64),
+        name!(stable_rank, f64),
+        name!(effective_rank, f64),
+        name!(alpha, Option<f64>),
+        name!(alpha_sigma, Option<f64>),
+        name!(xmin, Option<f64>),
+        name!(ks_distance, Option<f64>),
+        name!(tail, Option<i64>),
+    ),
+> {
+    crate::threads::start();
+    let mut tensors = access::complete_model(model_id).tensors;
+    tensors.retain(|tensor| tensor.weight_count >= min_parameters && svd::layer_sides(tensor).is_ok());
+    TableIterator::new(tensors.into_iter().filter_map(|tensor| {
+        let (rows, columns, m) = svd::measures::computed(&tensor)?;
+        Some((
+            tensor.tensor_atom_id,
+            tensor.layer_name,
+            rows,
+            columns,
+            m.spectral_norm,
+            m.frobenius_norm,
+            m.stable_rank,
+            m.effective_rank,
+            m.law.map(|law| law.alpha),
+            m.law.map(|law| law.sigma),
+            m.law.map(|law| law.xmin),
+            m.law.map(|law| law.distance),
+            m.law.map(|law| law.tail as i64),
+        ))
+    }))
 }

@@ -228,10 +228,17 @@ fn export_to_large_object(model_id: i64, file_no: i32) -> pg_sys::Oid {
     make_large_object(|piece| rebuild(&model, file_no, piece))
 }
 
+/// The comment of large objects that exports made: `storage_summary` knows them by it. It must not name a model:
+/// everybody reads comments.
+const EXPORT_COMMENT: &std::ffi::CStr = c"atomizer export";
+/// The oid of the catalog `pg_largeobject`, fixed in Postgres' `pg_largeobject.h`.
+const PG_LARGEOBJECT: u32 = 2613;
+
 /// Makes a large object that belongs to the caller, of the pieces that `fill` hands out.
 pub fn make_large_object(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> pg_sys::Oid {
     const INV_WRITE: i32 = 0x2_0000;
-    // SAFETY: SQL-callable functions, called with the arguments their SQL signatures name.
+    // SAFETY: SQL-callable functions, called with the arguments their SQL signatures name, and a plain call that copies
+    // the comment.
     unsafe {
         let oid: pg_sys::Oid =
             pgrx::direct_function_call(pg_sys::be_lo_create, &[pg_sys::InvalidOid.into_datum()])
@@ -245,6 +252,7 @@ pub fn make_large_object(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> pg_sys::Oi
             });
         });
         pgrx::direct_function_call::<i32>(pg_sys::be_lo_close, &[fd.into_datum()]);
+        pg_sys::CreateComments(oid, PG_LARGEOBJECT.into(), 0, EXPORT_COMMENT.as_ptr());
         oid
     }
 }

@@ -29,6 +29,7 @@ mod server_path;
 mod sources;
 mod space;
 mod sql_types;
+mod storage;
 mod store;
 mod svd;
 mod tensor_bytes;
@@ -108,6 +109,7 @@ sql_files! {
     "tensor_segment" "../sql/tables/tensor_segment.sql";
     "atom_embedding" "../sql/tables/atom_embedding.sql";
     "svd_component" "../sql/tables/svd_component.sql";
+    "spectral_measure" "../sql/tables/spectral_measure.sql";
 
     // Tenants
     "internal_may_act_for" "../sql/internal/may_act_for.sql";
@@ -228,19 +230,31 @@ sql_files! {
     "reconstruct_from_svd" "../sql/functions/reconstruct_from_svd.sql" after [svd::matrices::reconstruct_from_arrays, svd::matrices::reconstruct_from_bytes];
     "reconstruct_tensor" "../sql/functions/reconstruct_tensor.sql" after [svd::matrices::reconstruct_tensor];
     "svd_spectrum" "../sql/functions/svd_spectrum.sql" after [svd::matrices::svd_spectrum];
-    "tensor_spectral_measures" "../sql/functions/tensor_spectral_measures.sql" after [svd::measures::tensor_spectral_measures];
-    "model_spectral_measures" "../sql/functions/model_spectral_measures.sql" after [svd::measures::model_spectral_measures];
+    "tensor_spectral_measures" "../sql/functions/tensor_spectral_measures.sql" after [svd::measures::spectral_measures_of_tensor];
+    "model_spectral_measures" "../sql/functions/model_spectral_measures.sql" after [svd::measures::spectral_measures_of_model];
     "extract_lora" "../sql/functions/extract_lora.sql" after [svd::lora::extract_lora];
     "extract_lora_model" "../sql/functions/extract_lora_model.sql" after [svd::lora::extract_lora_model];
-    "internal_compress_step" "../sql/internal/compress_step.sql" after [svd::compress::_compress_step];
+    "internal_compress_step" "../sql/internal/compress_step.sql" after [svd::compress::compress_step];
+    "internal_compress_summary" "../sql/internal/compress_summary.sql";
+    "internal_compress_end_line" "../sql/internal/compress_end_line.sql";
+    "internal_compress_warning" "../sql/internal/compress_warning.sql";
+    "internal_analyze_step" "../sql/internal/analyze_step.sql" after [svd::analyze::_analyze_step];
+    "internal_analyze_end_line" "../sql/internal/analyze_end_line.sql";
 
     // Views
     "tensor_atom_coefficient" "../sql/views/tensor_atom_coefficient.sql";
+    "internal_own_matrix" "../sql/internal/own_matrix.sql";
     "layer_spectrum" "../sql/views/layer_spectrum.sql";
+    "model_spectrum" "../sql/views/model_spectrum.sql";
     "ingestion_progress" "../sql/views/ingestion_progress.sql";
     "progress" "../sql/views/progress.sql";
     "tenant_atom" "../sql/views/tenant_atom.sql";
+    "internal_free_bytes" "../sql/internal/free_bytes.sql" after [storage::_free_bytes];
+    "relation_storage" "../sql/views/relation_storage.sql";
     "storage_summary" "../sql/views/storage_summary.sql";
+    "internal_model_content" "../sql/internal/model_content.sql";
+    "model_storage" "../sql/views/model_storage.sql";
+    "tenant_storage" "../sql/views/tenant_storage.sql";
     "atom_points" "../sql/views/atom_points.sql";
     "internal_spatial_end_line" "../sql/internal/spatial_end_line.sql";
 
@@ -248,6 +262,7 @@ sql_files! {
     "atomize_model_governed" "../sql/procedures/atomize_model_governed.sql";
     "ingest_model" "../sql/procedures/ingest_model.sql";
     "compress_model" "../sql/procedures/compress_model.sql";
+    "analyze_model" "../sql/procedures/analyze_model.sql";
     "spatialize_model" "../sql/procedures/spatialize_model.sql";
 
     // Maintenance

@@ -63,6 +63,8 @@ named! {
         BuildIndexes = 9 "build_spatial_indexes",
         /// Decomposing the difference of two models.
         ExtractLora = 10 "extract_lora_model",
+        /// Measuring the spectra of a model, to show them.
+        ShowSpectra = 11 "model_spectral_measures",
     }
 }
 

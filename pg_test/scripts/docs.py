@@ -154,7 +154,7 @@ SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END, c.relname, '',
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
        has_any_column_privilege('public', c.oid, 'SELECT')
 FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
-WHERE c.relkind IN ('r', 'v')
+WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'atomizer'::regnamespace
 UNION ALL
 SELECT 'type', t.typname, '', (SELECT coalesce(string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder), '') FROM pg_enum e WHERE e.enumtypid = t.oid), true
 FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND m.objid = t.oid

@@ -12,7 +12,8 @@ make_store() {
         "SELECT atomizer.create_tenant('acme'), atomizer.add_tenant_member('acme', 'reads_ann')" >/dev/null
     ingest tiny "$1" "tenant => 'acme'"
     sql "CALL atomizer.spatialize_model(1)" "CALL atomizer.spatialize_model(1, granularity => 'row')" \
-        "CALL atomizer.compress_model(1, rank => 4, min_parameters => 10000)" "SELECT atomizer.build_spatial_indexes()" \
+        "CALL atomizer.compress_model(1, rank => 4, min_parameters => 10000)" "CALL atomizer.analyze_model(1, min_parameters => 10000)" \
+        "SELECT atomizer.build_spatial_indexes()" \
         "SELECT lo_import('$1', 4711)" "GRANT SELECT ON LARGE OBJECT 4711 TO reads_ann" >/dev/null
     psql -X -q -v ON_ERROR_STOP=1 -v path="$1" -f "$ATOMIZER_ROOT/pg_test/reads.psql"
 }

@@ -98,6 +98,12 @@ def numpy_agrees() -> None:
         shares = best / best.sum()
         true = [best[0], np.linalg.norm(best), np.sum(best**2) / best[0] ** 2, np.exp(-np.sum(shares * np.log(shares)))]
         check_below(f"{name}: measures' greatest difference", np.abs(np.array(row, float) / true - 1).max(), 1e-6)
+        row = sql(f"SELECT alpha, alpha_weighted, log_norm, log_spectral_norm, log_alpha_norm, rank_loss FROM atomizer.tensor_spectral_measures({tensor})")[0]
+        alpha, *found, lost = np.array(row, float)
+        # As WeightWatcher computes them; core/tests/engine/svd.rs has figures of its own making.
+        true = [alpha * np.log10(best[0] ** 2), np.log10(np.sum(best**2)), np.log10(best[0] ** 2), np.log10(np.sum((best**2) ** alpha))]
+        check_below(f"{name}: logarithms' greatest difference", np.abs(np.array(found) / true - 1).max(), 1e-6)
+        check(f"{name}: rank loss", int(lost), len(best) - np.linalg.matrix_rank(matrix.astype(np.float64)))
 
 
 def model_is_compressed() -> None:
@@ -137,6 +143,30 @@ def model_is_compressed() -> None:
     check_below("reconstruct_tensor: greatest difference from u * s @ vt", worst, 1e-5)
 
 
+def model_is_measured() -> None:
+    model = sql("SELECT model_id FROM atomizer.model WHERE model_name = 'minilm'")[0][0]
+    call = f"CALL atomizer.analyze_model({model})"
+    running = Running(call)
+    wait_for("(SELECT count(*) FROM atomizer.spectral_measure) > 0")
+    seconds, said = running.cancel()
+    check_below("analyze_model: seconds until Ctrl-C has effect", seconds, LIMIT + NOISE)
+    check("analyze_model: interrupted", said, "ERROR:  57014")
+    kept = int(sql("SELECT count(*) FROM atomizer.spectral_measure")[0][0])
+    begun = time.monotonic()
+    process = subprocess.run(["psql", "-X", "-q", "-c", call], capture_output=True, text=True, check=True)
+    said, seconds = process.stderr.strip().split("\n"), time.monotonic() - begun
+    print(f"        {len(said) - 1} lines of progress in {seconds:.1f} s, {kept} measures were kept")
+    form = r"NOTICE:  measuring: \d+ % of 22\.\d million weights, [\d.]+ (thousand|million) weights/s(, (\d+ min )?\d+ s to go)?"
+    check("analyze_model: lines of progress", [line for line in said[:-1] if not re.fullmatch(form, line)], [])
+    if seconds > 4:
+        check("analyze_model: says how far it is", len(said) > 1, True)
+    wanted = int(sql(f"SELECT count(*) FROM atomizer.tensor_atom WHERE model_id = {model} AND cardinality(shape) = 2 AND layer_name <> 'embeddings.position_ids'")[0][0])
+    check("analyze_model: its end", said[-1], f"NOTICE:  model {model}: {wanted} matrices measured; layer_spectrum and model_spectrum show them")
+    begun = time.monotonic()
+    check("model_spectrum: matrices", sql(f"SELECT layers FROM atomizer.model_spectrum WHERE model_id = {model}"), [[str(wanted)]])
+    check_below("model_spectrum: seconds after analyze_model", time.monotonic() - begun, 0.5)
+
+
 def large_one() -> None:
     """16384 x 4096 works and ends within a second of Ctrl-C, whether the matrix is read, decomposed or measured."""
     rows, columns, rank = 16384, 4096, 80
@@ -152,13 +182,17 @@ def large_one() -> None:
     finally:
         os.remove(path)
     tensor, model = sql("SELECT tensor_atom_id, model_id FROM atomizer.tensor_atom WHERE layer_name = 'w' AND weight_count = 67108864")[0]
-    for what, statement in {"compress_model": f"CALL atomizer.compress_model({model})", "svd_spectrum": f"SELECT atomizer.svd_spectrum({tensor})",
+    phases = {"compress_model": "decomposing", "analyze_model": "measuring"}
+    for what, statement in {"compress_model": f"CALL atomizer.compress_model({model})", "analyze_model": f"CALL atomizer.analyze_model({model})", "svd_spectrum": f"SELECT atomizer.svd_spectrum({tensor})",
                             "to an energy": f"CALL atomizer.compress_model({model}, target_energy => 0.999)",
                             "exact": f"CALL atomizer.compress_model({model}, rank => 2000)"}.items():
         for delay in (0.5, 3, 6):
             running = Running(statement)
             time.sleep(delay)
+            shown = sql(f"SELECT what, model, phase, unit, total FROM atomizer.progress WHERE pid = (SELECT pid FROM pg_stat_activity WHERE application_name = '{running.name}')")
             if running.process.poll() is None:
+                if what in phases and delay == 3:
+                    check(f"16384 x 4096, {what}: others see it", shown, [[what, "large", phases[what], "weights", str(rows * columns)]])
                 seconds, said = running.cancel()
                 check_below(f"16384 x 4096, {what} after {delay} s: seconds until Ctrl-C has effect", seconds, LIMIT + NOISE)
                 check(f"16384 x 4096, {what} after {delay} s: interrupted", said, "ERROR:  57014")
@@ -214,6 +248,7 @@ def adapter_is_read() -> None:
 sql(f"CALL atomizer.ingest_model('minilm', '{MINILM}', granularity => 'tensor')")
 numpy_agrees()
 model_is_compressed()
+model_is_measured()
 adapter_is_read()
 large_one()
 check("check_integrity() finds nothing", sql("SELECT * FROM atomizer.check_integrity()"), [])

@@ -50,11 +50,11 @@ WHERE pronamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND l.
 
 -- Keys of the large tables contain content_hash, and no foreign key leads to or from them: they can be distributed.
 SELECT c.conrelid::regclass, c.contype, c.conname FROM pg_constraint c
-WHERE c.conrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component}'::regclass[]) AND c.contype IN ('p', 'u')
+WHERE c.conrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component,atomizer.spectral_measure}'::regclass[]) AND c.contype IN ('p', 'u')
   AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) AND a.attname = 'content_hash');
 SELECT c.conname FROM pg_constraint c WHERE c.contype = 'f'
-  AND (c.conrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component}'::regclass[])
-    OR c.confrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component}'::regclass[]));
+  AND (c.conrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component,atomizer.spectral_measure}'::regclass[])
+    OR c.confrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component,atomizer.spectral_measure}'::regclass[]));
 
 -- The extension goes and comes again.
 SET client_min_messages = warning;

@@ -16,6 +16,12 @@ INSERT INTO reason VALUES
     ('completion_line(bigint,interval)', 'atomize_model_governed() calls it as its caller: row-level security applies'),
     ('prepare_ingestion(text,text,oid,text,text,text,bigint,bigint)', 'ingest_model() calls it as its caller: it checks the tenant'),
     ('compress_step(bigint,integer,double precision,bigint,integer)', 'compress_model() calls it as its caller: it checks the tenant'),
+    ('compress_summary(jsonb,jsonb)', 'compress_model() calls it as its caller: it adds its arguments up'),
+    ('compress_end_line(bigint,bigint,jsonb)', 'compress_model() calls it as its caller: it formats its arguments'),
+    ('compress_warning(jsonb)', 'compress_model() calls it as its caller: it formats its arguments'),
+    ('analyze_step(bigint,bigint,integer)', 'analyze_model() calls it as its caller: it checks the tenant'),
+    ('analyze_end_line(bigint,bigint,integer,integer,integer,text)', 'analyze_model() calls it as its caller: it formats its arguments'),
+    ('free_bytes(oid)', 'relation_storage calls it as its reader: it tells no more than pg_relation_size() does'),
     ('spatialize_step(bigint,text,integer)', 'spatialize_model() calls it as its caller: it checks the tenant'),
     ('check_writable(text)', 'start_ingestion() calls it as its caller: it tells what SHOW transaction_read_only tells'),
     ('spatial_end_line(bigint,text,interval)', 'spatialize_model() calls it as its caller: row-level security applies'),
@@ -35,14 +41,14 @@ WHERE nspname LIKE 'atomizer%' AND has_schema_privilege('public', n.oid, privile
 -- Tables, views and sequences.
 SELECT c.relkind, c.relname, string_agg(privilege, ', ' ORDER BY privilege) AS privileges
 FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege
-WHERE c.relnamespace = 'atomizer'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND has_table_privilege('public', c.oid, privilege)
+WHERE c.relnamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND has_table_privilege('public', c.oid, privilege)
 GROUP BY 1, 2 ORDER BY 1, c.relname COLLATE "C";
 SELECT c.relname, privilege FROM pg_class c, unnest('{USAGE,SELECT,UPDATE}'::text[]) privilege
 WHERE c.relnamespace = 'atomizer'::regnamespace AND c.relkind = 'S' AND has_sequence_privilege('public', c.oid, privilege) ORDER BY 1, 2;
 -- Columns of which it may do more than of their table.
 SELECT c.relname, a.attname, privilege
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) privilege
-WHERE c.relnamespace = 'atomizer'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+WHERE c.relnamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
   AND has_column_privilege('public', c.oid, a.attnum, privilege) AND NOT has_table_privilege('public', c.oid, privilege) ORDER BY 1, 2, 3;
 -- Types of their own, not those of tables' rows.
 SELECT t.typname FROM pg_type t

@@ -77,6 +77,10 @@ BEGIN
                  UNION ALL
                  SELECT 'no orphans', format('decomposition of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
                  FROM (SELECT DISTINCT x.content_hash FROM atomizer.svd_component x) c
+                 WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight')
+                 UNION ALL
+                 SELECT 'no orphans', format('measures of %s', encode(c.content_hash, 'hex')), 'no atom has this content'
+                 FROM (SELECT DISTINCT x.content_hash FROM atomizer.spectral_measure x) c
                  WHERE NOT EXISTS (SELECT FROM atomizer.atom a WHERE a.content_hash = c.content_hash AND a.kind <> 'weight');
 
     RETURN QUERY SELECT 'points are at their Hilbert values', format('row %s of %s', e.row_no, encode(e.content_hash, 'hex')),

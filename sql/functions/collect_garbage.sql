@@ -38,8 +38,9 @@ BEGIN
         bytes_removed := bytes_removed + m;
         DELETE FROM atomizer.atom_embedding e WHERE e.content_hash = ANY (dead);
         DELETE FROM atomizer.svd_component c WHERE c.content_hash = ANY (dead);
+        DELETE FROM atomizer.spectral_measure c WHERE c.content_hash = ANY (dead);
     END LOOP;
     PERFORM atomizer_internal.end_progress('collect_garbage');
 END $$;
 COMMENT ON FUNCTION atomizer.collect_garbage() IS
-    'Deletes contents that no model refers to, with their points and decompositions, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable again. For administrators.';
+    'Deletes contents that no model refers to, with their points, decompositions and measures, and returns the number of atoms, segments and bytes removed. VACUUM then makes the space usable for new rows; files shrink by VACUUM FULL. For administrators.';

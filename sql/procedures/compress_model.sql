@@ -7,11 +7,10 @@ CREATE PROCEDURE atomizer.compress_model(
     min_parameters bigint DEFAULT 1000000)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    step       record;
-    place      integer := 0;
-    decomposed integer := 0;
-    skipped    integer := 0;
-    small      integer := 0;
+    step    record;
+    place   integer := 0;
+    summary jsonb;
+    warning text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('compress_model');
     LOOP
@@ -19,14 +18,16 @@ BEGIN
         PERFORM atomizer_internal.check_commit('compress_model');
         COMMIT;
         place := step.next_tensor;
-        decomposed := decomposed + step.decomposed;
-        skipped := skipped + step.skipped;
-        small := small + step.small;
+        summary := atomizer_internal.compress_summary(summary, pg_catalog.to_jsonb(step));
         EXIT WHEN place IS NULL;
     END LOOP;
-    RAISE NOTICE '% tensors are decomposed, % left as they are, % have fewer than % weights',
-        decomposed, skipped, small, min_parameters;
+    RAISE NOTICE '%', atomizer_internal.compress_end_line(model, min_parameters, summary);
+    warning := atomizer_internal.compress_warning(summary);
+    IF warning IS NOT NULL THEN
+        RAISE WARNING '%', warning USING HINT =
+            'Ask for target_energy => 0.9, or a higher rank; svd_spectrum() shows what a tensor''s rank keeps.';
+    END IF;
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.compress_model(atomizer.regmodel, integer, double precision, bigint) IS
-    'Decomposes the matrices of a model with at least min_parameters weights into svd_component: to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
+    'Lossy, and beside the stored weights, which stay: decomposes the matrices of a model with at least min_parameters weights into svd_component, to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 GRANT EXECUTE ON PROCEDURE atomizer.compress_model(atomizer.regmodel, integer, double precision, bigint) TO PUBLIC;

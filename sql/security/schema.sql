@@ -47,5 +47,5 @@ END $$;
 -- What users do not call. Everybody may use the schema: procedures and inlined functions call its functions as their
 -- caller. Who may call which function is granted beside each.
 CREATE SCHEMA atomizer_internal;
-COMMENT ON SCHEMA atomizer_internal IS 'Functions that those of schema atomizer call: not for users, they may change in any version.';
+COMMENT ON SCHEMA atomizer_internal IS 'Functions and views that those of schema atomizer use: not for users, they may change in any version.';
 GRANT USAGE ON SCHEMA atomizer_internal TO PUBLIC;

@@ -1,10 +1,11 @@
 //! Singular value decomposition through SQL: of matrices that callers give, of stored tensors, and of
 //! whole models.
 
-mod compress;
+mod analyze;
+pub mod compress;
 mod lora;
 mod matrices;
-mod measures;
+pub mod measures;
 
 use crate::access::StoredTensor;
 use crate::errors::{OrRaise, check_memory, raise};
@@ -13,7 +14,6 @@ use crate::threads;
 use atomizer_core::matrix_memory::MatrixMemory;
 use atomizer_core::svd::{self, Svd, SvdError, components, matrix_sides};
 use pgrx::prelude::*;
-use std::time::{Duration, Instant};
 
 /// A tensor's weights, read as a matrix.
 struct Matrix {
@@ -28,7 +28,7 @@ fn sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
 }
 
 /// As [`svd::layer_sides`], of a stored tensor.
-fn layer_sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
+pub fn layer_sides(tensor: &StoredTensor) -> Result<(usize, usize), String> {
     svd::layer_sides(tensor.dtype, &tensor.shape).map_err(|why| why.to_string())
 }
 
@@ -115,24 +115,6 @@ fn words<'a>(bytes: &'a [u8], what: &str) -> &'a [[u8; 4]] {
         );
     }
     words
-}
-
-/// Says how far long work is, at most once a second.
-struct Progress {
-    noticed: Instant,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { noticed: Instant::now() }
-    }
-
-    fn tell(&mut self, message: impl FnOnce() -> String) {
-        if self.noticed.elapsed() >= Duration::from_secs(1) {
-            self.noticed = Instant::now();
-            notice!("{}", message());
-        }
-    }
 }
 
 /// Decomposes, or raises an error.

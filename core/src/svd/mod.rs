@@ -34,7 +34,7 @@ pub use measures::{
     spectral_norm, stable_rank,
 };
 pub use power_law::{PowerLaw, power_law};
-pub use sides::{NotAMatrix, components, layer_sides, matrix_shape, matrix_sides};
+pub use sides::{NotAMatrix, components, layer_sides, matrix_shape, matrix_sides, pays};
 
 use basis::Basis;
 use dense::combine;

@@ -61,6 +61,14 @@ pub fn components(rows: usize, columns: usize, rank: usize) -> u64 {
     (rows as u64 + columns as u64 + 1).saturating_mul(rank as u64)
 }
 
+/// Whether a decomposition of this rank, in `f32`, takes fewer bytes than the tensor does, and each of its matrices at
+/// most `max_bytes`.
+pub fn pays(rows: usize, columns: usize, rank: usize, tensor_bytes: u64, max_bytes: u64) -> bool {
+    let bytes = |values: u64| values.saturating_mul(size_of::<f32>() as u64);
+    let longest = (rows.max(columns) as u64).saturating_mul(rank as u64);
+    bytes(components(rows, columns, rank)) < tensor_bytes && bytes(longest) <= max_bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +91,17 @@ mod tests {
     fn a_decomposition_has_u_s_and_vt() {
         assert_eq!(components(4, 6, 2), 4 * 2 + 2 + 2 * 6);
         assert_eq!(components(usize::MAX / 4, 1, usize::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_decomposition_pays_when_it_is_smaller_and_fits() {
+        // 4 · 2 + 2 + 2 · 6 values take 88 bytes, the longer of both matrices 48.
+        assert!(pays(4, 6, 2, 89, 48));
+        assert!(!pays(4, 6, 2, 88, 48));
+        assert!(!pays(4, 6, 2, 89, 47));
+        assert!(pays(6, 4, 2, 89, 48) && !pays(6, 4, 2, 89, 47));
+        // All of a matrix of f32 never does.
+        assert!(!pays(100, 100, 100, 4 * 100 * 100, u64::MAX));
+        assert!(!pays(usize::MAX, usize::MAX, usize::MAX, u64::MAX, u64::MAX));
     }
 }

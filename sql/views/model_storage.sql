@@ -1,0 +1,34 @@
+CREATE VIEW atomizer.model_storage WITH (security_barrier) AS
+SELECT m.tenant_id, m.model_id, m.model_name, m.is_complete,
+       pg_catalog.pg_size_pretty(f.files_bytes) AS files, pg_catalog.pg_size_pretty(c.distinct_content_bytes) AS distinct_content,
+       pg_catalog.pg_size_pretty(c.alone_bytes) AS alone, pg_catalog.pg_size_pretty(c.distinct_content_bytes - c.alone_bytes) AS shared,
+       f.files_bytes, c.distinct_content_bytes, c.alone_bytes, c.distinct_content_bytes - c.alone_bytes AS shared_bytes
+FROM atomizer.model m,
+     LATERAL (SELECT coalesce(sum(x.byte_length), 0)::bigint AS files_bytes FROM atomizer.model_file x
+              WHERE x.model_id = m.model_id) f,
+     LATERAL (SELECT coalesce(sum(d.byte_length), 0)::bigint AS distinct_content_bytes,
+                     coalesce(sum(d.byte_length) FILTER (WHERE d.is_alone), 0)::bigint AS alone_bytes
+              FROM (SELECT x.content_hash, min(x.byte_length) AS byte_length,
+                           -- Of the same tenant only: nobody learns what others hold.
+                           NOT EXISTS (SELECT FROM atomizer.tensor_atom o WHERE o.content_hash = x.content_hash
+                                       AND o.tenant_id = m.tenant_id AND o.model_id <> m.model_id)
+                           AND NOT EXISTS (SELECT FROM atomizer.model_file o JOIN atomizer.model y USING (model_id)
+                                           WHERE o.blob_hash = x.content_hash
+                                             AND y.tenant_id = m.tenant_id AND o.model_id <> m.model_id) AS is_alone
+                    FROM atomizer_internal.model_content x WHERE x.model_id = m.model_id GROUP BY x.content_hash) d) c
+WHERE atomizer_internal.acts_for(m.tenant_id);
+COMMENT ON VIEW atomizer.model_storage IS
+    'What each of your models holds: readable, then in bytes. Sizes are of contents before they are compressed; alone and shared compare the models of one tenant.';
+COMMENT ON COLUMN atomizer.model_storage.tenant_id IS 'The tenant that owns it.';
+COMMENT ON COLUMN atomizer.model_storage.model_id IS 'The model.';
+COMMENT ON COLUMN atomizer.model_storage.model_name IS 'Its name.';
+COMMENT ON COLUMN atomizer.model_storage.is_complete IS 'Whether all of it is stored.';
+COMMENT ON COLUMN atomizer.model_storage.files IS 'Size of its files.';
+COMMENT ON COLUMN atomizer.model_storage.distinct_content IS 'Size of its distinct contents.';
+COMMENT ON COLUMN atomizer.model_storage.alone IS 'Size of those that no other model of the tenant has: dropping the model and collect_garbage() free at most these.';
+COMMENT ON COLUMN atomizer.model_storage.shared IS 'Size of those that others of the tenant have too.';
+COMMENT ON COLUMN atomizer.model_storage.files_bytes IS 'files in bytes.';
+COMMENT ON COLUMN atomizer.model_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+COMMENT ON COLUMN atomizer.model_storage.alone_bytes IS 'alone in bytes.';
+COMMENT ON COLUMN atomizer.model_storage.shared_bytes IS 'shared in bytes.';
+GRANT SELECT ON atomizer.model_storage TO PUBLIC;
