@@ -44,7 +44,15 @@ ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_phase text,
     ADD COLUMN error_file text,
     ADD COLUMN queued_at timestamptz,
-    ADD COLUMN queued_role name;
+    ADD COLUMN queued_role name,
+    ADD COLUMN unlink_lo boolean;
+-- With a default at once, the functions that take a row of the table would be in its way.
+ALTER TABLE atomizer.ingestion_job ALTER COLUMN unlink_lo SET DEFAULT false;
+UPDATE atomizer.ingestion_job SET unlink_lo = false;
+ALTER TABLE atomizer.ingestion_job ALTER COLUMN unlink_lo SET NOT NULL;
+
+ALTER TABLE atomizer.model_file
+    ADD COLUMN role text NOT NULL DEFAULT 'weights' CHECK (role IN ('weights', 'companion'));
 
 -- The history gets a primary key. A version that ended when the one before it did, which a second update in the same
 -- transaction left, lasts a microsecond now, and the next one begins when it ends.
@@ -119,7 +127,13 @@ CREATE OR REPLACE FUNCTION atomizer.drop_model(model regmodel)
  STRICT
 AS 'MODULE_PATHNAME', $function$drop_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer.export_model_file(model regmodel, path text DEFAULT NULL::text, file_no integer DEFAULT 0, overwrite boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION atomizer.export_model(model regmodel, directory text)
+ RETURNS TABLE(file_no integer, file_name text, byte_length bigint, sha256 bytea)
+ LANGUAGE c
+ PARALLEL RESTRICTED COST 10000 ROWS 10
+AS 'MODULE_PATHNAME', $function$export_model_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer.export_model_file(model regmodel, path text DEFAULT NULL::text, file_no integer DEFAULT NULL::integer, overwrite boolean DEFAULT false)
  RETURNS oid
  LANGUAGE c
  COST 10000
@@ -314,6 +328,11 @@ CREATE OR REPLACE FUNCTION atomizer.tensor_weights_float8(tensor_atom_id bigint,
  STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$tensor_weights_float8_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer.update_model(model regmodel, model_name text DEFAULT NULL::text, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$update_model_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  RETURNS TABLE(file_no integer, file_name text, byte_length bigint, sha256 bytea, is_identical boolean)
  LANGUAGE c
@@ -354,11 +373,40 @@ CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
  STRICT
 AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
  RETURNS void
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -679,6 +727,21 @@ BEGIN
     RETURN found_row;
 END $function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.check_model_name(model_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    IF model_name = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
+    ELSIF length(model_name) > 500 THEN
+        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+            MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
+    END IF;
+END $function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.register_model(role_name name, model_name text, tenant text, model_type text, provider text, properties jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -687,12 +750,7 @@ AS $function$
 DECLARE
     new_id bigint;
 BEGIN
-    IF model_name = '' THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
-    ELSIF length(model_name) > 500 THEN
-        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
-            MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
-    END IF;
+    PERFORM atomizer_internal.check_model_name(model_name);
     INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
     VALUES (atomizer_internal.tenant_of(role_name, tenant), register_model.model_name, register_model.model_type,
             register_model.provider, register_model.properties)
@@ -704,6 +762,28 @@ BEGIN
             HINT = 'Choose another name, or remove the old model with drop_model().';
     END IF;
     RETURN new_id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.update_model(role_name name, model bigint, model_name text, model_type text, provider text, properties jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM atomizer_internal.require_model(role_name, model);
+    PERFORM atomizer_internal.check_model_name(update_model.model_name);
+    UPDATE atomizer.model m
+    SET model_name = coalesce(update_model.model_name, m.model_name),
+        model_type = CASE WHEN update_model.model_type IS NULL THEN m.model_type ELSE nullif(update_model.model_type, '') END,
+        provider = CASE WHEN update_model.provider IS NULL THEN m.provider ELSE nullif(update_model.provider, '') END,
+        properties = coalesce(update_model.properties, m.properties)
+    WHERE m.model_id = model;
+    RETURN NULL;
+EXCEPTION
+    WHEN unique_violation THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+            MESSAGE = format('model "%s" exists already', update_model.model_name),
+            HINT = 'Choose another name, or remove the other model with drop_model().';
 END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.forget_contents(model bigint)
@@ -1000,33 +1080,72 @@ CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, m
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row record;
-    model bigint;
+    owner_id bigint := atomizer_internal.tenant_of(role_name, tenant);
+    known atomizer.model;
+    old_job atomizer.ingestion_job;
+    job bigint;
 BEGIN
-    SELECT m.model_id, j.ingestion_job_id,
-           j.model_path IS NOT DISTINCT FROM prepare_ingestion.model_path
-           AND j.model_lo IS NOT DISTINCT FROM prepare_ingestion.model_lo
-           -- A wrong format must not stick to a job that has not read the file yet.
-           AND (j.total_atoms IS NOT NULL
-                OR j.model_format::text IS NOT DISTINCT FROM prepare_ingestion.model_format
-                   AND j.granularity::text = prepare_ingestion.granularity) AS is_same
-    INTO found_row
-    FROM atomizer.model m JOIN atomizer.ingestion_job j ON j.model_id = m.model_id
-    WHERE m.model_name = prepare_ingestion.model_name AND NOT m.is_complete
-      AND m.tenant_id = atomizer_internal.tenant_of(role_name, tenant);
-    IF found_row.is_same THEN
-        RAISE NOTICE 'resuming ingestion job %', found_row.ingestion_job_id;
-        IF atom_quota IS NOT NULL THEN
-            PERFORM atomizer_internal.set_atom_quota(role_name, found_row.ingestion_job_id, atom_quota);
-        END IF;
-        RETURN found_row.ingestion_job_id;
-    ELSIF found_row.model_id IS NOT NULL THEN
-        RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
-        PERFORM atomizer_internal.drop_model(role_name, found_row.model_id);
+    IF unlink AND model_lo IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'unlink removes a large object, but model_lo does not say which';
+    ELSIF unlink AND EXISTS (SELECT FROM pg_largeobject_metadata l
+                             WHERE l.oid = model_lo AND NOT pg_has_role(role_name, l.lomowner, 'USAGE')) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('must be owner of large object %s to unlink it', model_lo),
+            HINT = 'Leave unlink out, or have its owner ingest the model.';
     END IF;
-    model := atomizer_internal.register_model(role_name, model_name, tenant, NULL, NULL, '{}');
-    RETURN atomizer_internal.create_ingestion_job(role_name, model, model_path, model_lo, model_format, granularity,
-                                          atom_chunk_size, atom_quota);
+    SELECT m.* INTO known FROM atomizer.model m
+    WHERE m.model_name = prepare_ingestion.model_name AND m.tenant_id = owner_id AND NOT m.is_complete;
+    -- What the user said of the model before is kept, and nothing said now is lost.
+    IF known.model_type <> model_type OR known.provider <> provider
+       OR known.properties <> '{}' AND known.properties <> prepare_ingestion.properties THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = CASE
+                WHEN known.model_type <> model_type THEN
+                    format('model "%s" is registered with model_type "%s", not "%s"', model_name, known.model_type, model_type)
+                WHEN known.provider <> provider THEN
+                    format('model "%s" is registered with provider "%s", not "%s"', model_name, known.provider, provider)
+                ELSE format('model "%s" is registered with properties %s, not %s', model_name, known.properties,
+                            prepare_ingestion.properties) END,
+            HINT = format('Leave it out, or change it first with update_model(%s, …).', known.model_id);
+    END IF;
+    model_type := coalesce(model_type, known.model_type);
+    provider := coalesce(provider, known.provider);
+    properties := coalesce(prepare_ingestion.properties, known.properties, '{}');
+    SELECT j.* INTO old_job FROM atomizer.ingestion_job j WHERE j.model_id = known.model_id;
+    IF old_job.ingestion_job_id IS NOT NULL THEN
+        IF old_job.model_path IS NOT DISTINCT FROM model_path AND old_job.model_lo IS NOT DISTINCT FROM model_lo
+           -- A wrong format must not stick to a job that has not read the file yet.
+           AND (old_job.total_atoms IS NOT NULL
+                OR old_job.model_format::text IS NOT DISTINCT FROM model_format AND old_job.granularity::text = granularity) THEN
+            RAISE NOTICE 'resuming ingestion job %', old_job.ingestion_job_id;
+            IF atom_quota IS NOT NULL THEN
+                PERFORM atomizer_internal.set_atom_quota(role_name, old_job.ingestion_job_id, atom_quota);
+            END IF;
+            job := old_job.ingestion_job_id;
+            -- Claiming it will fail; until then nothing is changed under the one that runs it.
+            IF atomizer_internal.is_held(old_job) AND old_job.lease_pid <> pg_backend_pid() THEN
+                RETURN job;
+            END IF;
+        ELSE
+            RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
+            PERFORM atomizer_internal.drop_model(role_name, known.model_id);
+            known := NULL;
+        END IF;
+    END IF;
+    IF known.model_id IS NULL THEN
+        known.model_id := atomizer_internal.register_model(role_name, model_name, tenant, model_type, provider, properties);
+    ELSE
+        UPDATE atomizer.model m SET model_type = prepare_ingestion.model_type, provider = prepare_ingestion.provider,
+            properties = prepare_ingestion.properties
+        WHERE m.model_id = known.model_id
+          AND (m.model_type, m.provider, m.properties) IS DISTINCT FROM
+              (prepare_ingestion.model_type, prepare_ingestion.provider, prepare_ingestion.properties);
+    END IF;
+    job := coalesce(job, atomizer_internal.create_ingestion_job(role_name, known.model_id, model_path, model_lo, model_format,
+                                                        granularity, atom_chunk_size, atom_quota));
+    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink WHERE j.ingestion_job_id = job AND j.unlink_lo <> unlink;
+    RETURN job;
 END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
@@ -1035,9 +1154,16 @@ CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  STABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
- SELECT format('%s, %s: %s weights in %s tensors, %s'::text, m.model_format, m.architecture, m.parameter_count, ( SELECT count(*) AS count
+ SELECT (format('%s, %s: %s weights in %s tensors, %s'::text, m.model_format, m.architecture, m.parameter_count, ( SELECT count(*) AS count
             FROM tensor_atom t
-           WHERE (t.model_id = m.model_id)), pg_size_pretty(j.total_bytes)) AS format
+           WHERE (t.model_id = m.model_id)), pg_size_pretty(j.total_bytes)) || ( SELECT
+                 CASE count(*)
+                     WHEN 0 THEN ''::text
+                     WHEN 1 THEN ', 1 file beside the weights'::text
+                     ELSE format(', %s files beside the weights'::text, count(*))
+                 END AS format
+            FROM model_file f
+           WHERE ((f.model_id = m.model_id) AND (f.role = 'companion'::text))))
     FROM (ingestion_job j
       JOIN model m USING (model_id))
    WHERE (j.ingestion_job_id = plan_line.job);
@@ -1156,7 +1282,7 @@ BEGIN ATOMIC
    RETURNING j.ingestion_job_id;
 END;
 
-CREATE OR REPLACE FUNCTION atomizer.start_ingestion(model_name text, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, tenant text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint)
+CREATE OR REPLACE FUNCTION atomizer.start_ingestion(model_name text, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, tenant text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1171,7 +1297,8 @@ BEGIN
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(NULL, model_lo, model_path);
     RETURN atomizer.start_ingestion(atomizer_internal.prepare_ingestion(
-        model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota));
+        model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota,
+        model_type, provider, properties, unlink));
 END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_weights(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
@@ -1622,6 +1749,12 @@ BEGIN
         atomizer.tensor_atom_spatial_key_idx;
     RETURN QUERY SELECT * FROM atomizer.build_spatial_indexes();
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix text, rows integer, columns integer, rank integer)
  RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
@@ -2219,7 +2352,7 @@ BEGIN
     RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);
 END $procedure$;
 
-CREATE OR REPLACE PROCEDURE atomizer.ingest_model(IN model_name text, IN model_path text DEFAULT NULL::text, IN model_lo oid DEFAULT NULL::oid, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text, IN tenant text DEFAULT NULL::text, IN granularity text DEFAULT 'auto'::text, IN atom_chunk_size bigint DEFAULT 64000000, IN atom_quota bigint DEFAULT NULL::bigint)
+CREATE OR REPLACE PROCEDURE atomizer.ingest_model(IN model_name text, IN model_path text DEFAULT NULL::text, IN model_lo oid DEFAULT NULL::oid, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text, IN tenant text DEFAULT NULL::text, IN granularity text DEFAULT 'auto'::text, IN atom_chunk_size bigint DEFAULT 64000000, IN atom_quota bigint DEFAULT NULL::bigint, IN model_type text DEFAULT NULL::text, IN provider text DEFAULT NULL::text, IN properties jsonb DEFAULT NULL::jsonb, IN unlink boolean DEFAULT false)
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
@@ -2229,7 +2362,7 @@ BEGIN
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(model_bytes, model_lo, model_path);
     job := atomizer_internal.prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,
-                                       atom_chunk_size, atom_quota);
+                                       atom_chunk_size, atom_quota, model_type, provider, properties, unlink);
     PERFORM atomizer_internal.check_commit('ingest_model');
     COMMIT;
     CALL atomizer.atomize_model_governed(job, model_bytes, model_format);
@@ -2543,6 +2676,8 @@ DROP FUNCTION atoms_in_box(box3d,spatial_index_strategy);
 
 DROP FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint);
 
+DROP PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint);
+
 DROP FUNCTION drop_model(bigint);
 
 DROP FUNCTION export_model_file(bigint,text,integer,boolean);
@@ -2687,7 +2822,11 @@ COMMENT ON FUNCTION drop_model(regmodel) IS 'Deletes a model and returns the num
 
 GRANT EXECUTE ON FUNCTION drop_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION export_model_file(regmodel,text,integer,boolean) IS 'Writes a file of a stored model, byte for byte: to a file on the server, or without a path to a new large object, whose oid it returns. It fails unless the result has the recorded SHA-256. Example: SELECT export_model_file(1, ''/tmp/x.gguf'').';
+COMMENT ON FUNCTION export_model(regmodel,text) IS 'Writes every file of a stored model, byte for byte and under its own name, to a new or empty directory on the server. It fails, and leaves nothing there, unless each has the recorded SHA-256. Example: SELECT * FROM export_model(1, ''/tmp/x'').';
+
+GRANT EXECUTE ON FUNCTION export_model(regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION export_model_file(regmodel,text,integer,boolean) IS 'Writes a file of a stored model, byte for byte: to a file on the server, or without a path to a new large object, whose oid it returns. Of a model of several files, file_no says which. It fails unless the result has the recorded SHA-256. Example: SELECT export_model_file(1, ''/tmp/x.gguf'').';
 
 GRANT EXECUTE ON FUNCTION export_model_file(regmodel,text,integer,boolean) TO PUBLIC;
 
@@ -2851,6 +2990,10 @@ COMMENT ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) IS 'As tensor_we
 
 GRANT EXECUTE ON FUNCTION tensor_weights_float8(bigint,bigint,bigint) TO PUBLIC;
 
+COMMENT ON FUNCTION update_model(regmodel,text,text,text,jsonb) IS 'Changes a model''s name, type, provider or properties. What is null stays as it is; an empty text removes type or provider; properties are replaced as a whole. Example: SELECT update_model(1, provider => ''me'').';
+
+GRANT EXECUTE ON FUNCTION update_model(regmodel,text,text,text,jsonb) TO PUBLIC;
+
 COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored model and compares its SHA-256 with the recorded one.';
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
@@ -2879,9 +3022,29 @@ COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_pr
 
 REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -2921,13 +3084,15 @@ COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
-
 COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
@@ -2979,7 +3144,7 @@ COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity f
 
 COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
@@ -2996,6 +3161,8 @@ COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the m
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
@@ -3149,9 +3316,17 @@ COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a mod
 
 REVOKE ALL ON FUNCTION atomizer_internal.require_model(name,bigint) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.check_model_name(text) IS 'Raises an error for a name that no model may have.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.check_model_name(text) FROM PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
 
 REVOKE ALL ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.update_model(name,bigint,text,text,text,jsonb) IS 'Implements update_model().';
+
+REVOKE ALL ON FUNCTION atomizer_internal.update_model(name,bigint,text,text,text,jsonb) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
 
@@ -3241,9 +3416,9 @@ COMMENT ON FUNCTION atomizer_internal.give_up_ingestion_job(bigint,text,text) IS
 
 REVOKE ALL ON FUNCTION atomizer_internal.give_up_ingestion_job(bigint,text,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
+COMMENT ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
 
-GRANT EXECUTE ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_weights(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
@@ -3368,6 +3543,10 @@ REVOKE ALL ON FUNCTION atomizer_internal.atom_tile(bigint[],integer,integer,inte
 COMMENT ON FUNCTION build_spatial_indexes() IS 'Builds the spatial indexes that are missing, and returns them: needed after the first load, and after a restore, which does not bring them back. For administrators.';
 
 COMMENT ON FUNCTION rebuild_spatial_indexes() IS 'Drops the spatial indexes and builds them again. For administrators.';
+
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION svd_decompose(text,integer,integer,integer) IS 'As svd_decompose(real[], …), of an array that is written as text.';
 
@@ -3509,6 +3688,8 @@ COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to th
 
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+
 COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
@@ -3553,13 +3734,17 @@ COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
 
 COMMENT ON COLUMN progress.model_id IS 'The model.';
 
-COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
+COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
+
+COMMENT ON COLUMN progress.unit IS 'What done and total count.';
+
+COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
 
 COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
 
 GRANT SELECT ON TABLE progress TO PUBLIC;
 
-COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
+COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
 
 COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
 
@@ -3693,9 +3878,9 @@ COMMENT ON PROCEDURE atomize_model_governed(bigint,bytea,text) IS 'Runs an inges
 
 GRANT EXECUTE ON PROCEDURE atomize_model_governed(bigint,bytea,text) TO PUBLIC;
 
-COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) IS 'Registers a model, creates its job and runs it; call it again after a failure to resume. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
+COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Registers a model, or continues one that is registered, creates its job and runs it; call it again after a failure to resume. model_path may be a folder: its files beside the weights are kept, too. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit; unlink removes the large object once the model is complete. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
 
-GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
 
 COMMENT ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) IS 'Lossy, and beside the stored weights, which stay: decomposes the matrices of a model with at least min_parameters weights into svd_component, to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 

@@ -5,6 +5,7 @@ use crate::server_path::StoredName;
 use crate::{membership, owner};
 use atomizer_core::byte_range::ByteRange;
 use atomizer_core::dtype::Dtype;
+use atomizer_core::formats::FileRole;
 use atomizer_core::hash::Hash;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
@@ -38,6 +39,7 @@ pub struct StoredModelFile {
     pub byte_length: i64,
     pub sha256: Hash,
     pub blob_hash: Hash,
+    pub role: FileRole,
 }
 
 /// A model with all of its files and tensors, in order.
@@ -97,8 +99,9 @@ pub fn load(model_id: i64) -> StoredModel {
             head.next().map(|row| (name(&row, 1), field(&row, 2))).unwrap_or_default();
         let files = reader
             .rows(
-                "SELECT file_name, byte_length, sha256, blob_hash FROM atomizer.model_file \
-             WHERE model_id = $1 ORDER BY file_no",
+                // The previous version's table has no roles.
+                "SELECT file_name, byte_length, sha256, blob_hash, coalesce(to_jsonb(f) ->> 'role', 'weights') \
+                 FROM atomizer.model_file f WHERE model_id = $1 ORDER BY file_no",
                 &[model_id.into()],
             )
             .map(|row| StoredModelFile {
@@ -106,6 +109,7 @@ pub fn load(model_id: i64) -> StoredModel {
                 byte_length: field(&row, 2),
                 sha256: hash(&row, 3),
                 blob_hash: hash(&row, 4),
+                role: role(&row, 5),
             })
             .collect();
         let statement = format!("{TENSOR} WHERE model_id = $1 ORDER BY tensor_no");
@@ -174,6 +178,11 @@ pub fn field<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData, ordinal: usize) -
 /// A name, which is not null.
 pub fn name(row: &SpiHeapTupleData, ordinal: usize) -> String {
     field::<StoredName>(row, ordinal).0
+}
+
+fn role(row: &SpiHeapTupleData, ordinal: usize) -> FileRole {
+    let name = name(row, ordinal);
+    FileRole::from_name(&name).unwrap_or_else(|| error!("role {name} is not known"))
 }
 
 /// A column that holds a SHA-256.

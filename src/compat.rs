@@ -6,6 +6,7 @@
 use crate::errors::require_arg;
 use crate::names::ModelId;
 use crate::server_path::ServerPath;
+use crate::sources::NamedFormat;
 use crate::space::geometry::{Box3d, PointZ};
 use crate::space::near::{self, Strategy};
 use crate::space::similar;
@@ -296,4 +297,38 @@ fn model_spectral_measures(
             m.law.map(|law| law.tail as i64),
         ))
     }))
+}
+
+/// 0.0.1: `_prepare_ingestion` without the model's description.
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn _prepare_ingestion(
+    model_name: Option<&str>,
+    model_path: Option<ServerPath>,
+    model_lo: Option<pg_sys::Oid>,
+    model_format: Option<&str>,
+    tenant: Option<&str>,
+    granularity: Option<&str>,
+    atom_chunk_size: Option<i64>,
+    atom_quota: Option<i64>,
+) -> i64 {
+    let model_name = require_arg("model_name", model_name);
+    let granularity = require_arg("granularity", granularity);
+    let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
+    let format = model_format.map(|name| NamedFormat::from_name(name).label());
+    owner::value(
+        "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            owner::caller_name().into(),
+            model_name.into(),
+            model_path.into(),
+            model_lo.into(),
+            format.into(),
+            tenant.into(),
+            granularity.into(),
+            atom_chunk_size.into(),
+            atom_quota.into(),
+        ],
+    )
+    .expect("a prepared job has a number")
 }

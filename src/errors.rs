@@ -1,5 +1,6 @@
 //! The one place where errors of the engine become SQLSTATE, message and hint.
 
+use atomizer_core::export_paths::PathError;
 use atomizer_core::formats::error::tidy_to;
 use atomizer_core::formats::{ParseError, ParseErrorKind};
 use atomizer_core::quant::QuantizeError;
@@ -130,13 +131,23 @@ impl Raise for ParseError {
         let code = match self.kind() {
             ParseErrorKind::Source(error) => {
                 let (code, hint) = code_and_hint(error);
-                raise(code, self.to_string(), hint)
+                raise(code, self.to_string(), self.hint().unwrap_or(hint))
             }
             ParseErrorKind::Malformed(_) => PgSqlErrorCode::ERRCODE_INVALID_BINARY_REPRESENTATION,
             ParseErrorKind::Unsupported(_) => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             ParseErrorKind::TooLarge(_) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         };
-        raise(code, self.to_string(), "")
+        raise(code, self.to_string(), self.hint().unwrap_or_default())
+    }
+}
+
+impl Raise for PathError {
+    fn raise(self) -> ! {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_NAME,
+            format!("the files of the model cannot be written to one folder: {self}"),
+            "Export them one by one with export_model_file(), by file_no and with paths of your own.",
+        )
     }
 }
 

@@ -1,24 +1,22 @@
 //! Giving files back, and proving that they are what came in.
 
 use crate::access::{self, StoredModel};
-use crate::errors::{OrRaise, raise, require_arg};
+use crate::errors::{raise, require_arg};
 use crate::names::ModelId;
 use crate::owner;
 use crate::progress;
+use crate::server_file::{NewFile, check_free, check_may_write};
 use crate::server_path::ServerPath;
 use crate::store;
 use atomizer_core::hash::Hasher;
 use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::segment::MAX_CONTENT_BYTES;
-use atomizer_core::source::SourceError;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 /// Rebuilds one file piece by piece; an error unless the whole has the recorded SHA-256.
-fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
+pub fn rebuild(model: &StoredModel, file_no: i32, mut piece: impl FnMut(&[u8])) {
     let subject = progress::Subject::model(model.model_id);
     let total = model.files[file_no as usize].byte_length as u64;
     let _shown = progress::function(Work::Export, subject, Phase::Writing, Unit::Bytes, total);
@@ -45,33 +43,49 @@ fn check_whole(model: &StoredModel, file_no: i32, hasher: Hasher) {
     }
 }
 
-/// The model and the number of the file, if it has one by that number.
-fn open(model_id: i64, file_no: i32) -> StoredModel {
+/// Most names of files in a hint.
+const MAX_NAMES: usize = 20;
+
+/// The model and the number of one of its files: the only one where no number is given.
+fn open(model_id: i64, file_no: Option<i32>) -> (StoredModel, i32) {
     crate::threads::start();
     let model = access::complete_model(model_id);
-    if usize::try_from(file_no).is_ok_and(|index| index < model.files.len()) {
-        return model;
-    }
-    raise(
-        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-        format!(
-            "model \"{}\" has no file {file_no}: its {} files are counted from 0",
-            model.model_name,
-            model.files.len()
+    let count = model.files.len();
+    match file_no {
+        Some(file_no) if usize::try_from(file_no).is_ok_and(|index| index < count) => (model, file_no),
+        None if count == 1 => (model, 0),
+        Some(file_no) => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "model \"{}\" has no file {file_no}: its {count} files are counted from 0",
+                model.model_name
+            ),
+            &files_hint(&model),
         ),
-        "SELECT * FROM atomizer.model_file shows them.",
-    )
+        None => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("model \"{}\" has {count} files, and file_no does not say which one", model.model_name),
+            &format!("export_model() writes all of them. {}", files_hint(&model)),
+        ),
+    }
+}
+
+fn files_hint(model: &StoredModel) -> String {
+    let names = (0..).zip(&model.files).take(MAX_NAMES);
+    let names: Vec<_> =
+        names.map(|(file_no, file)| format!("file_no => {file_no} is \"{}\"", file.file_name)).collect();
+    let more = if model.files.len() > MAX_NAMES { ", …" } else { "" };
+    format!("{}{more}.", names.join(", "))
 }
 
 #[pg_extern(volatile, parallel_unsafe, cost = 10000)]
 fn export_model_file(
     model: Option<ModelId>,
     path: default!(Option<ServerPath>, "NULL"),
-    file_no: default!(Option<i32>, "0"),
+    file_no: default!(Option<i32>, "NULL"),
     overwrite: default!(Option<bool>, "false"),
 ) -> Option<pg_sys::Oid> {
     let model_id = require_arg("model", model).0;
-    let file_no = require_arg("file_no", file_no);
     let overwrite = require_arg("overwrite", overwrite);
     match path {
         Some(path) => {
@@ -95,8 +109,7 @@ fn _read_model_file(
     file_no: Option<i32>,
 ) -> TableIterator<'static, (name!(piece_no, i32), name!(bytes, Vec<u8>))> {
     let model_id = require_arg("model", model).0;
-    let model = open(model_id, file_no.unwrap_or(0));
-    let file_no = file_no.unwrap_or_else(|| only_file(&model));
+    let (model, file_no) = open(model_id, file_no);
     let mut pieces = store::pieces(store::file_slices(&model, file_no as usize)).zip(0..);
     let mut hasher = Some(Hasher::default());
     TableIterator::new(std::iter::from_fn(move || {
@@ -109,122 +122,17 @@ fn _read_model_file(
     }))
 }
 
-/// The number of the file of a model that has one; of several, the caller says which.
-fn only_file(model: &StoredModel) -> i32 {
-    if model.files.len() != 1 {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("model \"{}\" has {} files", model.model_name, model.files.len()),
-            "Give file_no: SELECT file_no, file_name FROM atomizer.model_file shows them.",
-        );
-    }
-    0
-}
-
-/// Raises an error unless the caller may write server files, and the path is absolute.
-pub fn check_may_write(path: &Path) {
-    if !owner::caller_has_role(pg_sys::ROLE_PG_WRITE_SERVER_FILES) {
-        raise(
-            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            format!("permission denied to write server file \"{}\"", path.display()),
-            "Only members of pg_write_server_files may write server files. Without it, leave the path out: the file becomes a large object, which psql's \\lo_export fetches.",
-        );
-    }
-    if !path.is_absolute() {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_NAME,
-            format!("\"{}\" is a relative path", path.display()),
-            "Give an absolute path on the database server.",
-        );
-    }
-}
-
-/// Raises an error if a file is there that is not to be overwritten.
-pub fn check_free(target: &Path, overwrite: bool) {
-    if !overwrite && target.exists() {
-        raise(
-            PgSqlErrorCode::ERRCODE_DUPLICATE_FILE,
-            format!("file \"{}\" exists already", target.display()),
-            "Choose another path, or pass overwrite => true.",
-        );
-    }
-}
-
-/// Writes beside the target and renames, so that a failed export leaves nothing half-written.
-fn export_to_path(model_id: i64, target: &Path, file_no: i32, overwrite: bool) {
+fn export_to_path(model_id: i64, target: &Path, file_no: Option<i32>, overwrite: bool) {
     check_may_write(target);
     check_free(target, overwrite);
-    let model = open(model_id, file_no);
-    let mut partial = Partial::create(target);
-    rebuild(&model, file_no, |bytes| partial.write(bytes));
-    partial.finish(target);
+    let (model, file_no) = open(model_id, file_no);
+    let mut file = NewFile::create(target);
+    rebuild(&model, file_no, |bytes| file.write(bytes));
+    file.finish(overwrite);
 }
 
-/// Bytes after which the disk is told to begin with them, so that it does not stand still until the
-/// file is whole.
-const FLUSH_BYTES: u64 = 8 << 20;
-
-/// A file under a temporary name, removed unless it is finished.
-pub struct Partial {
-    file: File,
-    path: std::path::PathBuf,
-    /// Bytes written, and those of them that the disk was told of.
-    written: u64,
-    flushed: u64,
-}
-
-impl Partial {
-    /// Makes the file beside its target.
-    pub fn create(target: &Path) -> Self {
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        // A partial file of ours can only be left from a killed backend of the same number.
-        let _ = std::fs::remove_file(&path);
-        let file = File::create_new(&path).map_err(|error| io("create", &path, error)).or_raise();
-        Self { file, path, written: 0, flushed: 0 }
-    }
-
-    /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) {
-        self.file.write_all(bytes).map_err(|error| io("write", &self.path, error)).or_raise();
-        self.written += bytes.len() as u64;
-        let waiting = self.written - self.flushed;
-        if waiting >= FLUSH_BYTES {
-            // Linux begins to write what it was asked to forget. (PostgreSQL's own pg_flush_data() makes a
-            // panic of an error of the disk; here it is one of sync_all() later on.)
-            #[cfg(target_os = "linux")]
-            let _ = rustix::fs::fadvise(
-                &self.file,
-                self.flushed,
-                std::num::NonZeroU64::new(waiting),
-                rustix::fs::Advice::DontNeed,
-            );
-            self.flushed = self.written;
-        }
-    }
-
-    /// Makes the file durable under its own name.
-    pub fn finish(self, target: &Path) {
-        self.file.sync_all().map_err(|error| io("write", &self.path, error)).or_raise();
-        // That may have taken long: a cancelled export leaves no file.
-        pgrx::check_for_interrupts!();
-        std::fs::rename(&self.path, target).map_err(|error| io("rename", &self.path, error)).or_raise();
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // After a rename there is nothing by this name.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
-    SourceError::Io { action, path: path.to_owned(), error }
-}
-
-fn export_to_large_object(model_id: i64, file_no: i32) -> pg_sys::Oid {
-    let model = open(model_id, file_no);
+fn export_to_large_object(model_id: i64, file_no: Option<i32>) -> pg_sys::Oid {
+    let (model, file_no) = open(model_id, file_no);
     make_large_object(|piece| rebuild(&model, file_no, piece))
 }
 

@@ -81,7 +81,7 @@ fn granularity_label(name: &str) -> &'static str {
 /// The job `ingest_model` works on.
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(schema = "atomizer_internal", name = "prepare_ingestion", volatile, parallel_unsafe)]
-fn _prepare_ingestion(
+fn prepare_ingestion_0_1(
     model_name: Option<&str>,
     model_path: Option<ServerPath>,
     model_lo: Option<pg_sys::Oid>,
@@ -90,13 +90,18 @@ fn _prepare_ingestion(
     granularity: Option<&str>,
     atom_chunk_size: Option<i64>,
     atom_quota: Option<i64>,
+    model_type: default!(Option<&str>, "NULL"),
+    provider: default!(Option<&str>, "NULL"),
+    properties: default!(Option<pgrx::JsonB>, "NULL"),
+    unlink: default!(Option<bool>, "false"),
 ) -> i64 {
     let model_name = require_arg("model_name", model_name);
     let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
+    let unlink = require_arg("unlink", unlink);
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
-        "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &[
             owner::caller_name().into(),
             model_name.into(),
@@ -107,9 +112,36 @@ fn _prepare_ingestion(
             granularity.into(),
             atom_chunk_size.into(),
             atom_quota.into(),
+            model_type.into(),
+            provider.into(),
+            properties.into(),
+            unlink.into(),
         ],
     )
     .expect("a prepared job has a number")
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn update_model(
+    model: Option<ModelId>,
+    model_name: default!(Option<&str>, "NULL"),
+    model_type: default!(Option<&str>, "NULL"),
+    provider: default!(Option<&str>, "NULL"),
+    properties: default!(Option<pgrx::JsonB>, "NULL"),
+) {
+    owner::check_writable("update_model()", "");
+    let model_id = require_arg("model", model).0;
+    owner::value::<i64>(
+        "SELECT atomizer_internal.update_model($1, $2, $3, $4, $5, $6)",
+        &[
+            owner::caller_name().into(),
+            model_id.into(),
+            model_name.into(),
+            model_type.into(),
+            provider.into(),
+            properties.into(),
+        ],
+    );
 }
 
 /// Takes the lease on a job; null when the job is complete already.

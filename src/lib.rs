@@ -15,6 +15,7 @@ mod access;
 mod compat;
 mod errors;
 mod export;
+mod export_model;
 mod governance;
 mod heap;
 mod ingestion;
@@ -25,6 +26,8 @@ mod progress;
 mod quantization;
 mod reading;
 mod segment_rows;
+mod server_file;
+mod server_folder;
 mod server_path;
 mod sources;
 mod space;
@@ -127,8 +130,11 @@ sql_files! {
 
     // Models
     "internal_require_model" "../sql/internal/require_model.sql";
+    "internal_check_model_name" "../sql/internal/check_model_name.sql";
     "internal_register_model" "../sql/internal/register_model.sql";
     "register_model" "../sql/functions/register_model.sql" after [governance::register_model];
+    "internal_update_model" "../sql/internal/update_model.sql";
+    "update_model" "../sql/functions/update_model.sql" after [governance::update_model];
     "internal_release_weight_refs" "../sql/internal/release_weight_refs.sql" after [ingestion::finalize::_release_weight_refs];
     "internal_forget_contents" "../sql/internal/forget_contents.sql";
     "internal_drop_model" "../sql/internal/drop_model.sql";
@@ -150,7 +156,7 @@ sql_files! {
     "reset_ingestion_job" "../sql/functions/reset_ingestion_job.sql" after [governance::reset_ingestion_job];
     "internal_set_atom_quota" "../sql/internal/set_atom_quota.sql";
     "set_atom_quota" "../sql/functions/set_atom_quota.sql" after [governance::set_atom_quota];
-    "internal_prepare_ingestion" "../sql/internal/prepare_ingestion.sql" after [governance::_prepare_ingestion];
+    "internal_prepare_ingestion" "../sql/internal/prepare_ingestion.sql" after [governance::prepare_ingestion_0_1];
     "internal_ingestion_step" "../sql/internal/ingestion_step.sql" after [ingestion::_ingestion_step];
     "internal_check_may_commit" "../sql/internal/check_may_commit.sql" after [governance::_check_may_commit];
     "internal_check_commit" "../sql/internal/check_commit.sql" after [governance::check_commit];
@@ -185,6 +191,7 @@ sql_files! {
     "export_model_file" "../sql/functions/export_model_file.sql" after [export::export_model_file];
     "internal_read_model_file" "../sql/internal/read_model_file.sql" after [export::_read_model_file];
     "read_model_file" "../sql/functions/read_model_file.sql";
+    "export_model" "../sql/functions/export_model.sql" after [export_model::export_model];
     "verify_model" "../sql/functions/verify_model.sql" after [export::verify_model];
     "internal_stored_sha256" "../sql/internal/stored_sha256.sql" after [export::_stored_sha256];
     "internal_model_weight_counts" "../sql/internal/model_weight_counts.sql" after [export::_model_weight_counts];

@@ -41,9 +41,7 @@ pub fn open<'a>(location: ModelLocation<'a, '_>) -> FileSet<'a> {
             check_may_read_files(path);
             formats::open_path(path).or_raise()
         }
-        ModelLocation { bytes: None, lo: None, path: None, model: Some(model) } => {
-            FileSet::from_files(store::open_files(model.0))
-        }
+        ModelLocation { bytes: None, lo: None, path: None, model: Some(model) } => store::open_files(model.0),
         _ => raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "give the model once: as model_bytes, model_lo or model_path, or a stored one as model",
@@ -157,6 +155,22 @@ fn check_may_read_files(path: &Path) {
             format!("\"{}\" is a relative path", path.display()),
             "Give the absolute path of a file on the database server.",
         );
+    }
+}
+
+/// Removes a large object of the caller's. Others' is kept, as is one that is gone.
+pub fn unlink(oid: pg_sys::Oid) {
+    let is_own = owner::read_value::<bool>(
+        "SELECT pg_has_role($1::name, lomowner, 'USAGE') FROM pg_largeobject_metadata WHERE oid = $2",
+        &[owner::caller_name().into(), oid.into()],
+    );
+    match is_own {
+        // SAFETY: an SQL-callable function, called with the argument its SQL signature names.
+        Some(true) => unsafe {
+            pgrx::direct_function_call::<i32>(pg_sys::be_lo_unlink, &[oid.into_datum()]);
+        },
+        Some(false) => warning!("large object {} is kept: it is not yours to remove", oid.to_u32()),
+        None => {}
     }
 }
 

@@ -7,6 +7,7 @@ use crate::segment_rows;
 use atomizer_core::byte_range::ByteRange;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::file_layout::{FileLayout, PlacedTensor, StoredFile};
+use atomizer_core::formats::FileSet;
 use atomizer_core::hash::{Hash, Hasher};
 use atomizer_core::parallel;
 use atomizer_core::segment::{self, SEGMENT_BYTES, SegmentError, SegmentSlice, slices};
@@ -183,14 +184,14 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// All files of a model that the caller may see, with their names, read as if they were on disk.
-pub fn open_files<'a>(model_id: i64) -> Vec<(String, Box<dyn Source + 'a>)> {
+/// All files of a model that the caller may see, read as if they were on disk.
+pub fn open_files<'a>(model_id: i64) -> FileSet<'a> {
     let model = access::complete_model(model_id);
     let files = model.files.iter().enumerate().map(|(file_no, file)| {
         let source = StoredFile::new(layout(&model, file_no), read_range_to);
-        (file.file_name.clone(), Box::new(source) as Box<dyn Source>)
+        (file.file_name.clone(), file.role, Box::new(source) as Box<dyn Source>)
     });
-    files.collect()
+    FileSet::from_roles(files)
 }
 
 /// The SHA-256 of a stored content; none when segments are missing or damaged.

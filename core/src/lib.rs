@@ -7,6 +7,7 @@ pub mod byte_range;
 pub mod coefficient;
 pub mod curve;
 pub mod dtype;
+pub mod export_paths;
 pub mod file_layout;
 pub mod formats;
 pub mod hash;

@@ -15,7 +15,7 @@ make_store() {
         "CALL atomizer.compress_model(1, rank => 4, min_parameters => 10000)" "CALL atomizer.analyze_model(1, min_parameters => 10000)" \
         "SELECT atomizer.build_spatial_indexes()" \
         "SELECT lo_import('$1', 4711)" "GRANT SELECT ON LARGE OBJECT 4711 TO reads_ann" >/dev/null
-    psql -X -q -v ON_ERROR_STOP=1 -v path="$1" -f "$ATOMIZER_ROOT/pg_test/reads.psql"
+    psql -X -q -v ON_ERROR_STOP=1 -v path="$1" -v exports="$EXPORTS" -f "$ATOMIZER_ROOT/pg_test/reads.psql"
 }
 
 # The calls that a role may make, as they stand in FROM.

@@ -20,7 +20,8 @@ check "names of reads.psql without a function" "$(sql "SELECT name FROM (TABLE t
 # The labels: what reads is safe in a parallel worker, but for what has a reason here.
 check "readers that are not parallel safe" "$(sql "SELECT DISTINCT f.name, f.parallel FROM test.function f JOIN test.reader USING (name)
     WHERE f.parallel <> 's' AND f.name NOT IN
-        ('check_integrity') -- an error of a model's must not end it: it has subtransactions, which parallel mode refuses
+        ('check_integrity', -- an error of a model's must not end it: it has subtransactions, which parallel mode refuses
+         'export_model') -- it writes files, which one process does
     ORDER BY 1")" ''
 check "writers that are not parallel unsafe" "$(sql "SELECT f.signature FROM test.function f JOIN test.writer USING (name)
     WHERE f.parallel <> 'u' AND f.name NOT IN ('build_spatial_indexes') ORDER BY 1")" ''
@@ -30,7 +31,8 @@ declare -A empty=(
     [reads_ann]='(SELECT * FROM atomizer.progress) atomizer.model_pickle_report(model => 1)'
     [postgres]='(SELECT * FROM atomizer.progress) atomizer.check_integrity() atomizer.model_pickle_report(model => 1)'
 )
-declare -A serial=([reads_ann]='' [postgres]='atomizer.check_integrity()')
+export="atomizer.export_model('tiny', '$EXPORTS/' || gen_random_uuid())"
+declare -A serial=([reads_ann]=$export [postgres]="atomizer.check_integrity() $export")
 
 for role in reads_ann postgres; do
     read_all $role '' >"$out/read"

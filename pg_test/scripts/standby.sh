@@ -34,6 +34,8 @@ done
 export PGUSER=reads_ann
 sql "SELECT atomizer.export_model_file(1, '$EXPORTS/standby.gguf')"
 check "export to a file" "$(sha256 "$EXPORTS/standby.gguf")" "$(sha256 "$file")"
+sql "SELECT atomizer.export_model('tiny', '$EXPORTS/standby')" >/dev/null
+check "export to a folder" "$(sha256 "$EXPORTS/standby/tinycoder.gguf")" "$(sha256 "$file")"
 psql -qAtX -c "COPY (SELECT encode(bytes, 'hex') FROM atomizer.read_model_file(1)) TO STDOUT" |
     perl -ne 'chomp; print pack("H*", $_)' >"$out/client.gguf"
 check "read_model_file() to the client" "$(sha256 "$out/client.gguf")" "$(sha256 "$file")"

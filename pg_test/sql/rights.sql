@@ -14,7 +14,7 @@ INSERT INTO reason VALUES
     ('running_work()', 'the view progress calls it as its reader: it shows what the tenant may see'),
     ('is_alive(integer,timestamp with time zone)', 'the view progress calls it as its reader: it tells nothing but whether a process lives'),
     ('completion_line(bigint,interval)', 'atomize_model_governed() calls it as its caller: row-level security applies'),
-    ('prepare_ingestion(text,text,oid,text,text,text,bigint,bigint)', 'ingest_model() calls it as its caller: it checks the tenant'),
+    ('prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean)', 'ingest_model() calls it as its caller: it checks the tenant'),
     ('compress_step(bigint,integer,double precision,bigint,integer)', 'compress_model() calls it as its caller: it checks the tenant'),
     ('compress_summary(jsonb,jsonb)', 'compress_model() calls it as its caller: it adds its arguments up'),
     ('compress_end_line(bigint,bigint,jsonb)', 'compress_model() calls it as its caller: it formats its arguments'),

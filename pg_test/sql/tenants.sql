@@ -82,7 +82,8 @@ CREATE FUNCTION pg_temp.same_error(statement text, number bigint) RETURNS TABLE 
     FROM (SELECT regexp_replace(test.error(format(statement, number)), '([( ])' || number || '\M', '\1N', 'g') AS theirs,
                  replace(test.error(format(statement, 987654321)), '987654321', 'N') AS missing) x $$;
 SELECT s AS statement, e.* FROM unnest(ARRAY['list_tensors(model => %s)', 'model_metadata(model => %s)', 'extract_model_weights(model => %s)',
-        'stream_atomic_weights_chunked(model => %s)', 'verify_model(%s)', 'read_model_file(%s)', 'export_model_file(%s)', 'drop_model(%s)', 'create_ingestion_job(%s)']) s,
+        'stream_atomic_weights_chunked(model => %s)', 'verify_model(%s)', 'read_model_file(%s)', 'export_model_file(%s)', 'drop_model(%s)', 'create_ingestion_job(%s)',
+        'update_model(%s, ''x'')']) s,
     pg_temp.same_error('SELECT atomizer.' || s, :model) e;
 SELECT s AS statement, e.* FROM unnest(ARRAY['tensor_weights(%s)', 'tensor_weights_float8(%s)', 'tensor_weight(%s, 0)', 'tensor_coefficients(%s)',
         'tensor_stats(%s)', 'tensor_histogram(%s)', 'tensor_bytes(%s)', 'tensor_float32_bytes(%s)']) s, pg_temp.same_error('SELECT atomizer.' || s, :tensor) e;

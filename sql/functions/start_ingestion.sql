@@ -10,7 +10,11 @@ CREATE FUNCTION atomizer.start_ingestion(
     tenant          text DEFAULT NULL,
     granularity     text DEFAULT 'auto',
     atom_chunk_size bigint DEFAULT 64000000,
-    atom_quota      bigint DEFAULT NULL)
+    atom_quota      bigint DEFAULT NULL,
+    model_type      text DEFAULT NULL,
+    provider        text DEFAULT NULL,
+    properties      jsonb DEFAULT NULL,
+    unlink          boolean DEFAULT false)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -23,8 +27,11 @@ BEGIN
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(NULL, model_lo, model_path);
     RETURN atomizer.start_ingestion(atomizer_internal.prepare_ingestion(
-        model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota));
+        model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota,
+        model_type, provider, properties, unlink));
 END $$;
-COMMENT ON FUNCTION atomizer.start_ingestion(text, text, oid, text, text, text, bigint, bigint) IS
+COMMENT ON FUNCTION atomizer.start_ingestion(
+    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) IS
     'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
-GRANT EXECUTE ON FUNCTION atomizer.start_ingestion(text, text, oid, text, text, text, bigint, bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer.start_ingestion(
+    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) TO PUBLIC;

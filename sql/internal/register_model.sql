@@ -6,12 +6,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     new_id bigint;
 BEGIN
-    IF model_name = '' THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
-    ELSIF length(model_name) > 500 THEN
-        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
-            MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
-    END IF;
+    PERFORM atomizer_internal.check_model_name(model_name);
     INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
     VALUES (atomizer_internal.tenant_of(role_name, tenant), register_model.model_name, register_model.model_type,
             register_model.provider, register_model.properties)

@@ -9,7 +9,11 @@ CREATE PROCEDURE atomizer.ingest_model(
     tenant          text DEFAULT NULL,
     granularity     text DEFAULT 'auto',
     atom_chunk_size bigint DEFAULT 64000000,
-    atom_quota      bigint DEFAULT NULL)
+    atom_quota      bigint DEFAULT NULL,
+    model_type      text DEFAULT NULL,
+    provider        text DEFAULT NULL,
+    properties      jsonb DEFAULT NULL,
+    unlink          boolean DEFAULT false)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
     job bigint;
@@ -18,11 +22,13 @@ BEGIN
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(model_bytes, model_lo, model_path);
     job := atomizer_internal.prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,
-                                       atom_chunk_size, atom_quota);
+                                       atom_chunk_size, atom_quota, model_type, provider, properties, unlink);
     PERFORM atomizer_internal.check_commit('ingest_model');
     COMMIT;
     CALL atomizer.atomize_model_governed(job, model_bytes, model_format);
 END $procedure$;
-COMMENT ON PROCEDURE atomizer.ingest_model(text, text, oid, bytea, text, text, text, bigint, bigint) IS
-    'Registers a model, creates its job and runs it; call it again after a failure to resume. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
-GRANT EXECUTE ON PROCEDURE atomizer.ingest_model(text, text, oid, bytea, text, text, text, bigint, bigint) TO PUBLIC;
+COMMENT ON PROCEDURE atomizer.ingest_model(
+    text, text, oid, bytea, text, text, text, bigint, bigint, text, text, jsonb, boolean) IS
+    'Registers a model, or continues one that is registered, creates its job and runs it; call it again after a failure to resume. model_path may be a folder: its files beside the weights are kept, too. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit; unlink removes the large object once the model is complete. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
+GRANT EXECUTE ON PROCEDURE atomizer.ingest_model(
+    text, text, oid, bytea, text, text, text, bigint, bigint, text, text, jsonb, boolean) TO PUBLIC;

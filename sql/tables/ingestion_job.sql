@@ -38,6 +38,7 @@ CREATE TABLE atomizer.ingestion_job (
     error_file            text,
     queued_at             timestamptz,
     queued_role           name,
+    unlink_lo             boolean NOT NULL DEFAULT false,
     CHECK (model_path IS NULL OR model_lo IS NULL),
     CHECK (total_atoms_processed = current_atom_offset),
     CHECK (total_atoms_processed <= atom_quota)
@@ -83,6 +84,8 @@ COMMENT ON COLUMN atomizer.ingestion_job.error_file IS
     'File that the message names, else the job''s path; null where neither is known.';
 COMMENT ON COLUMN atomizer.ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
 COMMENT ON COLUMN atomizer.ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
+COMMENT ON COLUMN atomizer.ingestion_job.unlink_lo IS
+    'Whether the large object is removed when the model is complete and verified.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;

@@ -127,16 +127,30 @@ fn go_back(job: &Job, model: &StoredModel, reader: &mut Reader, content_no: usiz
 
 /// The source must still be the one that was planned.
 fn check_files(model: &StoredModel, files: &FileSet) {
+    const HINT: &str =
+        "Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().";
+    let not_planned = |number: usize| {
+        // Bytes and large objects have no name.
+        let planned = model.files.get(number).map(|planned| &*planned.file_name);
+        files.given_name(number).filter(|name| planned != Some(name))
+    };
+    if let Some(name) = (0..files.len()).find_map(not_planned) {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("file \"{name}\" is new: it was not there when the ingestion began"),
+            HINT,
+        );
+    }
     for (number, planned) in model.files.iter().enumerate() {
         let length = if number < files.len() { files.source(number).len() } else { 0 };
-        if files.len() != model.files.len() || length != planned.byte_length as u64 {
+        if length != planned.byte_length as u64 {
             raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!(
                     "file \"{}\" has {length} bytes, but had {} when the ingestion began",
                     planned.file_name, planned.byte_length
                 ),
-                "Restore the file and call atomize_model_governed again, or start over with reset_ingestion_job().",
+                HINT,
             );
         }
     }

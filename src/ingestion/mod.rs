@@ -36,6 +36,8 @@ pub struct Job {
     content_no: i32,
     segment_no: i32,
     cancel_requested: bool,
+    /// Whether the large object is removed when the model is complete.
+    unlink_lo: bool,
 }
 
 impl Job {
@@ -47,7 +49,8 @@ impl Job {
                AND atomizer_internal.may_act_for($3, j.tenant_id) \
              RETURNING model_id, tenant_id, model_path, model_lo, model_format::text, granularity::text, \
                  atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
-                 content_no, segment_no, cancel_requested";
+                 content_no, segment_no, cancel_requested, \
+                 coalesce((to_jsonb(j) ->> 'unlink_lo')::boolean, false)"; // the previous version has no such column
         // Before the change of user: within, the caller would be the owner.
         let caller = owner::caller_name();
         let job = owner::run(|client| {
@@ -70,6 +73,7 @@ impl Job {
                     content_no: field(&row, 13),
                     segment_no: field(&row, 14),
                     cancel_requested: field(&row, 15),
+                    unlink_lo: field(&row, 16),
                 })
                 .next()
         });
@@ -150,6 +154,8 @@ fn _ingestion_step(
     } else {
         job.show(Phase::Verifying, 0, job.total_bytes.unwrap_or(0));
         finalize::finalize(&job);
+        // In the transaction that publishes the verified model, as the caller.
+        job.model_lo.filter(|_| job.unlink_lo).into_iter().for_each(sources::unlink);
         Progress::new(&job, "complete")
     };
     if progress.problem.is_some() || ["cancelled", "complete"].contains(&progress.phase) {

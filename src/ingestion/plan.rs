@@ -6,7 +6,7 @@ use crate::access::field;
 use crate::errors::{OrRaise, raise};
 use crate::owner;
 use crate::progress;
-use atomizer_core::formats::{self, FileSet, ParseError};
+use atomizer_core::formats::{self, FileRole, FileSet, ParseError};
 use atomizer_core::ingest::{ModelDigests, content_references, model_digests};
 use atomizer_core::layers;
 use atomizer_core::metadata;
@@ -109,19 +109,26 @@ fn digests(files: &FileSet, model: &Model) -> ModelDigests {
 
 fn write_files(client: &mut SpiClient, job: &Job, files: &FileSet, digests: &ModelDigests) {
     for (index, of_file) in digests.files.iter().enumerate() {
-        owner::execute(
-            client,
-            "INSERT INTO atomizer.model_file (model_id, file_no, file_name, byte_length, sha256, blob_hash) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-            &[
-                job.model_id.into(),
-                (index as i32).into(),
-                files.name(index).into(),
-                (files.source(index).len() as i64).into(),
-                (&of_file.file[..]).into(),
-                (&of_file.blob[..]).into(),
-            ],
+        let args = [
+            job.model_id.into(),
+            (index as i32).into(),
+            files.name(index).into(),
+            (files.source(index).len() as i64).into(),
+            (&of_file.file[..]).into(),
+            (&of_file.blob[..]).into(),
+            files.role(index).name().into(),
+        ];
+        // The previous version's table has no roles.
+        let (column, value) = match files.role(index) {
+            FileRole::Weights => ("", ""),
+            FileRole::Companion => (", role", ", $7"),
+        };
+        let statement = format!(
+            "INSERT INTO atomizer.model_file (model_id, file_no, file_name, byte_length, sha256, blob_hash{column}) \
+             VALUES ($1, $2, $3, $4, $5, $6{value})"
         );
+        let args = if value.is_empty() { &args[..6] } else { &args[..] };
+        owner::execute(client, &statement, args);
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{components, matrix_of, rank_of, values_of};
 use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
-use crate::export::{Partial, check_free, check_may_write, make_large_object};
+use crate::export::make_large_object;
 use crate::names::ModelId;
 use crate::progress::{self, Subject};
+use crate::server_file::{NewFile, check_free, check_may_write};
 use crate::server_path::ServerPath;
 use crate::sql_types::SqlArray;
 use crate::{owner, threads};
@@ -160,7 +161,7 @@ fn extract_lora_model(
     let adapter = lora::write_adapter(modules, Some(&base.model_name)).or_raise();
     let oid = match targets {
         Some(targets) => {
-            write_files(&adapter, &targets);
+            write_files(&adapter, &targets, overwrite);
             None
         }
         None => Some(make_large_object(|piece| adapter.model.chunks(PIECE_BYTES).for_each(piece))),
@@ -184,11 +185,11 @@ fn targets(directory: &Path, overwrite: bool) -> [PathBuf; 2] {
 }
 
 /// Writes both files; the second one is missing if the first one fails.
-fn write_files(adapter: &Adapter, targets: &[PathBuf; 2]) {
+fn write_files(adapter: &Adapter, targets: &[PathBuf; 2], overwrite: bool) {
     for (target, bytes) in targets.iter().zip([adapter.model.as_slice(), adapter.config.as_bytes()]) {
-        let mut partial = Partial::create(target);
-        partial.write(bytes);
-        partial.finish(target);
+        let mut file = NewFile::create(target);
+        file.write(bytes);
+        file.finish(overwrite);
     }
 }
 

@@ -33,6 +33,7 @@ pub enum ParseErrorKind {
 struct Context {
     file: Option<String>,
     format: Option<Format>,
+    hint: Option<String>,
 }
 
 impl ParseError {
@@ -54,6 +55,18 @@ impl ParseError {
     /// The format that the file was read as, where it is known.
     pub fn format(&self) -> Option<Format> {
         self.context.as_ref()?.format
+    }
+
+    /// What the user can do next, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.context.as_ref()?.hint.as_deref()
+    }
+
+    /// Says what the user can do next.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.context.get_or_insert_default().hint = Some(tidy(hint.into()));
+        self
     }
 
     /// True where the bytes contradict the format.

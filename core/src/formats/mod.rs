@@ -5,6 +5,7 @@ pub mod checksum;
 pub mod containers;
 pub mod error;
 pub mod files;
+mod folder;
 mod gguf;
 mod keras;
 pub(crate) mod limits;
@@ -29,7 +30,7 @@ use std::path::Path;
 pub use crate::metadata::Detail;
 pub use checksum::Checksum;
 pub use error::{ParseError, ParseErrorKind};
-pub use files::FileSet;
+pub use files::{FileRole, FileSet};
 
 /// The readers, in the order in which they are asked what a file is: those with a magic first. Of archives,
 /// torch comes before the others that its own may be mistaken for, and Keras, whose assets may be arrays of
@@ -118,14 +119,20 @@ pub fn shards(files: &FileSet) -> Vec<usize> {
     reader_of_files(files).map_or_else(|_| files.data_files(), |reader| reader.shards(files))
 }
 
-/// Opens the file at `path` with all files that belong to it: the shards that an index names
+/// Opens the model at `path`. Of a folder these are its weights, found by their content, and the files beside
+/// them. Of a file it is the file with all that belong to it: the shards that an index names
 /// (`….safetensors.index.json`, `pytorch_model.bin.index.json`), or what the reader of its format says:
 /// the other parts of a split GGUF, the external data of an ONNX model, a SavedModel's folder, the shards of a
 /// TensorFlow checkpoint.
 ///
 /// # Errors
-/// [`ParseError`] when a file cannot be read, or must not be.
+/// [`ParseError`] when a file cannot be read, or must not be; when a folder has no model, or several.
 pub fn open_path(path: &Path) -> Result<FileSet<'static>, ParseError> {
+    if path.is_dir() { folder::open(path) } else { open_file(path) }
+}
+
+/// Opens a file with all that belong to it.
+fn open_file(path: &Path) -> Result<FileSet<'static>, ParseError> {
     if let Some(files) = files::open_shard_index(path)? {
         return Ok(files);
     }

@@ -37,7 +37,7 @@ pub trait FormatReader: Sync {
         Ok(false)
     }
 
-    /// The file that a path stands for which is a folder, or only what the names of files begin with.
+    /// The file that a path stands for which is only what the names of files begin with.
     fn locate(&self, _path: &Path) -> Option<PathBuf> {
         None
     }

@@ -10,6 +10,7 @@ mod decode;
 mod decode_quant;
 mod detection;
 mod examples;
+mod folder;
 mod gguf;
 mod graph_manifests;
 mod hdf5;

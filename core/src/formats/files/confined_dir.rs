@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 const MAX_FOLDERS: usize = 16;
 
 /// A folder, and files that are beneath it by way of no link.
-pub(super) struct ConfinedDir {
+pub(crate) struct ConfinedDir {
     path: PathBuf,
     folder: OwnedFd,
 }
 
 impl ConfinedDir {
-    pub(super) fn open(path: PathBuf) -> Result<Self, ParseError> {
+    /// Opens the folder itself, which may be reached by links.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, ParseError> {
         match open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(folder) => Ok(Self { path, folder }),
             Err(error) => Err(io_error(path, error.into())),
@@ -30,7 +31,7 @@ impl ConfinedDir {
     }
 
     /// Opens a file by its path from the folder on: names between slashes, none of them `..`.
-    pub(super) fn file(&self, path: &str) -> Result<FileSource, ParseError> {
+    pub(crate) fn file(&self, path: &str) -> Result<FileSource, ParseError> {
         let whole = self.path.join(path);
         let failed = |error: Errno| match error {
             Errno::LOOP => malformed!("\"{path}\" is a link, which the files of a model must not be"),
@@ -56,33 +57,56 @@ impl ConfinedDir {
 ///
 /// # Errors
 /// [`ParseError`] when a folder cannot be read, or there are many more files than a model has.
-pub(crate) fn list_folder(folder: &Path) -> Result<Vec<String>, ParseError> {
-    let mut paths = Vec::new();
-    list(folder, "", 0, &mut paths)?;
-    Ok(paths)
+pub(crate) fn list_folder(folder: &Path, hidden: Hidden) -> Result<Vec<String>, ParseError> {
+    let mut listing = Listing { hidden, paths: Vec::new(), folders: 0 };
+    listing.list(folder, "", 0)?;
+    Ok(listing.paths)
 }
 
-fn list(folder: &Path, prefix: &str, depth: usize, paths: &mut Vec<String>) -> Result<(), ParseError> {
-    let failed = |error| io_error(folder.to_owned(), error);
-    if depth > MAX_FOLDERS {
-        return Err(too_large!("folder \"{prefix}\" is more than {MAX_FOLDERS} deep"));
-    }
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        let name = name.to_str().ok_or_else(|| malformed!("the name of a file is not UTF-8: {name:?}"))?;
-        let path = format!("{prefix}{name}");
-        if entry.file_type().map_err(failed)?.is_dir() {
-            list(&entry.path(), &format!("{path}/"), depth + 1, paths)?;
-        } else {
-            paths.push(path);
+/// What is listed of files and folders whose names begin with a dot.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Hidden {
+    List,
+    Skip,
+}
+
+struct Listing {
+    hidden: Hidden,
+    paths: Vec<String>,
+    folders: usize,
+}
+
+impl Listing {
+    fn list(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), ParseError> {
+        let failed = |error| io_error(folder.to_owned(), error);
+        if depth > MAX_FOLDERS {
+            return Err(too_large!("folder \"{prefix}\" is more than {MAX_FOLDERS} deep"));
         }
-        // Those that do not belong to the model are listed too, so there may be some more.
-        if paths.len() > 16 * MAX_FILES {
-            return Err(too_large!("the model's folder has more than {} files", 16 * MAX_FILES));
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if self.hidden == Hidden::Skip && name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let name =
+                name.to_str().ok_or_else(|| malformed!("the name of a file is not UTF-8: {name:?}"))?;
+            let path = format!("{prefix}{name}");
+            if entry.file_type().map_err(failed)?.is_dir() {
+                self.folders += 1;
+                self.list(&entry.path(), &format!("{path}/"), depth + 1)?;
+            } else {
+                self.paths.push(path);
+            }
+            // Those that do not belong to the model are listed too, so there may be some more.
+            if self.paths.len() + self.folders > 16 * MAX_FILES {
+                return Err(too_large!(
+                    "the model's folder has more than {} files and folders",
+                    16 * MAX_FILES
+                ));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn io_error(path: PathBuf, error: io::Error) -> ParseError {

@@ -10,6 +10,33 @@ const UNNAMED: &str = "model";
 struct ModelFile<'a> {
     name: Option<String>,
     source: Box<dyn Source + 'a>,
+    role: FileRole,
+}
+
+/// What a file is to its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRole {
+    /// It holds weights, or says where they are.
+    Weights,
+    /// It stood beside them in the model's folder: a configuration, a tokenizer, a README. Readers do not see it.
+    Companion,
+}
+
+impl FileRole {
+    const ALL: [Self; 2] = [Self::Weights, Self::Companion];
+
+    /// The name in SQL (`model_file.role`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Companion => "companion",
+        }
+    }
+
+    /// The role of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// The open files of one model, in the order of their numbers.
@@ -20,21 +47,28 @@ pub struct FileSet<'a> {
 impl<'a> FileSet<'a> {
     /// A model of one file.
     pub fn single(name: impl Into<String>, source: Box<dyn Source + 'a>) -> Self {
-        Self { files: vec![ModelFile { name: Some(name.into()), source }] }
+        Self { files: vec![ModelFile { name: Some(name.into()), source, role: FileRole::Weights }] }
     }
 
     /// A model of one file that has no name: bytes, or a large object.
     pub fn unnamed(source: Box<dyn Source + 'a>) -> Self {
-        Self { files: vec![ModelFile { name: None, source }] }
+        Self { files: vec![ModelFile { name: None, source, role: FileRole::Weights }] }
     }
 
     /// A model whose files are already known by name, such as one rebuilt from the store.
     pub fn from_files(files: Vec<(String, Box<dyn Source + 'a>)>) -> Self {
-        let files = files.into_iter().map(|(name, source)| ModelFile { name: Some(name), source });
-        Self { files: files.collect() }
+        Self::from_roles(files.into_iter().map(|(name, source)| (name, FileRole::Weights, source)))
     }
 
-    /// Number of files, the index included.
+    /// A model whose files are known by name and role.
+    pub fn from_roles(files: impl IntoIterator<Item = (String, FileRole, Box<dyn Source + 'a>)>) -> Self {
+        let files = files.into_iter();
+        Self {
+            files: files.map(|(name, role, source)| ModelFile { name: Some(name), source, role }).collect(),
+        }
+    }
+
+    /// Number of files, the index and companions included.
     pub fn len(&self) -> usize {
         self.files.len()
     }
@@ -54,6 +88,11 @@ impl<'a> FileSet<'a> {
         self.files[file_no].name.as_deref()
     }
 
+    /// What a file is to its model.
+    pub fn role(&self, file_no: usize) -> FileRole {
+        self.files[file_no].role
+    }
+
     /// The bytes of a file.
     pub fn source(&self, file_no: usize) -> &dyn Source {
         &*self.files[file_no].source
@@ -71,24 +110,30 @@ impl<'a> FileSet<'a> {
         }
     }
 
-    /// Bytes of all files.
+    /// Bytes of all files but companions.
     pub(crate) fn total_bytes(&self) -> u64 {
-        self.files.iter().fold(0u64, |sum, file| sum.saturating_add(file.source.len()))
+        let weights = self.files.iter().filter(|file| file.role == FileRole::Weights);
+        weights.fold(0u64, |sum, file| sum.saturating_add(file.source.len()))
     }
 
     /// The number of the file of this name.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.files.iter().position(|file| file.name.as_deref() == Some(name))
+        self.with_role(FileRole::Weights).find(|file_no| self.given_name(*file_no) == Some(name))
     }
 
-    /// The numbers of all files but an index of shards.
+    /// The numbers of all files with weights: neither an index of shards nor companions.
     pub(crate) fn data_files(&self) -> Vec<usize> {
-        (0..self.len()).filter(|file_no| !self.is_index(*file_no)).collect()
+        self.with_role(FileRole::Weights).filter(|file_no| !self.is_index(*file_no)).collect()
+    }
+
+    /// The numbers of all files of a role.
+    pub(crate) fn with_role(&self, role: FileRole) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(move |file_no| self.role(*file_no) == role)
     }
 
     /// The number of the file that is an index of shards.
     pub(crate) fn shard_index(&self) -> Option<usize> {
-        (0..self.len()).find(|file_no| self.is_index(*file_no))
+        self.with_role(FileRole::Weights).find(|file_no| self.is_index(*file_no))
     }
 
     fn is_index(&self, file_no: usize) -> bool {

@@ -6,7 +6,8 @@ mod names;
 mod shard_index;
 mod siblings;
 
-pub(crate) use confined_dir::list_folder;
-pub use file_set::FileSet;
+pub(crate) use confined_dir::{ConfinedDir, Hidden, list_folder};
+pub use file_set::{FileRole, FileSet};
+pub(crate) use names::is_shard_index;
 pub(crate) use shard_index::{check_shard_index, open_shard_index};
 pub use siblings::{FirstFile, Siblings};

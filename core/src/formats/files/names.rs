@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// True for the name of an index of shards, such as `model.safetensors.index.json`.
-pub(super) fn is_shard_index(name: &str) -> bool {
+pub(crate) fn is_shard_index(name: &str) -> bool {
     name.ends_with(".index.json")
 }
 

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// The file that a path leads to, open.
 pub struct FirstFile {
-    given: PathBuf,
     path: PathBuf,
     name: String,
     source: FileSource,
@@ -36,12 +35,7 @@ impl FirstFile {
     pub fn open(given: &Path, located: Option<PathBuf>) -> Result<Self, ParseError> {
         let path = located.unwrap_or_else(|| given.to_owned());
         let source = FileSource::open(&path)?;
-        Ok(Self { given: given.to_owned(), name: file_name(&path), path, source })
-    }
-
-    /// The path that the user gave.
-    pub fn given(&self) -> &Path {
-        &self.given
+        Ok(Self { name: file_name(&path), path, source })
     }
 
     /// The name of the file.

@@ -6,7 +6,7 @@ use super::classify::{Verdict, classify};
 use crate::formats::containers::pickle::{self, Global};
 use crate::formats::containers::zip;
 use crate::formats::error::{ParseError, too_large};
-use crate::formats::files::FileSet;
+use crate::formats::files::{FileRole, FileSet};
 use crate::formats::support::header_reader::HeaderReader;
 use crate::formats::torch::legacy;
 use crate::formats::{self, detect, numpy};
@@ -54,6 +54,8 @@ impl PickleReport {
 
 /// Reads every pickle in the files of a model: those of ZIP archives, the streams of torch's legacy
 /// files, object arrays of NumPy, and whatever is of no other format: that is a pickle, or counts as a broken one.
+/// Of the files beside the weights, those that are pickles by content or name; Python sources, which loading a model
+/// may run, count as unknown.
 ///
 /// # Errors
 /// [`ParseError`] when a file cannot be read at all.
@@ -64,8 +66,16 @@ pub fn pickle_report(files: &FileSet) -> Result<PickleReport, ParseError> {
             .file(files.name(file_no), files.source(file_no))
             .map_err(|error| error.in_file(files.given_name(file_no)))?;
     }
+    for file_no in files.with_role(FileRole::Companion) {
+        report
+            .companion(files.name(file_no), files.source(file_no))
+            .map_err(|error| error.in_file(files.given_name(file_no)))?;
+    }
     Ok(report.finish())
 }
+
+/// Ends of names of files that Python's tools load as pickles.
+const PICKLE_SUFFIXES: [&str; 5] = [".pkl", ".pickle", ".joblib", ".dill", ".bin"];
 
 #[derive(Default)]
 struct Collector {
@@ -99,6 +109,21 @@ impl Collector {
         }
         let pickles = if legacy::is_legacy(source)? { legacy::LEGACY_PICKLES } else { 1 };
         self.stream(name, source, 0, pickles)
+    }
+
+    /// A file that stands beside the weights: most are texts.
+    fn companion(&mut self, name: &str, source: &dyn Source) -> Result<(), ParseError> {
+        let lower = name.to_ascii_lowercase();
+        if lower.ends_with(".py") {
+            self.report.broken.push(format!("{name}: Python source, which trust_remote_code runs"));
+            return Ok(());
+        }
+        let is_pickle = PICKLE_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix));
+        let is_known = zip::is_archive(source)? || numpy::is_array(source)?;
+        if is_pickle || is_known || matches!(detect(source), Ok(Format::PyTorch)) {
+            return self.file(name, source);
+        }
+        Ok(())
     }
 
     /// The pickle behind the header of an object array.

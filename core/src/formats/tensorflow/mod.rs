@@ -14,7 +14,7 @@ mod tensor;
 
 use crate::formats::checksum::Checksum;
 use crate::formats::error::{ParseError, missing};
-use crate::formats::files::{FileSet, FirstFile, Siblings, list_folder};
+use crate::formats::files::{FileSet, FirstFile, Hidden, Siblings, list_folder};
 use crate::formats::reader::{Content, FormatReader};
 use crate::formats::support::metadata_builder::MetadataBuilder;
 use crate::formats::support::overlaps::resolve_overlaps;
@@ -46,13 +46,8 @@ impl FormatReader for TensorFlow {
         Ok(kind_of(content.source)?.is_some())
     }
 
-    /// A SavedModel is a folder. What TensorFlow calls a checkpoint's path is only what the names of
-    /// its files begin with.
+    /// What TensorFlow calls a checkpoint's path is only what the names of its files begin with.
     fn locate(&self, path: &Path) -> Option<PathBuf> {
-        let saved_model = path.join(SAVED_MODEL);
-        if path.is_dir() && saved_model.is_file() {
-            return Some(saved_model);
-        }
         let mut index = path.file_name()?.to_os_string();
         index.push(INDEX_SUFFIX);
         let index = path.with_file_name(index);
@@ -62,13 +57,10 @@ impl FormatReader for TensorFlow {
     fn siblings(&self, file: &FirstFile) -> Result<Siblings, ParseError> {
         match kind_of(file.source())? {
             Some(Kind::SavedModel) if file.name() == SAVED_MODEL => {
-                let mut paths = list_folder(&file.folder())?;
-                if !file.given().is_dir() {
-                    let is_part = |path: &String| {
-                        path.split('/').next().is_some_and(|part| SAVED_MODEL_PARTS.contains(&part))
-                    };
-                    paths.retain(is_part);
-                }
+                let mut paths = list_folder(&file.folder(), Hidden::List)?;
+                paths.retain(|path| {
+                    path.split('/').next().is_some_and(|part| SAVED_MODEL_PARTS.contains(&part))
+                });
                 paths.sort_by_key(|path| (path != SAVED_MODEL, path.clone()));
                 Ok(Siblings::Beneath(paths))
             }
