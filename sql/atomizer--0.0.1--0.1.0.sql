@@ -339,57 +339,33 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
  RETURNS uuid
  LANGUAGE c
  STRICT
 AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
- RETURNS TABLE(piece_no integer, bytes bytea)
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
  LANGUAGE c
- STABLE PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
+ RETURNS bigint
+ LANGUAGE c
+ PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
  RETURNS void
  LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
  RETURNS bytea
  LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
  PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
  RETURNS bytea
@@ -397,16 +373,23 @@ CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea,
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
  RETURNS void
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -533,81 +516,17 @@ BEGIN
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
- RETURNS bigint
- LANGUAGE c
- PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
- RETURNS boolean
- LANGUAGE c
- PARALLEL RESTRICTED STRICT
-AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
- LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
- RETURNS bytea
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
  RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
@@ -615,10 +534,57 @@ CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes b
  PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
  RETURNS void
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
  RETURNS void
@@ -708,6 +674,17 @@ BEGIN
     WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
     RETURN FOUND;
 END $function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
  RETURNS model
@@ -949,6 +926,11 @@ BEGIN
     RETURN token;
 END $function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1069,12 +1051,7 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_prepare_ingestion_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb, unlink boolean)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1197,12 +1174,6 @@ BEGIN ATOMIC
      (s.t).quantization_zero_point AS quantization_zero_point
     FROM ( SELECT atomizer_internal.extract_model_weights(extract_model_weights.model_bytes, extract_model_weights.model_format, extract_model_weights.model_lo, extract_model_weights.model_path, extract_model_weights.model, extract_model_weights.layers) AS t) s;
 END;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.stream_atomic_weights_chunked(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, "offset" bigint DEFAULT 0, chunk_size bigint DEFAULT 10000, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
@@ -1749,12 +1720,6 @@ BEGIN
         atomizer.tensor_atom_spatial_key_idx;
     RETURN QUERY SELECT * FROM atomizer.build_spatial_indexes();
 END $function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix text, rows integer, columns integer, rank integer)
  RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
@@ -2998,53 +2963,41 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -3054,9 +3007,9 @@ COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
 COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
-COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
-
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
+COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
 COMMENT ON POLICY own_rows ON tenant IS 'Rows of the caller''s tenants.';
 
@@ -3076,53 +3029,39 @@ COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to 
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
-COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
-
-COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
-
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
+
+COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
+
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
 COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
+
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
 COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
-
-COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
-
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 
 COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
 
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
 COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
-
-COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
-
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
-
-COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
-
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
-
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
-
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
-
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
 
 COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
 
@@ -3130,43 +3069,59 @@ COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
 COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
 
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
+COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
+
+COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
+
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
 
 COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 
 COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
 COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
 
@@ -3176,27 +3131,27 @@ REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
 
 COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
 
-COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
-
 COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
+COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
 COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
 
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
-
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
-COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
 COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
-COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
+
+COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
 
 COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
 
@@ -3216,15 +3171,15 @@ COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.
 
 COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 
-COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
-
 COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
 
-COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
+COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
 
 COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
+
+COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
 
 COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
@@ -3236,65 +3191,53 @@ COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role
 
 REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
 
@@ -3311,6 +3254,14 @@ REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
 COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
 
@@ -3360,6 +3311,10 @@ COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) IS 'Gives
 
 REVOKE ALL ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
@@ -3376,13 +3331,9 @@ COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) IS 'Imp
 
 REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) IS 'Finds or creates the job that ingest_model() runs.';
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
@@ -3395,10 +3346,6 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.completion_line(bigint,interval) TO 
 COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
 
 GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted.';
 
@@ -3544,10 +3491,6 @@ COMMENT ON FUNCTION build_spatial_indexes() IS 'Builds the spatial indexes that 
 
 COMMENT ON FUNCTION rebuild_spatial_indexes() IS 'Drops the spatial indexes and builds them again. For administrators.';
 
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
 COMMENT ON FUNCTION svd_decompose(text,integer,integer,integer) IS 'As svd_decompose(real[], …), of an array that is written as text.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(text,integer,integer,integer) TO PUBLIC;
@@ -3598,31 +3541,43 @@ COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
+COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
 
 COMMENT ON VIEW atomizer_internal.own_matrix IS 'Tensors of the caller that have rows and columns, for layer_spectrum.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.model_name IS 'Name of its model.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
+COMMENT ON COLUMN layer_spectrum.alpha IS 'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
+COMMENT ON COLUMN layer_spectrum.alpha_sigma IS 'Its standard error, WeightWatcher''s sigma.';
+
+COMMENT ON COLUMN layer_spectrum.power_law_xmin IS 'The least squared singular value of the tail, WeightWatcher''s xmin.';
+
+COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
+
+COMMENT ON COLUMN layer_spectrum.tail IS 'Number of singular values in the tail, WeightWatcher''s num_pl_spikes.';
+
+COMMENT ON COLUMN layer_spectrum.alpha_weighted IS 'alpha * log_spectral_norm, as in WeightWatcher; null without a tail.';
 
 COMMENT ON COLUMN layer_spectrum.log_norm IS 'log10 of the sum of the squared singular values, as in WeightWatcher; null for a zero matrix.';
 
-COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
+COMMENT ON COLUMN layer_spectrum.log_spectral_norm IS 'log10 of the largest squared singular value, as in WeightWatcher; null for a zero matrix.';
 
-COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
+COMMENT ON COLUMN layer_spectrum.log_alpha_norm IS 'log10 of the sum of the squared singular values'' powers of alpha, as in WeightWatcher; null without a tail.';
 
-COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
+COMMENT ON COLUMN layer_spectrum.rank_loss IS 'Singular values whose square is at most 2^-52 * greatest(rows, cols) of the largest square. WeightWatcher applies that tolerance to the values themselves.';
 
-COMMENT ON COLUMN layer_spectrum.layer_idx IS 'Number of its layer.';
+COMMENT ON COLUMN layer_spectrum.model_name IS 'Name of its model.';
 
-COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
+COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
 
 COMMENT ON COLUMN layer_spectrum.rows IS 'Rows: the tensor''s first axis.';
 
@@ -3636,33 +3591,21 @@ COMMENT ON COLUMN layer_spectrum.stable_rank IS '(frobenius_norm / spectral_norm
 
 COMMENT ON COLUMN layer_spectrum.effective_rank IS 'e to the entropy of the singular values'' shares of their sum (Roy and Vetterli 2007).';
 
-COMMENT ON COLUMN layer_spectrum.alpha IS 'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
+COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
 
-COMMENT ON COLUMN layer_spectrum.alpha_sigma IS 'Its standard error, WeightWatcher''s sigma.';
+COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
 
-COMMENT ON COLUMN layer_spectrum.power_law_xmin IS 'The least squared singular value of the tail, WeightWatcher''s xmin.';
-
-COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
-
-COMMENT ON COLUMN layer_spectrum.tail IS 'Number of singular values in the tail, WeightWatcher''s num_pl_spikes.';
-
-COMMENT ON COLUMN layer_spectrum.alpha_weighted IS 'alpha * log_spectral_norm, as in WeightWatcher; null without a tail.';
-
-COMMENT ON COLUMN layer_spectrum.log_spectral_norm IS 'log10 of the largest squared singular value, as in WeightWatcher; null for a zero matrix.';
-
-COMMENT ON COLUMN layer_spectrum.log_alpha_norm IS 'log10 of the sum of the squared singular values'' powers of alpha, as in WeightWatcher; null without a tail.';
-
-COMMENT ON COLUMN layer_spectrum.rank_loss IS 'Singular values whose square is at most 2^-52 * greatest(rows, cols) of the largest square. WeightWatcher applies that tolerance to the values themselves.';
-
-COMMENT ON COLUMN layer_spectrum.model_name IS 'Name of its model.';
+COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values: those that analyze_model() stored, others computed when read. Conditions on models and layers are applied before anything is computed.';
 
 GRANT SELECT ON TABLE layer_spectrum TO PUBLIC;
 
-COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
+COMMENT ON COLUMN layer_spectrum.layer_idx IS 'Number of its layer.';
 
-COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
+COMMENT ON COLUMN model_spectrum.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
 
 COMMENT ON VIEW model_spectrum IS 'Means of layer_spectrum over the matrices of each of your models, as WeightWatcher sums a model up: at once after analyze_model(), computed when read before it. Select a model (WHERE model_id = …), and only that is read.';
 
@@ -3670,23 +3613,21 @@ GRANT SELECT ON TABLE model_spectrum TO PUBLIC;
 
 COMMENT ON COLUMN model_spectrum.model_id IS 'The model.';
 
-COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
-
 COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
 
 COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
+
+COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
+
+COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
+
+COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
 
 COMMENT ON COLUMN model_spectrum.log_norm IS 'Mean of log_norm.';
 
 COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
 
-COMMENT ON COLUMN model_spectrum.model_name IS 'Its name.';
-
-COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
-
-COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
-
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
@@ -3695,6 +3636,8 @@ COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
 
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
@@ -3705,8 +3648,6 @@ COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
 
 COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
@@ -3734,17 +3675,13 @@ COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
 
 COMMENT ON COLUMN progress.model_id IS 'The model.';
 
-COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
-
-COMMENT ON COLUMN progress.unit IS 'What done and total count.';
-
-COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
+COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
 
 COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
 
 GRANT SELECT ON TABLE progress TO PUBLIC;
 
-COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
+COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
 
 COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
 

@@ -5,7 +5,7 @@ use crate::errors::{raise, require_arg};
 use crate::names::ModelId;
 use crate::owner;
 use crate::progress;
-use crate::server_file::{NewFile, check_free, check_may_write};
+use crate::server_file::{NewFile, WITHOUT_PATH, check_free, check_may_write};
 use crate::server_path::ServerPath;
 use crate::store;
 use atomizer_core::hash::Hasher;
@@ -123,7 +123,7 @@ fn _read_model_file(
 }
 
 fn export_to_path(model_id: i64, target: &Path, file_no: Option<i32>, overwrite: bool) {
-    check_may_write(target);
+    check_may_write(target, WITHOUT_PATH);
     check_free(target, overwrite);
     let (model, file_no) = open(model_id, file_no);
     let mut file = NewFile::create(target);

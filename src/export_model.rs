@@ -23,7 +23,10 @@ fn export_model(
 > {
     let model_id = require_arg("model", model).0;
     let directory = require_arg("directory", directory);
-    check_may_write(&directory);
+    check_may_write(
+        &directory,
+        "Without it, have export_model_file() make a large object of each file, which psql's \\lo_export fetches.",
+    );
     crate::threads::start();
     let model = access::complete_model(model_id);
     check_export_paths(model.files.iter().map(|file| &*file.file_name)).or_raise();

@@ -25,13 +25,18 @@ const MAX_NAME_BYTES: usize = 200;
 /// Bytes after which the disk is told to begin with them, so that it does not stand still until the file is whole.
 const FLUSH_BYTES: u64 = 8 << 20;
 
-/// Raises an error unless the caller may write server files, and the path is absolute.
-pub fn check_may_write(path: &Path) {
+/// What those do who may not write server files, where a path may be left out.
+pub const WITHOUT_PATH: &str =
+    "Without it, leave the path out: the file becomes a large object, which psql's \\lo_export fetches.";
+
+/// Raises an error unless the caller may write server files, and the path is absolute. `without` says what those do
+/// who may not.
+pub fn check_may_write(path: &Path, without: &str) {
     if !owner::caller_has_role(pg_sys::ROLE_PG_WRITE_SERVER_FILES) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!("permission denied to write server file \"{}\"", path.display()),
-            "Only members of pg_write_server_files may write server files. Without it, have export_model_file() make a large object of each file, which psql's \\lo_export fetches.",
+            &format!("Only members of pg_write_server_files may write server files. {without}"),
         );
     }
     if !path.is_absolute() {

@@ -6,7 +6,7 @@ use crate::errors::{OrRaise, Raise, check_memory, raise, require_arg};
 use crate::export::make_large_object;
 use crate::names::ModelId;
 use crate::progress::{self, Subject};
-use crate::server_file::{NewFile, check_free, check_may_write};
+use crate::server_file::{NewFile, WITHOUT_PATH, check_free, check_may_write};
 use crate::server_path::ServerPath;
 use crate::sql_types::SqlArray;
 use crate::{owner, threads};
@@ -171,7 +171,7 @@ fn extract_lora_model(
 
 /// The files of an adapter in a directory that the caller may write to.
 fn targets(directory: &Path, overwrite: bool) -> [PathBuf; 2] {
-    check_may_write(directory);
+    check_may_write(directory, WITHOUT_PATH);
     if !directory.is_dir() {
         raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
