@@ -96,12 +96,11 @@ SELECT test.safetensors(
     || (SELECT string_agg(test.le(4607182418800017408 + (n * n % 7)::bigint * 281474976710656, 8), '' ORDER BY n) FROM generate_series(1, 32) n)) AS odd,
     test.safetensors('{"again":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}', (SELECT string_agg(test.f32(sin(n * n)::real), '' ORDER BY n) FROM generate_series(64, 79) n)) AS twin \gset
 CALL ingest_model('odd', model_bytes => :'odd');
-SET client_min_messages = notice;
 \set VERBOSITY terse
 SELECT model_id AS m FROM model WHERE model_name = 'odd' \gset
 SELECT test.error($$SELECT nearest_atoms((SELECT tensor_atom_id FROM tensor_atom WHERE layer_name = 'm'))$$);
-DO $$ DECLARE n text[] := '{}'; s record; t int := 0; BEGIN WHILE t IS NOT NULL LOOP SELECT * INTO s FROM atomizer_internal.spatialize_step((SELECT model_id FROM atomizer.model), 'tensor', t); n := n || s.notices; t := s.next_tensor; END LOOP; RAISE NOTICE '%', n; END $$;
-DO $$ DECLARE n text[] := '{}'; s record; t int := 0; BEGIN WHILE t IS NOT NULL LOOP SELECT * INTO s FROM atomizer_internal.spatialize_step((SELECT model_id FROM atomizer.model), 'row', t); n := n || s.notices; t := s.next_tensor; END LOOP; RAISE NOTICE '%', n; END $$;
+DO $$ DECLARE n text[] := '{}'; s record; t int := 0; BEGIN WHILE t IS NOT NULL LOOP SELECT * INTO s FROM atomizer_internal.spatialize_step((SELECT model_id FROM atomizer.model), 'tensor', t); n := n || s.notices; t := s.next_tensor; END LOOP; RAISE WARNING '%', n; END $$;
+DO $$ DECLARE n text[] := '{}'; s record; t int := 0; BEGIN WHILE t IS NOT NULL LOOP SELECT * INTO s FROM atomizer_internal.spatialize_step((SELECT model_id FROM atomizer.model), 'row', t); n := n || s.notices; t := s.next_tensor; END LOOP; RAISE WARNING '%', n; END $$;
 SET client_min_messages = warning;
 SELECT layer_name, array_agg(row_no ORDER BY row_no) AS placed, bool_and(e.hilbert_value = compute_hilbert_value(e.spatial_key)) AS hilbert,
        bool_and((spatial_bucket_x, spatial_bucket_y, spatial_bucket_z) = (floor(ST_X(e.spatial_key)), floor(ST_Y(e.spatial_key)), floor(ST_Z(e.spatial_key)))) AS buckets,
