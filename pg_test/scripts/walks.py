@@ -136,7 +136,12 @@ def platform(db: Driver, connect: Callable[..., Driver]) -> None:
     out = Path(EXPORTS, f"walk-{type(db).__name__}.gguf")
     db.run("SELECT export_model_file(:id, :path, overwrite => true)", id=tiny, path=str(out))
     check("a file comes to the server's disk", one(db, "SELECT encode(sha256(pg_read_binary_file(:path)), 'hex')", path=str(out)), sha256(Path(TINY).read_bytes()))
-    check("what the server verifies", db.run("SELECT file_name, is_identical FROM verify_model(:id)", id=tiny), [("tinycoder.gguf", True)])
+    check("what the server verifies, by its name", db.run("SELECT file_name, is_identical FROM verify_model(:name)", name="tiny"), [("tinycoder.gguf", True)])
+    folder = f"{EXPORTS}/walk-{type(db).__name__}"
+    check("all files of a model", [(name, bytes(sha).hex()) for name, sha in db.run("SELECT file_name, sha256 FROM export_model(:name, :folder)", name="tiny", folder=folder)],
+          [("tinycoder.gguf", sha256(Path(TINY).read_bytes()))])
+    pieces = db.run("SELECT bytes FROM read_model_file(:name) ORDER BY piece_no", name="vad")
+    check("a file as rows", sha256(b"".join(bytes(piece) for (piece,) in pieces)), sha256(silero))
     check("a name that is taken", error(db, "CALL ingest_model(:name, model_path => :path)", name="tiny", path=TINY)[0], "23505")
     check("a file that is not there", error(db, "SELECT * FROM list_tensors(model_path => :path)", path="/nowhere/x.gguf")[0], "58P01")
     # A tenant's role: its own models only, from its own connection.
@@ -160,6 +165,8 @@ def researcher(db: Driver, connect: Callable[..., Driver]) -> None:
     tensor, shape = db.run("SELECT tensor_atom_id, shape FROM tensor_atom WHERE layer_name = :layer", layer=layer)[0]
     weights = np.array(one(db, "SELECT tensor_weights(:id)", id=tensor), np.float32).reshape(shape)
     check("weights by numpy", np.array_equal(weights, official[layer][2].reshape(official[layer][1]).astype(np.float32)), True)
+    raw = np.frombuffer(one(db, "SELECT tensor_float32_bytes(:model, :layer)", model="minilm", layer=layer), "<f4")
+    check("as bytes, by names", np.array_equal(raw.reshape(shape), weights), True)
     row = np.array(one(db, "SELECT tensor_weights(:id, :start, :count)", id=tensor, start=384, count=384), np.float32)
     check("a row of them", np.array_equal(row, weights[1]), True)
     blocks = one(db, "SELECT quantize(tensor_weights(:id, 0, :count), 'Q8_0')", id=tensor, count=384)
@@ -222,6 +229,13 @@ def dba(db: Driver, connect: Callable[..., Driver]) -> None:
     db.run("CALL ingest_model(:name, model_path => :path, atom_chunk_size => :chunk)", name="minilm", path=MINILM, chunk=100000)
     check("the same call resumes it", "resuming ingestion job" in db.notices(), True)
     check("to its end", one(db, "SELECT bool_and(is_identical) FROM model, verify_model(model_id)"), True)
+    # In the background: the call returns at once, and the view says how far it is.
+    job = one(db, "SELECT start_ingestion(:name, model_path => :path)", name="tiny", path=TINY)
+    deadline = time.monotonic() + 30
+    while one(db, "SELECT CAST(job_status AS text) FROM ingestion_job WHERE ingestion_job_id = :job", job=job) != "Complete" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    check("a job in the background", db.run("SELECT is_complete FROM model WHERE model_name = :name", name="tiny"), [(True,)])
+    check("nothing is left to do", db.run("SELECT * FROM progress"), [])
     check("garbage of a dropped model", one(db, "SELECT drop_model(model_id) FROM model WHERE model_name = :name", name="vad") > 0, True)
     check("is removed", one(db, "SELECT segments_removed FROM collect_garbage()") > 0, True)
 
@@ -248,7 +262,7 @@ def sqlserver(db: Driver, connect: Callable[..., Driver]) -> None:
     tensor = one(db, "SELECT tensor_atom_id FROM tensor_atom WHERE layer_name = :layer", layer="output.weight")
     for score in (0.25, 0.5):
         db.run("UPDATE tensor_atom SET importance_score = :score WHERE tensor_atom_id = :id", score=score, id=tensor)
-    check("versions", db.run("SELECT importance_score FROM tensor_atom_history ORDER BY valid_to"), [(None,), (0.25,)])
+    check("versions", db.run("SELECT importance_score FROM tensor_atom_history WHERE tensor_atom_id = :id ORDER BY valid_to", id=tensor), [(None,), (0.25,)])
     db.run("TRUNCATE tensor_atom_history")
 
 

@@ -58,6 +58,10 @@ SELECT count(*) FROM atomizer.atom WHERE reference_count = 0;
 VACUUM atomizer.atom, atomizer.tensor_segment;
 -- Its tables go by the server's settings, but for what is shown here.
 SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'atomizer'::regnamespace AND relkind IN ('r', 'i') AND reloptions IS NOT NULL ORDER BY 1;
+-- What the store takes: numbers, and sizes to read.
+SELECT total_bytes > 0 AS total, total IS NOT NULL AS readable FROM atomizer.storage_summary;
+SELECT count(*) > 5 AS relations, sum(bytes) > 0 AS bytes FROM atomizer.relation_storage;
+SELECT count(*) FROM atomizer.progress;
 -- A role that is a member can be dropped; the tenant keeps its models.
 DROP ROLE regress_dba_app;
 SELECT atomizer.remove_tenant_member('app', 'regress_dba_app');

@@ -34,15 +34,21 @@ SELECT test.error('SELECT atomizer.list_tensors(''no model at all''::bytea)');
 SELECT count(*) FROM model;
 
 -- And back, byte for byte: from the server, and to the client.
-SELECT model_id AS tiny_id FROM model WHERE model_name = 'tiny' \gset
-SELECT model_id AS parts_id FROM model WHERE model_name = 'parts' \gset
-SELECT model_id AS vad_id FROM model WHERE model_name = 'vad' \gset
 \set out :exports '/walk-platform'
-SELECT export_model_file(:tiny_id, :'out', overwrite => true);
+SELECT export_model_file('tiny', :'out', overwrite => true);
 SELECT sha256(pg_read_binary_file(:'out')) = sha256(pg_read_binary_file(:'tiny')) AS identical;
-SELECT export_model_file(:vad_id) AS lo \gset
+SELECT test.error('SELECT atomizer.export_model_file(''parts'')');
+\set folder :exports '/walk-parts'
+SELECT file_name, byte_length, encode(substr(sha256, 1, 4), 'hex') AS sha256 FROM export_model('parts', :'folder');
+SELECT replace(test.error(format('SELECT atomizer.export_model(''parts'', %L)', :'folder')), :'folder', 'FOLDER');
+CALL ingest_model('folder', :'folder', model_type => 'language model', provider => 'walk');
+SELECT model_name, model_type, provider, new_bytes FROM model JOIN ingestion_job USING (model_id) WHERE model_name = 'folder';
+SELECT update_model('folder', model_name => 'parts again', properties => '{"stage": "test"}');
+SELECT model_id = 'parts again'::regmodel AS named, properties FROM model WHERE properties IS NOT NULL;
+SELECT export_model_file('vad') AS lo \gset
 SELECT sha256(lo_get(:lo)) = sha256(pg_read_binary_file(:'silero')) AS identical, lo_unlink(:lo);
-SELECT file_no, file_name, is_identical FROM verify_model(:parts_id) ORDER BY 1;
+SELECT file_no, file_name, is_identical FROM verify_model('parts') ORDER BY 1;
+SELECT model_id AS vad_id FROM model WHERE model_name = 'vad' \gset
 
 -- A team of its own, with a quota, sees its models and no others.
 CREATE ROLE regress_team_a;
@@ -56,14 +62,14 @@ CALL ingest_model('vad', model_lo => :file);
 SELECT lo_unlink(:file);
 SELECT model_name, parameter_count FROM model;
 SELECT sum((s).weight_count) AS weights FROM (SELECT tensor_stats(tensor_atom_id) AS s FROM tensor_atom) t;
-CALL ingest_model('x', :'tiny');
+SELECT left(test.error(format('SELECT * FROM atomizer.list_tensors(model_path => %L)', :'tiny')), 45);
 SET ROLE regress_team_b;
 SELECT count(*) FROM model;
 SELECT test.error(format('SELECT atomizer.drop_model(%s)', :vad_id));
 RESET ROLE;
 
 -- Out again. What others refer to stays; the rest goes, and the store is whole.
-SELECT drop_model(:parts_id);
+SELECT drop_model('parts') > 0 AS dropped, drop_model('parts again') > 0 AS dropped;
 SELECT count(*) = 0 AS shared_stays FROM atom WHERE reference_count = 0 AND kind = 'tensor';
 SELECT drop_model(:vad_id) > 0 AS dropped;
 SELECT atoms_removed > 0 AS atoms, segments_removed > 0 AS segments FROM collect_garbage();

@@ -32,7 +32,7 @@ SELECT count(*) AS bins, sum(weight_count) AS weights FROM tensor_histogram(:t, 
 -- Two precisions of one model: close, and not equal.
 SELECT max(abs(a - b)) < 0.01 AS close, bool_or(a <> b) AS differ FROM unnest(tensor_weights(:t), tensor_weights(:u)) AS w(a, b);
 -- How often a value occurs.
-SELECT reference_count > 0 AS found, reference_count = (SELECT count(*) FROM tensor_atom_coefficient c JOIN tensor_atom ta USING (tensor_atom_id)
+SELECT reference_count > 0 AS found, reference_count = (SELECT count(*) FROM tensor_atom ta, tensor_coefficients(ta.tensor_atom_id) c
         WHERE ta.model_id = :tiny_id AND c.weight = 0 AND c.atomic_value = '\x00000000'::bytea) AS counted
 FROM atom WHERE kind = 'weight' AND content_hash = sha256(float4send(0));
 
@@ -56,8 +56,19 @@ FROM (SELECT q AS quantization_type, e.*, coalesce(lag(e.snr_db) OVER (ORDER BY 
       FROM unnest(ARRAY['Q4_0', 'Q5_0', 'Q8_0']) WITH ORDINALITY AS u(q, n), quantization_error(:t, q) e) q;
 SELECT max(abs(w - d)) < 0.02 AS close FROM (SELECT tensor_weights(:t, 0, 64) AS v) x, unnest(v, dequantize(quantize(v, 'Q8_0'), 'Q8_0')) AS p(w, d);
 
+-- The spectra of a model, stored, and of the layers that are asked for.
+CALL analyze_model('tiny');
+SELECT layer_name, alpha > 0 AS alpha, log_norm IS NOT NULL AS log_norm, rank_loss >= 0 AS rank_loss FROM layer_spectrum WHERE layer_name LIKE 'blk.0.attn%' AND model_id = :tiny_id ORDER BY 1;
+SELECT model_name, layers > 0 AS layers FROM model_spectrum WHERE model_name = 'tiny';
+-- Bytes for numpy, by names, and a part of them.
+SELECT octet_length(tensor_float32_bytes('bf16', 'encoder.layer.0.attention.self.query.weight')) AS float32, octet_length(tensor_bytes('bf16', 'encoder.layer.0.attention.self.query.weight', 384, 384)) AS bf16;
+SELECT count(*) AS tensors FROM list_tensors(model => 'bf16', layers => 'encoder.layer.0.%');
+
 -- A result is a table like any other.
 CREATE TABLE stats AS SELECT layer_name, s.* FROM tensor_atom, tensor_stats(tensor_atom_id) s WHERE model_id = :bf16_id;
 SELECT count(*), sum(weight_count) FROM stats;
+CREATE MATERIALIZED VIEW spectrum AS SELECT * FROM layer_spectrum WHERE model_id = :tiny_id;
+SELECT count(*) > 0 AS layers FROM spectrum;
 DROP TABLE stats;
+DROP MATERIALIZED VIEW spectrum;
 SELECT test.clean();

@@ -44,14 +44,18 @@ BEGIN
     PERFORM atomizer_internal.report_progress('check_integrity', 'counting weights', 0, (
         SELECT sum(t.byte_length)::bigint FROM atomizer.tensor_atom t JOIN atomizer.model USING (model_id)
         WHERE is_complete AND has_weight_atoms));
-    RETURN QUERY SELECT 'reference counts of weights', encode(coalesce(a.content_hash, w.content_hash), 'hex'),
-                        format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
-                 FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
-                 FULL JOIN (SELECT c.content_hash, sum(c.weight_count) AS n
-                            FROM atomizer.model x, LATERAL atomizer_internal.model_weight_counts(x.model_id) c
-                            WHERE x.is_complete GROUP BY 1) w
-                   ON w.content_hash = a.content_hash
-                 WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);
+    BEGIN
+        RETURN QUERY SELECT 'reference counts of weights', encode(coalesce(a.content_hash, w.content_hash), 'hex'),
+                            format('reference_count is %s, occurrences are %s', coalesce(a.reference_count::text, 'missing'), coalesce(w.n, 0))
+                     FROM (SELECT x.content_hash, x.reference_count FROM atomizer.atom x WHERE x.kind = 'weight') a
+                     FULL JOIN (SELECT c.content_hash, sum(c.weight_count) AS n
+                                FROM atomizer.model x, LATERAL atomizer_internal.model_weight_counts(x.model_id) c
+                                WHERE x.is_complete GROUP BY 1) w
+                       ON w.content_hash = a.content_hash
+                     WHERE a.reference_count IS DISTINCT FROM coalesce(w.n, 0);
+    EXCEPTION WHEN data_corrupted THEN
+        RETURN QUERY SELECT 'reference counts of weights', 'all weights', format('they cannot be counted: %s', SQLERRM);
+    END;
 
     PERFORM atomizer_internal.report_progress('check_integrity', 'comparing rows', 0, NULL);
     RETURN QUERY SELECT 'weights are their own content', encode(a.content_hash, 'hex'), 'atomic_value has another SHA-256'
