@@ -138,11 +138,12 @@ done
 rm -rf "$out/locked"
 
 # Whatever ends an export, and wherever it is: nothing is left, and the next one works.
+names() { find "$out" -mindepth 1 -maxdepth 1 -printf '%P\n' | LC_ALL=C sort | paste -sd ' '; }
 export_begun() { # the export of a server's process has its first file open
     local _
     for _ in {1..400}; do
         pid=$(sql "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT atomizer.export_model%' AND state = 'active'" | head -1)
-        if [[ -n $pid ]] && ls -l "/proc/$pid/fd" 2>/dev/null | grep -q "$out"; then return; fi
+        if [[ -n $pid ]] && [[ -n $(find "/proc/$pid/fd" -lname "$out*" 2>/dev/null) ]]; then return; fi
         sleep 0.01
     done
     check "an export has begun" no yes
@@ -154,21 +155,21 @@ for signal in INT TERM KILL; do
         kill -$signal "$pid"
         if wait $!; then check "$signal: $call ends" no yes; fi
         wait_for_server
-        check "$signal: $call leaves nothing" "$(ls -A "$out" "$out/empty" | xargs)" "$out: empty $out/empty:"
+        check "$signal: $call leaves nothing" "$(find "$out" -mindepth 1 -printf '%P\n' | LC_ALL=C sort | paste -sd ' ')" empty
     done
 done
 sql "SELECT atomizer.export_model($minilm, '$out/new')" "SELECT atomizer.export_model($minilm, '$out/empty')" >/dev/null
 for folder in new empty; do check "the next export, $folder folder" "$(hashes "$out/$folder")" "$(hashes "$own/minilm-l6-v2")"; done
-check "nothing else is there" "$(ls -A "$out" | xargs)" 'empty new'
+check "nothing else is there" "$(names)" 'empty new'
 rm -rf "$out/new" "$out/empty"
 
 # What a kill leaves in the moment in which files get their names, the next export removes.
 mkdir "$out/.new.partial" && touch "$out/.new.partial/config.json" "$out/.f.partial" && chmod 777 "$out/.new.partial"
 sql "SELECT atomizer.export_model($minilm, '$out/new')" >/dev/null
 check "over a hidden folder that was left" "$(hashes "$out/new")" "$(hashes "$own/minilm-l6-v2")"
-check "it is gone" "$(ls -A "$out" | xargs)" '.f.partial new'
+check "it is gone" "$(names)" '.f.partial new'
 sql "SELECT atomizer.export_model_file($minilm, '$out/f', 3)" "SELECT atomizer.export_model_file($minilm, '$out/f', 4, overwrite => true)" >/dev/null
-check "so is a hidden file" "$(ls -A "$out" | xargs)" 'f new'
+check "so is a hidden file" "$(names)" 'f new'
 rm -rf "$out/new" "$out/f"
 # One that another export is writing is left alone.
 mkdir -m 777 "$out/.new.partial"

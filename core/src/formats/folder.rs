@@ -6,8 +6,8 @@ use super::error::{ParseError, ParseErrorKind, too_large, unsupported};
 use super::files::{ConfinedDir, FileRole, FileSet, Hidden, is_shard_index, list_folder};
 use super::limits::MAX_FILES;
 use super::reader::Content;
+use super::readers::{open_file, parse, reader_of};
 use super::torch::legacy;
-use super::{open_file, parse, reader_of};
 use crate::metadata::Detail;
 use crate::model::Format;
 use crate::source::{FileSource, Source};
@@ -26,8 +26,20 @@ const MAX_NAMES: usize = 8;
 const LEAVE_OUT: &str =
     "Move it out of the folder, or give the path of the weights: they are then ingested alone.";
 
+/// Opens the model at `path`. Of a folder these are its weights, found by their content, and the files beside
+/// them. Of a file it is the file with all that belong to it: the shards that an index names
+/// (`….safetensors.index.json`, `pytorch_model.bin.index.json`), or what the reader of its format says:
+/// the other parts of a split GGUF, the external data of an ONNX model, a SavedModel's folder, the shards of a
+/// TensorFlow checkpoint.
+///
+/// # Errors
+/// [`ParseError`] when a file cannot be read, or must not be; when a folder has no model, or several.
+pub fn open_path(path: &Path) -> Result<FileSet<'static>, ParseError> {
+    if path.is_dir() { open(path) } else { open_file(path) }
+}
+
 /// Opens the model of a folder. Hidden files are left out; a link is refused, as it may lead out of the folder.
-pub(super) fn open(path: &Path) -> Result<FileSet<'static>, ParseError> {
+fn open(path: &Path) -> Result<FileSet<'static>, ParseError> {
     let listed = list_folder(path, Hidden::Skip);
     let mut paths = listed.map_err(|error| match error.kind() {
         ParseErrorKind::TooLarge(_) => {
