@@ -102,16 +102,72 @@ pub struct ByteSwapped {
 
 impl LazyTensor for ByteSwapped {
     fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
-        Ok(Box::new(Swapped { of: self.of.open(file)?, width: self.element_bytes }))
+        Ok(Box::new(Mapped { of: self.of.open(file)?, width: self.element_bytes, map: <[u8]>::reverse }))
     }
 }
 
-struct Swapped<'a> {
-    of: Box<dyn Source + 'a>,
-    width: usize,
+/// Numbers of the other sign: views that say so with a bit, and leave the numbers in the file as they are.
+#[derive(Debug, Clone)]
+pub struct Negated {
+    /// The numbers as they are stored, in little-endian order.
+    pub of: Arc<dyn LazyTensor>,
+    /// Bytes of an element, at most 16.
+    pub element_bytes: usize,
+    /// Which part of each element changes its sign.
+    pub sign: Sign,
 }
 
-impl Source for Swapped<'_> {
+/// What changes its sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// A float, by its sign bit: NaN too.
+    Float,
+    /// A whole number, in two's complement.
+    Integer,
+    /// The real part of a complex number.
+    Real,
+    /// Its imaginary part.
+    Imaginary,
+    /// Both.
+    Complex,
+}
+
+impl Sign {
+    fn change(self, element: &mut [u8]) {
+        let (half, last) = (element.len() / 2, element.len() - 1);
+        match self {
+            Self::Float | Self::Imaginary => element[last] ^= 0x80,
+            Self::Real => element[half - 1] ^= 0x80,
+            Self::Complex => {
+                element[half - 1] ^= 0x80;
+                element[last] ^= 0x80;
+            }
+            Self::Integer => {
+                let mut carry = true;
+                for byte in element {
+                    (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
+                }
+            }
+        }
+    }
+}
+
+impl LazyTensor for Negated {
+    fn open<'a>(&self, file: &'a dyn Source) -> Result<Box<dyn Source + 'a>, SourceError> {
+        let sign = self.sign;
+        let map = move |element: &mut [u8]| sign.change(element);
+        Ok(Box::new(Mapped { of: self.of.open(file)?, width: self.element_bytes, map }))
+    }
+}
+
+/// Each element as a function makes it of the stored one.
+struct Mapped<'a, F> {
+    of: Box<dyn Source + 'a>,
+    width: usize,
+    map: F,
+}
+
+impl<F: Fn(&mut [u8]) + Send + Sync> Source for Mapped<'_, F> {
     fn len(&self) -> u64 {
         self.of.len()
     }
@@ -123,13 +179,13 @@ impl Source for Swapped<'_> {
             let whole = buf.len() / self.width * self.width;
             let n = if skip == 0 && whole > 0 {
                 self.of.read_at(offset, &mut buf[..whole])?;
-                buf[..whole].chunks_exact_mut(self.width).for_each(<[u8]>::reverse);
+                buf[..whole].chunks_exact_mut(self.width).for_each(&self.map);
                 whole
             } else {
                 let mut element = [0; MAX_ELEMENT];
                 let element = &mut element[..self.width];
                 self.of.read_at(offset - skip as u64, element)?;
-                element.reverse();
+                (self.map)(element);
                 let n = buf.len().min(self.width - skip);
                 buf[..n].copy_from_slice(&element[skip..skip + n]);
                 n

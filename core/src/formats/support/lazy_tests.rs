@@ -137,3 +137,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn signs_change_at_any_offset() {
+    let file: Vec<u8> = (1..=48).collect();
+    let flipped = |places: &dyn Fn(usize) -> bool| -> Vec<u8> {
+        file.iter().enumerate().map(|(at, byte)| byte ^ (0x80 * u8::from(places(at)))).collect()
+    };
+    for (width, sign, expected) in [
+        (4, Sign::Float, flipped(&|at| at % 4 == 3)),
+        (2, Sign::Float, flipped(&|at| at % 2 == 1)),
+        (8, Sign::Imaginary, flipped(&|at| at % 8 == 7)),
+        (8, Sign::Real, flipped(&|at| at % 8 == 3)),
+        (16, Sign::Complex, flipped(&|at| at % 8 == 7)),
+        (
+            4,
+            Sign::Integer,
+            file.chunks(4).flat_map(|e| (-i32::from_le_bytes(e.try_into().unwrap())).to_le_bytes()).collect(),
+        ),
+        (1, Sign::Integer, file.iter().map(|byte| byte.wrapping_neg()).collect()),
+    ] {
+        let negated = Negated { of: whole(&file), element_bytes: width, sign };
+        for step in 1..20 {
+            assert_eq!(read(&negated, &file, step), expected, "{width} {sign:?} {step}");
+        }
+    }
+    // Zero stays, and the smallest number is its own negative, as in torch.
+    let edge: Vec<u8> = [0i16, -1, i16::MIN, 255, 256].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let negated = Negated { of: whole(&edge), element_bytes: 2, sign: Sign::Integer };
+    let expected: Vec<u8> = [0i16, 1, i16::MIN, -255, -256].iter().flat_map(|n| n.to_le_bytes()).collect();
+    assert_eq!(read(&negated, &edge, 3), expected);
+}

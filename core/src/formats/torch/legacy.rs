@@ -44,6 +44,11 @@ fn is_magic(pickle: &Pickle) -> bool {
     }
 }
 
+/// True for the class of a whole module, which stands among the storages: `("module", class, file, source)`.
+fn is_class(pickle: &Pickle, id: Value) -> bool {
+    pickle.sequence(id).is_some_and(|parts| parts.len() == 4 && pickle.text(parts[0]) == Some("module"))
+}
+
 pub(super) fn parse(source: &dyn Source) -> Result<Parsed, ParseError> {
     let mut reader = HeaderReader::new(source);
     let magic = pickle::read_next(&mut reader)?;
@@ -63,7 +68,9 @@ pub(super) fn parse(source: &dyn Source) -> Result<Parsed, ParseError> {
 
     let mut widths = HashMap::new();
     for id in object.objects() {
-        if let Object::Persistent(id) = id {
+        if let Object::Persistent(id) = id
+            && !is_class(&object, *id)
+        {
             let storage = storage_of(&object, *id).map_err(|reason| malformed!("{reason}"))?;
             widths.insert(storage.key, storage.width);
         }

@@ -20,7 +20,7 @@ use crate::formats::limits::{check_tensor_count, weight_count};
 use crate::formats::reader::{Content, FormatReader};
 use crate::formats::safety::classify::{Verdict, classify};
 use crate::formats::support::header_reader::HeaderReader;
-use crate::formats::support::lazy::{Buffered, ByteSwapped, Strided, SubRange};
+use crate::formats::support::lazy::{Buffered, ByteSwapped, Negated, Strided, SubRange};
 use crate::formats::support::metadata_builder::push_unlisted;
 use crate::formats::support::overlaps::share_overlaps;
 use crate::lazy_tensor::LazyTensor;
@@ -220,7 +220,7 @@ fn tensor(
     file_no: usize,
     file_length: u64,
 ) -> Result<Tensor, ParseError> {
-    let View { key, dtype, first, shape, strides, affine } = view;
+    let View { key, dtype, first, shape, strides, affine, sign } = view;
     let weight_count = weight_count(&name, &shape)?;
     let too_long = || malformed!("tensor \"{name}\" of shape {shape:?} has 2^64 bytes or more");
     let byte_length = dtype.byte_length(weight_count).ok_or_else(too_long)?;
@@ -267,10 +267,14 @@ fn tensor(
                 Dtype::C64 | Dtype::C128 => width / 2,
                 _ => width,
             };
+            let plain = ByteRange::new(place.offset + start, byte_length);
             if place.big_endian && part_width > 1 {
-                let plain = ByteRange::new(place.offset + start, byte_length);
                 let of = lazy.unwrap_or_else(|| Arc::new(plain));
                 lazy = Some(Arc::new(ByteSwapped { of, element_bytes: part_width }));
+            }
+            if let Some(sign) = sign {
+                let of = lazy.unwrap_or_else(|| Arc::new(plain));
+                lazy = Some(Arc::new(Negated { of, element_bytes: width, sign }));
             }
             (if lazy.is_none() { place.offset + start } else { place.offset }, lazy)
         }

@@ -4,6 +4,7 @@
 use super::names::{DTYPES, STORAGE_KINDS, is_untyped};
 use crate::dtype::Dtype;
 use crate::formats::containers::pickle::{DeferredCall, Global, Object, Pickle, Value};
+use crate::formats::support::lazy::Sign;
 use crate::model::Affine;
 
 /// More axes than torch allows; keeps a hostile shape small.
@@ -43,6 +44,8 @@ pub struct View {
     pub strides: Vec<u64>,
     /// Scale and zero point of a quantized tensor.
     pub affine: Option<Affine>,
+    /// What of its elements has another sign than in the storage.
+    pub sign: Option<Sign>,
 }
 
 /// What became of a tensor.
@@ -130,20 +133,82 @@ impl<'p> Call<'p> {
         }
         let (mut dtype, mut affine) = (storage.dtype, None);
         let mut kind = storage.class.clone();
+        let mut bits = Bits::default();
+        // What stands behind the strides: whether it wants a gradient, and hooks, which change no value.
         match (name, rest) {
-            // Requires-grad, hooks, the type.
-            ("_rebuild_tensor_v3", [_, _, given, ..]) => {
+            ("_rebuild_tensor", []) | ("_rebuild_tensor_v2", [_, _]) => {}
+            ("_rebuild_tensor_v2", [_, _, metadata]) => bits = Bits::read(pickle, *metadata)?,
+            ("_rebuild_tensor_v3", [_, _, given, metadata @ ..]) if metadata.len() <= 1 => {
+                if let [metadata] = metadata {
+                    bits = Bits::read(pickle, *metadata)?;
+                }
                 let given = pickle.global(*given).ok_or("its type is none of torch's")?;
                 kind.clone_from(&given.name);
                 dtype = DTYPES.iter().find(|(name, _)| *name == given.name).and_then(|(_, dtype)| *dtype);
             }
-            ("_rebuild_qtensor", [quantizer, ..]) => affine = affine_of(pickle, *quantizer)?,
-            _ => {}
+            ("_rebuild_qtensor", [quantizer, _, _]) => affine = affine_of(pickle, *quantizer)?,
+            _ => return Err(format!("{name} has {} arguments", self.arguments.len())),
         }
         let Some(dtype) = dtype else {
             return Ok(Described::Unlisted(format!("of the type {kind}, which is not known")));
         };
-        Ok(Described::View(View { key: storage.key, dtype, first, shape, strides, affine }))
+        let sign = match bits.sign(dtype) {
+            Ok(sign) => sign,
+            Err(reason) => return Ok(Described::Unlisted(reason)),
+        };
+        Ok(Described::View(View { key: storage.key, dtype, first, shape, strides, affine, sign }))
+    }
+}
+
+/// What `torch._utils.get_tensor_metadata` writes of a view whose numbers are not those of its storage.
+#[derive(Default)]
+struct Bits {
+    conj: bool,
+    neg: bool,
+}
+
+impl Bits {
+    /// Reads the last argument of `_rebuild_tensor_v2` and `v3`: a dictionary, or None. What is unknown there may
+    /// change values, and is refused.
+    fn read(pickle: &Pickle, metadata: Value) -> Result<Self, String> {
+        let mut bits = Self::default();
+        let pairs = match pickle.object(metadata) {
+            Some(Object::Dict(pairs)) => pairs.as_slice(),
+            _ if metadata == Value::None => &[],
+            _ => return Err("its metadata is not a dictionary".into()),
+        };
+        for (key, value) in pairs {
+            let key = pickle.text(*key).ok_or("its metadata has a key that is not text")?;
+            let bit = match key {
+                "conj" => &mut bits.conj,
+                "neg" => &mut bits.neg,
+                _ => return Err(format!("its metadata has \"{key}\", which is not known")),
+            };
+            let Value::Bool(value) = value else {
+                return Err(format!("its metadata \"{key}\" is not true or false"));
+            };
+            *bit = *value;
+        }
+        Ok(bits)
+    }
+
+    /// What they change in elements of a type. The error says why that cannot be.
+    fn sign(&self, dtype: Dtype) -> Result<Option<Sign>, String> {
+        let sign = match dtype {
+            Dtype::C64 | Dtype::C128 => match (self.conj, self.neg) {
+                (false, false) => return Ok(None),
+                (true, false) => Sign::Imaginary,
+                (false, true) => Sign::Complex,
+                // The imaginary part changes twice.
+                (true, true) => Sign::Real,
+            },
+            // The conjugate of a real number is itself.
+            _ if !self.neg => return Ok(None),
+            Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => Sign::Float,
+            Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 | Dtype::U8 => Sign::Integer,
+            _ => return Err(format!("a negative view of the type {}", dtype.name())),
+        };
+        Ok(Some(sign))
     }
 }
 
