@@ -10,8 +10,11 @@ own_server
 sql 'CREATE EXTENSION atomizer CASCADE' "ALTER SYSTEM SET atomizer.max_workers = 2" 'SELECT pg_reload_conf()' >/dev/null
 smol=$MODELS/smollm2-135m-q4_1.gguf
 big=$EXPORTS/big.safetensors
-write_safetensors "$big" 80000000 40000000
-chmod a+r "$big"
+other=$EXPORTS/other.safetensors
+for file in "$big" "$other"; do
+    write_safetensors "$file" 80000000 40000000
+    chmod a+r "$file"
+done
 
 as() { local role=$1; shift; sql "SET SESSION AUTHORIZATION $role" "$@"; }
 state() { sql "SELECT job_status, error_code, queued_at IS NULL FROM atomizer.ingestion_job WHERE ingestion_job_id = $1"; }
@@ -57,7 +60,7 @@ sql "CREATE ROLE ann LOGIN" "CREATE ROLE bob NOLOGIN" "CREATE ROLE cat LOGIN" "C
     "SELECT atomizer.create_tenant('a'), atomizer.create_tenant('b')" \
     "SELECT atomizer.add_tenant_member('a', 'ann'), atomizer.add_tenant_member('b', 'bob'), atomizer.add_tenant_member('b', 'eve')" >/dev/null
 ann=$(as ann "SELECT atomizer.start_ingestion('of ann', model_path => '$big')")
-bob=$(as cat 'SET ROLE bob' "SELECT atomizer.start_ingestion('of bob', model_path => '$big')")
+bob=$(as cat 'SET ROLE bob' "SELECT atomizer.start_ingestion('of bob', model_path => '$other')")
 storing "$ann"
 storing "$bob"
 check "ann sees her own" "$(as ann 'SELECT model FROM atomizer.progress')" 'of ann'
@@ -135,7 +138,7 @@ check "and the log" "$(log_lines "ingestion job $job failed: the next")" 1
 # Jobs wait while both places are taken: one is cancelled, one loses its right to the file, one its role.
 sql "CREATE ROLE dan LOGIN IN ROLE pg_read_server_files" "SELECT atomizer.add_tenant_member('a', 'dan')" >/dev/null
 first=$(sql "SELECT atomizer.start_ingestion('first', '$big', atom_chunk_size => 4000000)")
-second=$(sql "SELECT atomizer.start_ingestion('second', '$big', atom_chunk_size => 4000000)")
+second=$(sql "SELECT atomizer.start_ingestion('second', '$other', atom_chunk_size => 4000000)")
 storing "$first"
 storing "$second"
 third=$(as ann "SELECT atomizer.start_ingestion('third', '$MODELS/tinycoder.gguf')")

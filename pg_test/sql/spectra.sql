@@ -27,7 +27,8 @@ SELECT layer_name, rows, cols FROM layer_spectrum WHERE layer_name LIKE 'blk.0.%
 SELECT layer_name, rank_loss FROM layer_spectrum WHERE layer_type = 'Attention' ORDER BY 1;
 SELECT layer_name, rank_loss FROM layer_spectrum WHERE model_id = :small AND layer_name ~ 'ffn' AND upper(layer_name) LIKE 'BLK%' ORDER BY 1;
 SELECT layer_name FROM layer_spectrum WHERE layer_name = 'broken';
-EXPLAIN (COSTS OFF) SELECT * FROM layer_spectrum WHERE layer_name LIKE 'blk.0.%' AND layer_type = 'Attention' AND model_id = 1;
+CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
+SELECT plan FROM pg_temp.plan($$SELECT * FROM layer_spectrum WHERE layer_name LIKE 'blk.0.%' AND layer_type = 'Attention' AND model_id = 1$$) plan WHERE plan ~ '~~|Function Scan';
 -- What a matrix of zeros and one of equal rows have.
 SELECT layer_name, rows, cols, spectral_norm, stable_rank, rank_loss, alpha, alpha_weighted, log_norm, log_spectral_norm, log_alpha_norm
 FROM layer_spectrum WHERE layer_name = 'zero';

@@ -23,7 +23,6 @@ SELECT model_name, job_status, percent, total_atoms_processed = total_atoms AS a
 -- The same model in three files: its tensors were there already.
 SELECT round(100.0 * new_bytes / total_bytes) AS percent_new FROM ingestion_job JOIN model USING (model_id) WHERE model_name = 'parts';
 SELECT models, distinct_tensors < tensors AS shared FROM storage_summary, (SELECT count(*) AS tensors FROM tensor_atom) t;
-SELECT pg_total_relation_size('tensor_segment') < (SELECT sum(byte_length) FROM model_file) AS smaller_than_the_files;
 
 -- A name that is taken, a file that is not there, one that is no model; nothing of them stays.
 \set VERBOSITY terse
