@@ -30,7 +30,8 @@ killed() {
     sleep "$(awk -v at="$at" -v r="$RANDOM" 'BEGIN { printf "%.3f", at * r / 32768 }')"
     # Somebody else may have got the number meanwhile.
     if [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == postgres:* ]]; then kill -9 "$pid"; fi 2>/dev/null
-    if wait $!; then return 1; fi
+    # Killed while it ended with everything done, it takes the server down just the same.
+    if wait $!; then sleep 0.3; wait_for_server; return 1; fi
     wait_for_server
     grep -q 'server closed the connection\|terminating connection\|connection to server was lost' "$own/log" || { cat "$own/log"; check "the backend is killed" no yes; }
 }

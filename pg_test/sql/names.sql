@@ -16,7 +16,10 @@ SELECT add_tenant_member(tenant => 'acme', member_role => 'regress_ann'), add_te
 CALL ingest_model('tiny', :'tiny', tenant => 'acme', granularity => 'TENSOR');
 CALL ingest_model('silero', :'silero', tenant => 'acme');
 CALL ingest_model('tiny', :'silero', tenant => 'bolt');
-SELECT register_model('org/tiny', tenant => 'acme'), register_model('Tiny-2', tenant => 'bolt'), register_model('7', tenant => 'acme');
+SELECT register_model('org/tiny', tenant => 'acme'), register_model('Tiny-2', tenant => 'bolt'), register_model('seven', tenant => 'acme');
+SELECT test.error($$SELECT atomizer.register_model('7')$$), test.error($$SELECT atomizer.update_model('seven', model_name => '7')$$);
+-- From before such names were refused.
+UPDATE model SET model_name = '7' WHERE model_name = 'seven';
 
 -- The type.
 SET ROLE regress_ann;

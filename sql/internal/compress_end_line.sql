@@ -3,7 +3,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('model %s: %s tensors decomposed', model, summary ->> 'decomposed')
         || CASE WHEN (summary ->> 'decomposed')::bigint > 0 THEN
-               format(', energy kept %s at least and %s on average; components take %s beside %s of stored weights',
+               format(', lossy: energy kept %s at least and %s on average; components take %s beside %s of stored weights',
                       round((summary ->> 'least_energy')::numeric, 4),
                       round((summary ->> 'energy_sum')::numeric / (summary ->> 'decomposed')::numeric, 4),
                       pg_size_pretty((summary ->> 'component_bytes')::bigint), pg_size_pretty((summary ->> 'stored_bytes')::bigint))

@@ -1,7 +1,7 @@
 CREATE VIEW atomizer.progress WITH (security_barrier) AS
 WITH running AS MATERIALIZED (SELECT * FROM atomizer_internal.running_work())
 SELECT w.what, m.model_name AS model, w.pid, true AS alive, w.phase, w.done, w.total, w.unit,
-       least(round(100.0 * w.done / w.total, 1), 100) AS percent, w.rate, w.started, w.eta,
+       CASE WHEN w.total > 0 THEN least(round(100.0 * w.done / w.total, 1), 100) END AS percent, w.rate, w.started, w.eta,
        w.ingestion_job_id, w.model_id, NULL::text AS hint
 FROM running w LEFT JOIN atomizer.model m ON m.model_id = w.model_id
 UNION ALL
@@ -13,7 +13,7 @@ SELECT 'ingest_model', m.model_name, j.lease_pid, s.alive,
             WHEN j.bytes_processed < j.total_bytes THEN 'storing'
             ELSE 'verifying' END,
        j.bytes_processed, j.total_bytes, 'bytes',
-       least(round(100.0 * j.bytes_processed / nullif(j.total_bytes, 0), 1), 100), NULL, coalesce(j.queued_at, j.started_at), NULL,
+       CASE WHEN j.total_bytes > 0 THEN least(round(100.0 * j.bytes_processed / j.total_bytes, 1), 100) END, NULL, coalesce(j.queued_at, j.started_at), NULL,
        j.ingestion_job_id, j.model_id,
        CASE WHEN j.queued_at IS NOT NULL THEN
                 format('It waits for a background worker: atomizer.max_workers run at a time. If none does, as after a restart of the server, SELECT atomizer.start_ingestion(%s) starts them.',
