@@ -339,11 +339,10 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+ RETURNS void
  LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
  RETURNS void
@@ -351,11 +350,53 @@ CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint
  STRICT
 AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
  RETURNS bytea
  LANGUAGE c
  PARALLEL SAFE STRICT
 AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
+ RETURNS bigint
+ LANGUAGE c
+ PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -482,45 +523,28 @@ BEGIN
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
- RETURNS uuid
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
- LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
  RETURNS bytea
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
  LANGUAGE c
- PARALLEL RESTRICTED STRICT
-AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
  RETURNS TABLE(content_hash bytea, weight_count bigint)
  LANGUAGE c
  PARALLEL SAFE STRICT
 AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
  RETURNS void
@@ -611,85 +635,22 @@ BEGIN
     RETURN FOUND;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE c
- PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
- RETURNS TABLE(piece_no integer, bytes bytea)
- LANGUAGE c
- STABLE PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
  RETURNS void
  LANGUAGE c
  STRICT
 AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
  RETURNS model
@@ -718,6 +679,10 @@ AS $function$
 BEGIN
     IF model_name = '' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model needs a name';
+    ELSIF model_name ~ '^[0-9]+$' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_name',
+            MESSAGE = format('the name of a model must not be a number, as "%s" is', model_name),
+            HINT = 'Where a model is given by name, a number is its model_id.';
     ELSIF length(model_name) > 500 THEN
         RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
             MESSAGE = format('the name of a model has %s characters (at most 500)', length(model_name));
@@ -980,9 +945,13 @@ BEGIN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
         EXCEPTION WHEN lock_not_available THEN
-            -- In two statements: within one, a planner is free to call pg_cancel_backend() before it compares.
-            PERFORM FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
-                AND a.backend_start = found_row.lease_backend_start;
+            -- A step has locked rows of this table; between two steps the session may be at something else. In two
+            -- statements: within one, a planner is free to call pg_cancel_backend() before it compares.
+            PERFORM FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+            WHERE a.pid = found_row.lease_pid AND a.state = 'active' AND a.backend_start = found_row.lease_backend_start
+                AND l.granted AND l.mode IN ('RowShareLock', 'RowExclusiveLock')
+                AND l.relation = 'atomizer.ingestion_job'::regclass
+                AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
             interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
         END;
     END IF;
@@ -1125,6 +1094,45 @@ BEGIN
     RETURN job;
 END $function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  RETURNS text
  LANGUAGE sql
@@ -1207,6 +1215,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
             MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
             HINT = 'SELECT * FROM atomizer.progress shows how far it is.';
+    ELSIF NOT atomizer_internal.may_work(role_name) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('role "%s" may not log in to this database, so no background worker can run its jobs', role_name),
+            HINT = format('CALL atomizer.atomize_model_governed(%s) runs the job in this session.', job);
     ELSIF found_row.model_path IS NULL AND found_row.model_lo IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('ingestion job %s has neither a path nor a large object', job),
@@ -1222,19 +1234,46 @@ BEGIN
     model_lo := found_row.model_lo;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.next_queued_jobs(most integer, OUT job bigint, OUT role oid, OUT can_connect boolean)
+CREATE OR REPLACE FUNCTION atomizer_internal.may_work(role_name name)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (r.rolcanlogin AND has_database_privilege(r.oid, (current_database())::text, 'CONNECT'::text))
+    FROM pg_roles r
+   WHERE (r.rolname = may_work.role_name);
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.hand_on_queued_job(job bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE ingestion_job AS j SET queued_at = clock_timestamp()
+   WHERE ((j.ingestion_job_id = hand_on_queued_job.job) AND (j.queued_at IS NOT NULL))
+   RETURNING j.ingestion_job_id;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.next_queued_jobs(most integer, OUT job bigint, OUT role oid)
  RETURNS SETOF record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
     UPDATE atomizer.ingestion_job j
-    SET job_status = 'Failed', queued_at = NULL, queued_role = NULL, error_code = '42704',
-        error_message = format('role "%s", which started the job, does not exist any more', j.queued_role),
-        error_hint = 'Start it again, as another member of the tenant.', last_updated_at = clock_timestamp()
-    WHERE j.queued_at IS NOT NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.queued_role);
+    SET job_status = 'Failed', queued_at = NULL, queued_role = NULL, error_code = q.code, error_message = q.message,
+        error_hint = 'Start it again, as another member of the tenant, or CALL atomizer.atomize_model_governed(job).',
+        last_updated_at = clock_timestamp()
+    FROM (SELECT w.ingestion_job_id,
+                 CASE WHEN r.oid IS NULL THEN '42704' WHEN NOT atomizer_internal.may_work(r.rolname) THEN '42501' END AS code,
+                 format(CASE WHEN r.oid IS NULL THEN 'role "%s", which started the job, does not exist any more'
+                             ELSE 'role "%s", which started the job, may not log in to this database' END, w.queued_role) AS message
+          FROM atomizer.ingestion_job w LEFT JOIN pg_roles r ON r.rolname = w.queued_role
+          WHERE w.queued_at IS NOT NULL) q
+    WHERE j.ingestion_job_id = q.ingestion_job_id AND q.code IS NOT NULL;
     RETURN QUERY
-    SELECT j.ingestion_job_id, r.oid, r.rolcanlogin AND has_database_privilege(r.oid, current_database(), 'CONNECT')
+    SELECT j.ingestion_job_id, r.oid
     FROM atomizer.ingestion_job j JOIN pg_roles r ON r.rolname = j.queued_role
     WHERE j.queued_at IS NOT NULL ORDER BY j.queued_at, j.ingestion_job_id LIMIT most;
 END $function$;
@@ -1820,7 +1859,7 @@ CREATE OR REPLACE FUNCTION atomizer_internal.compress_end_line(model bigint, min
 BEGIN ATOMIC
  SELECT ((((format('model %s: %s tensors decomposed'::text, model, (summary ->> 'decomposed'::text)) ||
          CASE
-             WHEN (((summary ->> 'decomposed'::text))::bigint > 0) THEN format(', energy kept %s at least and %s on average; components take %s beside %s of stored weights'::text, round(((summary ->> 'least_energy'::text))::numeric, 4), round((((summary ->> 'energy_sum'::text))::numeric / ((summary ->> 'decomposed'::text))::numeric), 4), pg_size_pretty(((summary ->> 'component_bytes'::text))::bigint), pg_size_pretty(((summary ->> 'stored_bytes'::text))::bigint))
+             WHEN (((summary ->> 'decomposed'::text))::bigint > 0) THEN format(', lossy: energy kept %s at least and %s on average; components take %s beside %s of stored weights'::text, round(((summary ->> 'least_energy'::text))::numeric, 4), round((((summary ->> 'energy_sum'::text))::numeric / ((summary ->> 'decomposed'::text))::numeric), 4), pg_size_pretty(((summary ->> 'component_bytes'::text))::bigint), pg_size_pretty(((summary ->> 'stored_bytes'::text))::bigint))
              ELSE ''::text
          END) ||
          CASE
@@ -1990,7 +2029,10 @@ CREATE OR REPLACE VIEW atomizer.progress WITH (security_barrier=true) AS
     w.done,
     w.total,
     w.unit,
-    LEAST(round(((100.0 * (w.done)::numeric) / (w.total)::numeric), 1), (100)::numeric) AS percent,
+        CASE
+            WHEN (w.total > 0) THEN LEAST(round(((100.0 * (w.done)::numeric) / (w.total)::numeric), 1), (100)::numeric)
+            ELSE NULL::numeric
+        END AS percent,
     w.rate,
     w.started,
     w.eta,
@@ -2014,7 +2056,10 @@ UNION ALL
     j.bytes_processed AS done,
     j.total_bytes AS total,
     'bytes'::text AS unit,
-    LEAST(round(((100.0 * (j.bytes_processed)::numeric) / (NULLIF(j.total_bytes, 0))::numeric), 1), (100)::numeric) AS percent,
+        CASE
+            WHEN (j.total_bytes > 0) THEN LEAST(round(((100.0 * (j.bytes_processed)::numeric) / (j.total_bytes)::numeric), 1), (100)::numeric)
+            ELSE NULL::numeric
+        END AS percent,
     NULL::text AS rate,
     COALESCE(j.queued_at, j.started_at) AS started,
     NULL::timestamp with time zone AS eta,
@@ -2259,13 +2304,13 @@ CREATE OR REPLACE PROCEDURE atomizer.atomize_model_governed(IN ingestion_job_id 
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    token     uuid;
-    step      record;
-    begun     timestamptz := clock_timestamp();
-    state     text;
-    message   text;
-    detail    text;
-    hint      text;
+    token     pg_catalog.uuid;
+    step      pg_catalog.record;
+    begun     pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    state     pg_catalog.text;
+    message   pg_catalog.text;
+    detail    pg_catalog.text;
+    hint      pg_catalog.text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('atomize_model_governed');
     IF ingestion_job_id IS NULL THEN
@@ -2289,7 +2334,7 @@ BEGIN
         END;
         IF state IS NOT NULL THEN
             PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token,
-                CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
+                CASE WHEN state OPERATOR(pg_catalog.=) '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
             COMMIT;
             -- An empty detail or hint would be shown as an empty line, and null is refused.
             IF detail OPERATOR(pg_catalog.=) '' AND hint OPERATOR(pg_catalog.=) '' THEN
@@ -2322,7 +2367,7 @@ BEGIN
             RAISE NOTICE '%', atomizer_internal.plan_line(ingestion_job_id);
         END IF;
     END LOOP;
-    RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);
+    RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 
 CREATE OR REPLACE PROCEDURE atomizer.ingest_model(IN model_name text, IN model_path text DEFAULT NULL::text, IN model_lo oid DEFAULT NULL::oid, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text, IN tenant text DEFAULT NULL::text, IN granularity text DEFAULT 'auto'::text, IN atom_chunk_size bigint DEFAULT 64000000, IN atom_quota bigint DEFAULT NULL::bigint, IN model_type text DEFAULT NULL::text, IN provider text DEFAULT NULL::text, IN properties jsonb DEFAULT NULL::jsonb, IN unlink boolean DEFAULT false)
@@ -2345,10 +2390,10 @@ CREATE OR REPLACE PROCEDURE atomizer.compress_model(IN model regmodel, IN rank i
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    step    record;
+    step    pg_catalog.record;
     place   integer := 0;
-    summary jsonb;
-    warning text;
+    summary pg_catalog.jsonb;
+    warning pg_catalog.text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('compress_model');
     LOOP
@@ -2371,12 +2416,12 @@ CREATE OR REPLACE PROCEDURE atomizer.analyze_model(IN model regmodel, IN min_par
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    step     record;
+    step     pg_catalog.record;
     place    integer := 0;
     measured integer := 0;
     failed   integer := 0;
     small    integer := 0;
-    failure  text;
+    failure  pg_catalog.text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('analyze_model');
     LOOP
@@ -2397,10 +2442,10 @@ CREATE OR REPLACE PROCEDURE atomizer.spatialize_model(IN model regmodel, IN gran
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    step         record;
-    line         text;
+    step         pg_catalog.record;
+    line         pg_catalog.text;
     next_tensor  integer := 0;
-    begun        timestamptz := clock_timestamp();
+    begun        pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     PERFORM atomizer_internal.check_may_commit('spatialize_model');
     IF model IS NULL THEN
@@ -2421,7 +2466,7 @@ BEGIN
         EXIT WHEN next_tensor IS NULL;
     END LOOP;
     RAISE NOTICE '%', atomizer_internal.spatial_end_line(model, granularity,
-        clock_timestamp() OPERATOR(pg_catalog.-) begun);
+        pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 
 CREATE OR REPLACE FUNCTION atomizer.collect_garbage(OUT atoms_removed bigint, OUT segments_removed bigint, OUT bytes_removed bigint)
@@ -2975,17 +3020,45 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -2993,11 +3066,11 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
+COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
+
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
 
 COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
-
-COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
 COMMENT ON POLICY own_rows ON tenant IS 'Rows of the caller''s tenants.';
 
@@ -3017,37 +3090,35 @@ COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to 
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
-
 COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+
+COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
+
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
 COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 
-COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
-
 COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
-
-COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
-
-COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
-
-COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
-COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
+COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
 
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
+
+COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
+
+COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
 COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
 
-COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
-COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 
 COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
 
@@ -3069,23 +3140,27 @@ COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a backgrou
 
 COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
 
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
 COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
 
 COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
 
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 
-COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
+COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
 
 COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
@@ -3093,21 +3168,19 @@ COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null u
 
 COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
-
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
@@ -3127,17 +3200,17 @@ COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the cont
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
-
 COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
 COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 
@@ -3146,6 +3219,16 @@ COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are 
 COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
 
 COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
+
+COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
+
+COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
+
+COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
+
+COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
+
+COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
 
 COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
 
@@ -3159,17 +3242,7 @@ COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares
 
 COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
 
-COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
-
-COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
-
 COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
-
-COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
-
-COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
-
-COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
 COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -3179,33 +3252,21 @@ COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role
 
 REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
 
@@ -3223,61 +3284,17 @@ COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membershi
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
 
@@ -3347,6 +3364,34 @@ COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,
 
 REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.plan_line(bigint) TO PUBLIC;
@@ -3367,7 +3412,15 @@ COMMENT ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) IS 'Puts 
 
 REVOKE ALL ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.next_queued_jobs(integer) IS 'The jobs that wait for a background worker, oldest first, each with the role that runs it and whether that may log in here.';
+COMMENT ON FUNCTION atomizer_internal.may_work(name) IS 'Whether a background worker may run jobs of a role: whether it may log in here.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.may_work(name) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.hand_on_queued_job(bigint) IS 'Puts a job that a worker is started for behind the others: one whose worker cannot begin does not keep them waiting.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.hand_on_queued_job(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.next_queued_jobs(integer) IS 'The jobs that wait for a background worker, oldest first, each with the role that runs it.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.next_queued_jobs(integer) FROM PUBLIC;
 
@@ -3553,17 +3606,17 @@ COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
-COMMENT ON VIEW atomizer_internal.own_matrix IS 'Tensors of the caller that have rows and columns, for layer_spectrum.';
-
 COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
+
+COMMENT ON VIEW atomizer_internal.own_matrix IS 'Tensors of the caller that have rows and columns, for layer_spectrum.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
-
 COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.model_name IS 'Name of its model.';
 
@@ -3623,9 +3676,9 @@ COMMENT ON VIEW model_spectrum IS 'Means of layer_spectrum over the matrices of 
 
 GRANT SELECT ON TABLE model_spectrum TO PUBLIC;
 
-COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
-
 COMMENT ON COLUMN model_spectrum.model_id IS 'The model.';
+
+COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
 
 COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
 
@@ -3638,6 +3691,8 @@ COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
 COMMENT ON COLUMN model_spectrum.log_norm IS 'Mean of log_norm.';
 
 COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
+
+COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
@@ -3652,8 +3707,6 @@ COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to th
 COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
 COMMENT ON COLUMN ingestion_progress.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
-
-COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
 
@@ -3789,8 +3842,6 @@ COMMENT ON VIEW model_storage IS 'What each of your models holds: readable, then
 
 GRANT SELECT ON TABLE model_storage TO PUBLIC;
 
-COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
-
 COMMENT ON COLUMN tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
 
 COMMENT ON COLUMN tenant_storage.files_bytes IS 'files in bytes.';
@@ -3800,6 +3851,10 @@ COMMENT ON COLUMN tenant_storage.shared IS 'Size of those that others have too; 
 COMMENT ON COLUMN tenant_storage.alone IS 'Size of those that no other tenant has; null unless you may read atom, as administrators may.';
 
 COMMENT ON COLUMN tenant_storage.shared_bytes IS 'shared in bytes.';
+
+COMMENT ON VIEW tenant_storage IS 'What each of your tenants holds: readable, then in bytes. Sizes are of contents before they are compressed.';
+
+GRANT SELECT ON TABLE tenant_storage TO PUBLIC;
 
 COMMENT ON COLUMN tenant_storage.tenant_id IS 'The tenant.';
 
@@ -3811,9 +3866,7 @@ COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
 
 COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
 
-COMMENT ON VIEW tenant_storage IS 'What each of your tenants holds: readable, then in bytes. Sizes are of contents before they are compressed.';
-
-GRANT SELECT ON TABLE tenant_storage TO PUBLIC;
+COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
 
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 

@@ -168,7 +168,8 @@ impl Raise for DecodeError {
 
 impl Raise for QuantizeError {
     fn raise(self) -> ! {
-        let hint = "SELECT * FROM atomizer.quantization_types() WHERE quantize lists the types and their blocks.";
+        let hint =
+            "SELECT * FROM atomizer.quantization_types() WHERE quantize lists the types and their blocks.";
         match self {
             Self::Unsupported(_) => {
                 raise(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, self.to_string(), hint)

@@ -147,6 +147,7 @@ fn update_model(
 /// Takes the lease on a job; null when the job is complete already.
 #[pg_extern(schema = "atomizer_internal", name = "claim_ingestion_job", volatile, parallel_unsafe)]
 fn _claim_ingestion_job(ingestion_job_id: i64) -> Option<pgrx::Uuid> {
+    crate::workers::check_queued(ingestion_job_id);
     owner::value(
         "SELECT atomizer_internal.claim_ingestion_job($1, $2)",
         &[owner::caller_name().into(), ingestion_job_id.into()],

@@ -175,6 +175,8 @@ sql_files! {
 
     // Background workers
     "internal_queue_ingestion_job" "../sql/internal/queue_ingestion_job.sql";
+    "internal_may_work" "../sql/internal/may_work.sql";
+    "internal_hand_on_queued_job" "../sql/internal/hand_on_queued_job.sql";
     "internal_next_queued_jobs" "../sql/internal/next_queued_jobs.sql";
     "internal_give_up_ingestion_job" "../sql/internal/give_up_ingestion_job.sql";
     "start_ingestion" "../sql/functions/start_ingestion.sql" after [workers::start_ingestion];

@@ -55,8 +55,8 @@ check "a transaction that is rolled back starts nothing" "$(sql "SELECT count(*)
 check "a setting that there is not" "$(sqlstate_of 'SELECT atomizer.segment_bytes(); SET atomizer.max_worker = 3')" 42602
 drop_all
 
-# A large object; two tenants, one of them a role that may not log in. Each sees its own.
-sql "CREATE ROLE ann LOGIN" "CREATE ROLE bob NOLOGIN" "CREATE ROLE cat LOGIN" "CREATE ROLE eve LOGIN" "GRANT pg_read_server_files TO ann, bob" "GRANT bob TO cat" \
+# A large object; two tenants. Each sees its own. A role that may not log in has no worker.
+sql "CREATE ROLE ann LOGIN" "CREATE ROLE bob LOGIN" "CREATE ROLE nologin NOLOGIN" "CREATE ROLE cat LOGIN" "CREATE ROLE eve LOGIN" "GRANT pg_read_server_files TO ann, bob" "GRANT bob TO cat" \
     "SELECT atomizer.create_tenant('a'), atomizer.create_tenant('b')" \
     "SELECT atomizer.add_tenant_member('a', 'ann'), atomizer.add_tenant_member('b', 'bob'), atomizer.add_tenant_member('b', 'eve')" >/dev/null
 ann=$(as ann "SELECT atomizer.start_ingestion('of ann', model_path => '$big')")
@@ -66,9 +66,11 @@ storing "$bob"
 check "ann sees her own" "$(as ann 'SELECT model FROM atomizer.progress')" 'of ann'
 check "bob sees his own" "$(as cat 'SET ROLE bob' 'SELECT model FROM atomizer.progress')" 'of bob'
 check "a role without a tenant sees none" "$(as pg_monitor 'SELECT count(*) FROM atomizer.progress')" 0
-check "the workers' roles" "$(sql "SELECT string_agg(usename, ' ' ORDER BY usename) FROM pg_stat_activity WHERE backend_type = 'atomizer ingestion'")" 'ann postgres'
+check "the workers' roles" "$(sql "SELECT string_agg(usename, ' ' ORDER BY usename) FROM pg_stat_activity WHERE backend_type = 'atomizer ingestion'")" 'ann bob'
 is_complete "$ann"
 is_complete "$bob"
+sql "GRANT pg_read_server_files TO nologin" "SELECT atomizer.add_tenant_member('b', 'nologin')"
+check "a role that may not log in" "$(sqlstate_of "SET ROLE nologin; SELECT atomizer.start_ingestion('x', model_path => '$smol')")" 42501
 lo=$(sql "SELECT lo_from_bytea(0, pg_read_binary_file('$MODELS/tinycoder.gguf'))")
 sql "ALTER LARGE OBJECT $lo OWNER TO ann"
 job=$(as ann "SELECT atomizer.start_ingestion('an object', model_lo => $lo)")
@@ -77,6 +79,31 @@ check "a large object of another role" "$(sqlstate_of "SET SESSION AUTHORIZATION
 check "a path without the right to read files" "$(sqlstate_of "SET SESSION AUTHORIZATION eve; SELECT atomizer.start_ingestion('x', model_path => '$smol')")" 42501
 check "another tenant's job" "$(sqlstate_of "SET SESSION AUTHORIZATION ann; SELECT atomizer.start_ingestion($bob)")" 42704
 drop_all
+
+# What a role or the owner of a database sets for sessions changes nothing: no function of theirs is called, and nobody waits for them.
+sql "ALTER ROLE bob SET default_transaction_read_only = on" "ALTER ROLE bob SET search_path = evil, pg_catalog" "CREATE SCHEMA evil AUTHORIZATION bob" \
+    "CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING ERRCODE = ''XX001'', MESSAGE = current_user; END'" \
+    "CREATE FUNCTION evil.minus(timestamptz, timestamptz) RETURNS interval LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING ERRCODE = ''XX001'', MESSAGE = current_user; END'" \
+    "CREATE OPERATOR evil.- (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = evil.minus)" "CREATE DOMAIN evil.text AS pg_catalog.text CHECK (false)"
+bob=$(as bob "SELECT atomizer.start_ingestion('of bob', model_path => '$MODELS/tinycoder.gguf')")
+ann=$(as ann "SELECT atomizer.start_ingestion('of ann', model_path => '$MODELS/tinycoder.gguf')")
+is_complete "$bob"
+is_complete "$ann"
+check "with that path in the caller's session" "$(sql 'SET client_min_messages = warning' 'SET search_path = evil, pg_catalog' "CALL atomizer.ingest_model('here', '$MODELS/tinycoder.gguf')" 'SELECT 1' 2>&1)" 1
+check "and other procedures" "$(sql 'SET client_min_messages = error' 'SET search_path = evil, pg_catalog' "CALL atomizer.spatialize_model('here')" "CALL atomizer.compress_model('here', rank => 4)" "CALL atomizer.analyze_model('here')" 'SELECT 1' 2>&1)" 1
+sql "ALTER ROLE bob RESET ALL" "DROP SCHEMA evil CASCADE"
+drop_all
+
+# Cancelled at any moment between its start and its claim, it stays cancelled.
+for ((i = 0; i < 12; i++)); do
+    job=$(sql "SELECT atomizer.start_ingestion('brief', model_path => '$MODELS/tinycoder.gguf')")
+    sleep "0.0$((i * 8 / 10))$((i * 8 % 10))"
+    said=$(sql "SELECT atomizer.cancel_ingestion_job($job)" 2>&1)
+    no_workers
+    left=$(sql "SELECT job_status FROM atomizer.ingestion_job WHERE ingestion_job_id = $job")
+    [[ $said == 'stops before its next step' && $left == Cancelled || ${said,,} == "${left,,}" || $said == *"is complete"* && $left == Complete ]] || check "round $i: $said" "$left" Cancelled
+    drop_all
+done
 
 # Of five jobs that one statement starts two run at a time, the oldest first.
 sql "SELECT atomizer.start_ingestion('m' || i, '$MODELS/minilm-f16.safetensors', atom_chunk_size => 2000000) FROM generate_series(1, 5) AS i" >/dev/null

@@ -1,13 +1,41 @@
 #!/usr/bin/env python3
 # Inputs made after public bug reports: each case of shared/reports gives what cases.json says, but for those that are known not to.
-# needs: shared
+# needs: python shared
+import os
+import sys
+
+if sys.executable != os.environ["PYTHON"] and "ATOMIZER_REPORTS" not in os.environ:
+    os.execve(os.environ["PYTHON"], [os.environ["PYTHON"], *sys.argv], os.environ | {"ATOMIZER_REPORTS": "1"})
+
 import json
 from pathlib import Path
 
 from official import SHARED, check, finish, sql
 
 # What does not hold yet, by the case's path and call. One that begins to hold fails the test until it is taken out here.
-OPEN: set[str] = set()
+OPEN = {
+    "03-torch-xla-numpy/tpu_state.pt list",
+    "03-torch-xla-numpy/tpu_state.pt extract",
+    "04-torch-crc/crc-not-computed.pt list",
+    "04-torch-crc/crc-not-computed.pt extract",
+    "04-torch-crc/crc-not-computed.pt pickle_report",
+    "04-torch-crc/payload-crc-zero.pt pickle_report",
+    "05-torch-bytes-keys/converted-from-python2.pt list",
+    "05-torch-bytes-keys/converted-from-python2.pt extract",
+    "08-onnx-attribute-tensors/trees.onnx list",
+    "08-onnx-attribute-tensors/trees.onnx extract",
+    "12-tf-savedmodel-constants list",
+    "12-tf-savedmodel-constants extract",
+    "13-npy-object-headers/bare-O.npy pickle_report",
+    "13-npy-object-headers/record.npy pickle_report",
+    "14-pickle-polyglots/looks-like-safetensors.bin pickle_report",
+    "15-stacked-pickles/second-is-payload.pkl pickle_report",
+    "16-pickle-gadgets/execWrapper.pt pickle_report",
+    "16-pickle-gadgets/uuid.pt pickle_report",
+    "17-hidden-in-containers/member-of-other-name.pt pickle_report",
+    "17-hidden-in-containers/tar-of-2017.pth.tar pickle_report",
+    "18-code-without-pickles/lambda.h5 pickle_report",
+}
 REPORTS = Path(SHARED, "reports")
 
 
@@ -56,11 +84,11 @@ def holds(case: dict) -> bool:
         case "detect":
             return answer(f"SELECT atomizer.detect_model_format(model_path => {path})") == [[case["format"]]]
         case "pickle_report":
-            worst = answer(f"SELECT max(verdict) FROM atomizer.model_pickle_report(model_path => {path})")
-            levels = ["safe", "suspicious", "dangerous"]
-            if isinstance(worst, str) or worst[0][0] not in levels:
+            rows = answer(f"SELECT DISTINCT verdict FROM atomizer.model_pickle_report(model_path => {path})")
+            levels = {"safe": 0, "unknown": 1, "suspicious": 1, "dangerous": 2}
+            if isinstance(rows, str) or not rows:
                 return False
-            given, expected = levels.index(worst[0][0]), levels.index(case["verdict"])
+            given, expected = max(levels[row[0]] for row in rows), levels[case["verdict"]]
             return given >= expected if case.get("at_least") else given == expected
     raise ValueError(case["call"])
 

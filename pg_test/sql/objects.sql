@@ -48,6 +48,13 @@ SELECT p.proname, p.prosecdef, p.proconfig FROM pg_proc p WHERE pronamespace = '
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE pronamespace = ANY ('{atomizer,atomizer_internal}'::regnamespace[]) AND l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS NULL AND p.prosqlbody IS NULL ORDER BY p.proname COLLATE "C";
 
+-- Nothing in them hangs on that search_path: types, functions and operators are qualified.
+SELECT p.proname, m FROM pg_proc p,
+    LATERAL regexp_replace(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), $re$'[^']*'$re$, '', 'g') text_out,
+    LATERAL regexp_replace(text_out, '\w+ = (?=RETURNED_SQLSTATE|MESSAGE_TEXT|PG_EXCEPTION)|(ERRCODE|MESSAGE|DETAIL|HINT) =\s', '', 'g') source,
+    LATERAL regexp_matches(source, '(?<![.\w])(?!coalesce\M|OPERATOR\M)([A-Za-z_]\w*)\s*\(|^\s+\w+\s+(record|text|uuid|timestamptz|jsonb|name|oid|bytea)\M|\s(?!:=|=>)([-+*/<>=|~]+)\s|(CASE (?!WHEN)\w+)', 'gn') m
+WHERE p.pronamespace = 'atomizer'::regnamespace AND p.prokind = 'p';
+
 -- Keys of the large tables contain content_hash, and no foreign key leads to or from them: they can be distributed.
 SELECT c.conrelid::regclass, c.contype, c.conname FROM pg_constraint c
 WHERE c.conrelid = ANY ('{atomizer.atom,atomizer.tensor_segment,atomizer.atom_embedding,atomizer.svd_component,atomizer.spectral_measure}'::regclass[]) AND c.contype IN ('p', 'u')

@@ -37,7 +37,7 @@ SELECT count(*) FROM model;
 SELECT export_model_file('tiny', :'out', overwrite => true);
 SELECT sha256(pg_read_binary_file(:'out')) = sha256(pg_read_binary_file(:'tiny')) AS identical;
 SELECT test.error('SELECT atomizer.export_model_file(''parts'')');
-\set folder :exports '/walk-parts'
+\set folder :exports '/walk-parts-' :DBNAME
 SELECT file_name, byte_length, encode(substr(sha256, 1, 4), 'hex') AS sha256 FROM export_model('parts', :'folder');
 SELECT replace(test.error(format('SELECT atomizer.export_model(''parts'', %L)', :'folder')), :'folder', 'FOLDER');
 CALL ingest_model('folder', :'folder', model_type => 'language model', provider => 'walk');

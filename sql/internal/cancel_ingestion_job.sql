@@ -13,9 +13,13 @@ BEGIN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
         EXCEPTION WHEN lock_not_available THEN
-            -- In two statements: within one, a planner is free to call pg_cancel_backend() before it compares.
-            PERFORM FROM pg_stat_activity a WHERE a.pid = found_row.lease_pid AND a.state = 'active'
-                AND a.backend_start = found_row.lease_backend_start;
+            -- A step has locked rows of this table; between two steps the session may be at something else. In two
+            -- statements: within one, a planner is free to call pg_cancel_backend() before it compares.
+            PERFORM FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+            WHERE a.pid = found_row.lease_pid AND a.state = 'active' AND a.backend_start = found_row.lease_backend_start
+                AND l.granted AND l.mode IN ('RowShareLock', 'RowExclusiveLock')
+                AND l.relation = 'atomizer.ingestion_job'::regclass
+                AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
             interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
         END;
     END IF;

@@ -1,17 +1,23 @@
 -- Background workers call it as the owner.
 CREATE FUNCTION atomizer_internal.next_queued_jobs(
-    most integer, OUT job bigint, OUT role oid, OUT can_connect boolean) RETURNS SETOF record
+    most integer, OUT job bigint, OUT role oid) RETURNS SETOF record
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE atomizer.ingestion_job j
-    SET job_status = 'Failed', queued_at = NULL, queued_role = NULL, error_code = '42704',
-        error_message = format('role "%s", which started the job, does not exist any more', j.queued_role),
-        error_hint = 'Start it again, as another member of the tenant.', last_updated_at = clock_timestamp()
-    WHERE j.queued_at IS NOT NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.queued_role);
+    SET job_status = 'Failed', queued_at = NULL, queued_role = NULL, error_code = q.code, error_message = q.message,
+        error_hint = 'Start it again, as another member of the tenant, or CALL atomizer.atomize_model_governed(job).',
+        last_updated_at = clock_timestamp()
+    FROM (SELECT w.ingestion_job_id,
+                 CASE WHEN r.oid IS NULL THEN '42704' WHEN NOT atomizer_internal.may_work(r.rolname) THEN '42501' END AS code,
+                 format(CASE WHEN r.oid IS NULL THEN 'role "%s", which started the job, does not exist any more'
+                             ELSE 'role "%s", which started the job, may not log in to this database' END, w.queued_role) AS message
+          FROM atomizer.ingestion_job w LEFT JOIN pg_roles r ON r.rolname = w.queued_role
+          WHERE w.queued_at IS NOT NULL) q
+    WHERE j.ingestion_job_id = q.ingestion_job_id AND q.code IS NOT NULL;
     RETURN QUERY
-    SELECT j.ingestion_job_id, r.oid, r.rolcanlogin AND has_database_privilege(r.oid, current_database(), 'CONNECT')
+    SELECT j.ingestion_job_id, r.oid
     FROM atomizer.ingestion_job j JOIN pg_roles r ON r.rolname = j.queued_role
     WHERE j.queued_at IS NOT NULL ORDER BY j.queued_at, j.ingestion_job_id LIMIT most;
 END $$;
 COMMENT ON FUNCTION atomizer_internal.next_queued_jobs(integer) IS
-    'The jobs that wait for a background worker, oldest first, each with the role that runs it and whether that may log in here.';
+    'The jobs that wait for a background worker, oldest first, each with the role that runs it.';

@@ -12,6 +12,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
             MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
             HINT = 'SELECT * FROM atomizer.progress shows how far it is.';
+    ELSIF NOT atomizer_internal.may_work(role_name) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('role "%s" may not log in to this database, so no background worker can run its jobs', role_name),
+            HINT = format('CALL atomizer.atomize_model_governed(%s) runs the job in this session.', job);
     ELSIF found_row.model_path IS NULL AND found_row.model_lo IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('ingestion job %s has neither a path nor a large object', job),

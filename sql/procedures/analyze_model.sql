@@ -1,14 +1,15 @@
--- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused. So every type, function and operator is qualified: the
+-- caller's search_path may have others of these names.
 
 CREATE PROCEDURE atomizer.analyze_model(model atomizer.regmodel, min_parameters bigint DEFAULT 0)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    step     record;
+    step     pg_catalog.record;
     place    integer := 0;
     measured integer := 0;
     failed   integer := 0;
     small    integer := 0;
-    failure  text;
+    failure  pg_catalog.text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('analyze_model');
     LOOP

@@ -1,16 +1,17 @@
--- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused. So every type, function and operator is qualified: the
+-- caller's search_path may have others of these names.
 
 CREATE PROCEDURE atomizer.atomize_model_governed(
     ingestion_job_id bigint, model_bytes bytea DEFAULT NULL, model_format text DEFAULT NULL)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    token     uuid;
-    step      record;
-    begun     timestamptz := clock_timestamp();
-    state     text;
-    message   text;
-    detail    text;
-    hint      text;
+    token     pg_catalog.uuid;
+    step      pg_catalog.record;
+    begun     pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    state     pg_catalog.text;
+    message   pg_catalog.text;
+    detail    pg_catalog.text;
+    hint      pg_catalog.text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('atomize_model_governed');
     IF ingestion_job_id IS NULL THEN
@@ -34,7 +35,7 @@ BEGIN
         END;
         IF state IS NOT NULL THEN
             PERFORM atomizer_internal.release_ingestion_job(ingestion_job_id, token,
-                CASE state WHEN '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
+                CASE WHEN state OPERATOR(pg_catalog.=) '57014' THEN 'Pending' ELSE 'Failed' END, state, message, detail, hint);
             COMMIT;
             -- An empty detail or hint would be shown as an empty line, and null is refused.
             IF detail OPERATOR(pg_catalog.=) '' AND hint OPERATOR(pg_catalog.=) '' THEN
@@ -67,7 +68,7 @@ BEGIN
             RAISE NOTICE '%', atomizer_internal.plan_line(ingestion_job_id);
         END IF;
     END LOOP;
-    RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, clock_timestamp() - begun);
+    RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.atomize_model_governed(bigint, bytea, text) IS
     'Runs an ingestion job: stores its model chunk by chunk, committing each, and verifies it. Call it again after any failure to resume. model_bytes passes the file''s bytes for a job without path or large object; model_format refuses any other format.';

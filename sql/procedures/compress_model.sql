@@ -1,4 +1,5 @@
--- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused. So every type, function and operator is qualified: the
+-- caller's search_path may have others of these names.
 
 CREATE PROCEDURE atomizer.compress_model(
     model          atomizer.regmodel,
@@ -7,10 +8,10 @@ CREATE PROCEDURE atomizer.compress_model(
     min_parameters bigint DEFAULT 1000000)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    step    record;
+    step    pg_catalog.record;
     place   integer := 0;
-    summary jsonb;
-    warning text;
+    summary pg_catalog.jsonb;
+    warning pg_catalog.text;
 BEGIN
     PERFORM atomizer_internal.check_may_commit('compress_model');
     LOOP

@@ -1,4 +1,5 @@
--- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused. So every type, function and operator is qualified: the
+-- caller's search_path may have others of these names.
 
 CREATE PROCEDURE atomizer.ingest_model(
     model_name      text,

@@ -1,12 +1,13 @@
--- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused.
+-- No SET clause and no SECURITY DEFINER: with either, COMMIT is refused. So every type, function and operator is qualified: the
+-- caller's search_path may have others of these names.
 
 CREATE PROCEDURE atomizer.spatialize_model(model atomizer.regmodel, granularity text DEFAULT 'tensor')
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    step         record;
-    line         text;
+    step         pg_catalog.record;
+    line         pg_catalog.text;
     next_tensor  integer := 0;
-    begun        timestamptz := clock_timestamp();
+    begun        pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     PERFORM atomizer_internal.check_may_commit('spatialize_model');
     IF model IS NULL THEN
@@ -27,7 +28,7 @@ BEGIN
         EXIT WHEN next_tensor IS NULL;
     END LOOP;
     RAISE NOTICE '%', atomizer_internal.spatial_end_line(model, granularity,
-        clock_timestamp() OPERATOR(pg_catalog.-) begun);
+        pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 COMMENT ON PROCEDURE atomizer.spatialize_model(atomizer.regmodel, text) IS
     'Gives a model''s tensors (granularity tensor) or the rows of its matrices (row) their points in space, each content once, committing as it goes. Call it again after any failure to resume.';

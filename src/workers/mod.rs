@@ -50,16 +50,14 @@ enum Task {
     /// Wait for the end of a transaction, which may have put jobs in the queue, and start their workers.
     Dispatch { transaction: u32 },
     /// Run a job as a role.
-    Run { job: i64, role: pg_sys::Oid, can_connect: bool },
+    Run { job: i64, role: pg_sys::Oid },
 }
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Dispatch { transaction } => write!(f, "dispatch {transaction}"),
-            Self::Run { job, role, can_connect } => {
-                write!(f, "run {job} {} {}", role.to_u32(), u8::from(*can_connect))
-            }
+            Self::Run { job, role } => write!(f, "run {job} {}", role.to_u32()),
         }
     }
 }
@@ -73,11 +71,7 @@ impl FromStr for Task {
         }
         match text.split(' ').collect::<Vec<_>>()[..] {
             ["dispatch", transaction] => Ok(Self::Dispatch { transaction: number(transaction)? }),
-            ["run", job, role, can_connect] => Ok(Self::Run {
-                job: number(job)?,
-                role: number::<u32>(role)?.into(),
-                can_connect: number::<u8>(can_connect)? != 0,
-            }),
+            ["run", job, role] => Ok(Self::Run { job: number(job)?, role: number::<u32>(role)?.into() }),
             _ => Err(()),
         }
     }
@@ -171,13 +165,15 @@ pub extern "C-unwind" fn atomizer_worker(database: pg_sys::Datum) {
         .and_then(|task| task.parse().ok())
         .unwrap_or_else(|| error!("a worker was started for {task:?}"));
     let user = match task {
-        Task::Run { role, can_connect: true, .. } => role,
-        _ => pg_sys::InvalidOid, // the superuser
+        Task::Run { role, .. } => role,
+        // The superuser: no code of users' runs there.
+        Task::Dispatch { .. } => pg_sys::InvalidOid,
     };
     // SAFETY: called once, by a worker that asked for a connection.
     unsafe {
         pg_sys::BackgroundWorkerInitializeConnectionByOid((database.value() as u32).into(), user, 0);
     }
+    override_settings();
     match task {
         Task::Dispatch { transaction } => {
             let waited = attempt(|| in_transaction(|| locks::wait_for_transaction(transaction)));
@@ -185,26 +181,59 @@ pub extern "C-unwind" fn atomizer_worker(database: pg_sys::Datum) {
                 dispatch();
             }
         }
-        Task::Run { job, role, can_connect } => run(job, role, can_connect),
+        Task::Run { job, .. } => run(job),
+    }
+}
+
+/// Settings of the role or the database that would keep a worker from its work, or bring other code into it.
+fn override_settings() {
+    const SETTINGS: [(&CStr, &CStr); 6] = [
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"default_transaction_read_only", c"off"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_deferrable", c"off"),
+        (c"lock_timeout", c"0"),
+        (c"row_security", c"on"),
+    ];
+    for (name, value) in SETTINGS {
+        // SAFETY: a plain call on the main thread, outside of any transaction; both texts are constants.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+            );
+        }
+    }
+}
+
+thread_local! {
+    /// The job that this process, a worker, was started for.
+    static OWN_JOB: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// Raises an error if this is a worker whose job was taken out of the queue since it was started: a job that was
+/// cancelled then must not be claimed. Called in the transaction that claims it.
+pub fn check_queued(job: i64) {
+    if OWN_JOB.get() == Some(job) && !queue::hold(job) {
+        raise(
+            PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+            format!("ingestion job {job} was cancelled before its worker had begun"),
+            "",
+        );
     }
 }
 
 /// Runs a job that is in the queue, if there is a place for it and nobody else runs it.
-fn run(job: i64, role: pg_sys::Oid, can_connect: bool) {
+fn run(job: i64) {
     let has_place = attempt(|| in_transaction(|| locks::take(job, max_workers())));
     if !has_place.unwrap_or(false) {
         return;
     }
     let done = attempt(|| {
-        if !can_connect {
-            // A role that may not log in, or not here: the caller had it by SET ROLE, and nothing runs in
-            // this process but the statement below.
-            // SAFETY: plain calls in a transaction, by a process that was connected as the superuser.
-            in_transaction(|| unsafe {
-                pg_sys::SetSessionAuthorization(role, pg_sys::superuser_arg(role));
-            });
-        }
         if in_transaction(|| queue::has(job)) {
+            OWN_JOB.set(Some(job));
             statement::run_as_client(&format!("CALL atomizer.atomize_model_governed({job})"));
         }
     });
@@ -238,6 +267,9 @@ fn dispatch() {
             // Those that workers have are still in the queue until they are claimed.
             let places = max_workers();
             for task in locks::startable(places, || queue::next(2 * places)) {
+                if let Task::Run { job, .. } = task {
+                    queue::hand_on(job);
+                }
                 if !start(task) {
                     warning!(
                         "no background worker is free: ingestion jobs wait until the next start_ingestion()"

@@ -35,15 +35,29 @@ pub fn next(count: u32) -> Vec<(i64, Task)> {
     owner::run(|client| {
         owner::execute(
             client,
-            "SELECT q.job, q.role, q.can_connect FROM atomizer_internal.next_queued_jobs($1) AS q",
+            "SELECT q.job, q.role FROM atomizer_internal.next_queued_jobs($1) AS q",
             &[(count as i32).into()],
         )
         .map(|row| {
             let job = field(&row, 1);
-            (job, Task::Run { job, role: field(&row, 2), can_connect: field(&row, 3) })
+            (job, Task::Run { job, role: field(&row, 2) })
         })
         .collect()
     })
+}
+
+/// Whether a job is still in the queue, which it then leaves only with this transaction.
+pub fn hold(job: i64) -> bool {
+    owner::value::<bool>(
+        "SELECT true FROM atomizer.ingestion_job WHERE ingestion_job_id = $1 AND queued_at IS NOT NULL FOR UPDATE",
+        &[job.into()],
+    )
+    .is_some()
+}
+
+/// A worker is started for a job: the others come before it from now on.
+pub fn hand_on(job: i64) {
+    owner::value::<i64>("SELECT atomizer_internal.hand_on_queued_job($1)", &[job.into()]);
 }
 
 /// Gives back a job that the procedure has not given back itself, and keeps the error.
