@@ -54,7 +54,7 @@ def answer(query: str) -> list[list[str]] | str:
 
 
 def same_name(listed: str, expected: str, match: str) -> bool:
-    return listed == expected or match == "suffix" and listed.endswith(expected)
+    return listed == expected or (match == "suffix" and listed.endswith(expected))
 
 
 def holds_tensors(case: dict, rows: list[list[str]] | str) -> bool:
