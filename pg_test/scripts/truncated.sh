@@ -66,7 +66,7 @@ sql "SELECT atomizer.set_atom_quota(atomizer.create_ingestion_job(atomizer.regis
 job=$(sql 'SELECT max(ingestion_job_id) FROM atomizer.ingestion_job')
 check "the quota stops it" "$(sqlstate_of "CALL atomizer.atomize_model_governed($job)")" 53400
 make_folder
-check "a folder" "$(sqlstate_of "CALL atomizer.atomize_model_governed($job)")" 42809
+check "an empty folder, which is no model" "$(sqlstate_of "CALL atomizer.atomize_model_governed($job)")" 0A000
 rmdir "$file"
 restore
 chmod 000 "$file"
