@@ -267,14 +267,14 @@ fn dispatch() {
             // Those that workers have are still in the queue until they are claimed.
             let places = max_workers();
             for task in locks::startable(places, || queue::next(2 * places)) {
-                if let Task::Run { job, .. } = task {
-                    queue::hand_on(job);
-                }
                 if !start(task) {
                     warning!(
                         "no background worker is free: ingestion jobs wait until the next start_ingestion()"
                     );
                     return;
+                }
+                if let Task::Run { job, .. } = task {
+                    queue::hand_on(job);
                 }
             }
         });
