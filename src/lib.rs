@@ -32,6 +32,7 @@ mod server_path;
 mod sources;
 mod space;
 mod sql_types;
+mod statistics;
 mod storage;
 mod store;
 mod svd;

@@ -1,8 +1,7 @@
 CREATE FUNCTION atomizer.collect_garbage(OUT atoms_removed bigint, OUT segments_removed bigint, OUT bytes_removed bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    hashes bytea[];
-    kinds  atomizer.atom_kind[];
+    places tid[];
     dead   bytea[];
     n      bigint;
     m      bigint;
@@ -17,20 +16,21 @@ BEGIN
         PERFORM atomizer_internal.report_progress('collect_garbage', 'deleting', atoms_removed, total, 'atoms');
         -- First lock, then look again and delete: a plan that adds a reference meanwhile either came
         -- before the lock, and the second look sees it, or waits and finds the atom gone.
-        SELECT array_agg(l.content_hash), array_agg(l.kind) INTO hashes, kinds FROM (
-            SELECT a.content_hash, a.kind FROM atomizer.atom a WHERE a.reference_count = 0
+        SELECT array_agg(l.place) INTO places FROM (
+            SELECT a.ctid AS place FROM atomizer.atom a WHERE a.reference_count = 0
             ORDER BY a.content_hash, a.kind LIMIT 500000 FOR UPDATE SKIP LOCKED) l;
-        EXIT WHEN hashes IS NULL;
-        DELETE FROM atomizer.atom a USING unnest(hashes, kinds) AS g(content_hash, kind)
-        WHERE a.content_hash = g.content_hash AND a.kind = g.kind AND a.reference_count = 0;
-        GET DIAGNOSTICS n = ROW_COUNT;
+        EXIT WHEN places IS NULL;
+        WITH gone AS (
+            DELETE FROM atomizer.atom a WHERE a.ctid = ANY (places) AND a.reference_count = 0
+            RETURNING a.content_hash, a.kind)
+        SELECT count(*), array_agg(DISTINCT g.content_hash) FILTER (WHERE g.kind <> 'weight') INTO n, dead FROM gone g;
         EXIT WHEN n = 0;
         atoms_removed := atoms_removed + n;
         PERFORM atomizer_internal.report_progress('collect_garbage', 'deleting', atoms_removed, total, 'atoms');
         -- A blob may have the same bytes as a tensor: they go with the last of both.
-        SELECT array_agg(DISTINCT g.content_hash) INTO dead FROM unnest(hashes, kinds) AS g(content_hash, kind)
-        WHERE g.kind <> 'weight' AND NOT EXISTS (
-            SELECT FROM atomizer.atom a WHERE a.content_hash = g.content_hash AND a.kind <> 'weight');
+        dead := ARRAY(
+            SELECT d FROM unnest(dead) AS d
+            EXCEPT SELECT a.content_hash FROM atomizer.atom a WHERE a.content_hash = ANY (dead) AND a.kind <> 'weight');
         WITH gone AS (
             DELETE FROM atomizer.tensor_segment s WHERE s.content_hash = ANY (dead) RETURNING s.part_no, length(s.payload) AS bytes)
         SELECT count(*) FILTER (WHERE part_no = 0), coalesce(sum(bytes), 0) INTO n, m FROM gone;

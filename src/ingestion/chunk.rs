@@ -245,7 +245,7 @@ fn count_segments(stored: &BTreeMap<Hash, u64>, damaged: &[Hash]) {
         owner::execute(
             client,
             "UPDATE atomizer.atom a SET segment_count = u.n FROM unnest($1::bytea[], $2::int[]) AS u(h, n) \
-             WHERE a.content_hash = u.h AND a.kind <> 'weight' AND a.segment_count <> u.n",
+             WHERE a.content_hash = ANY($1) AND a.content_hash = u.h AND a.kind <> 'weight' AND a.segment_count <> u.n",
             &[hashes.into(), counts.into()],
         );
         owner::execute(

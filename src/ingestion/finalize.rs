@@ -6,7 +6,7 @@ use crate::access::{self, StoredModel};
 use crate::errors::raise;
 use crate::heap::{ColumnType, Table, bytea};
 use crate::owner;
-use crate::store;
+use crate::{statistics, store};
 use atomizer_core::hash::Hash;
 use atomizer_core::ingest::{Verified, VerifyPass};
 use atomizer_core::segment::SegmentSlice;
@@ -64,6 +64,7 @@ pub fn finalize(job: &Job) {
     let verified = pass.finish();
     add_references(&verified.counts, 1);
     publish(job, &model, verified);
+    statistics::analyze_unknown(&["atom", "tensor_atom", "model", "model_file"]);
 }
 
 /// Adds occurrences to weight atoms, `sign` times: 1 when a model comes, −1 when it goes.
@@ -89,7 +90,7 @@ fn add_references(counts: &WeightCounts, sign: i64) {
                 client,
                 "UPDATE atomizer.atom a SET reference_count = a.reference_count + u.n \
                  FROM (SELECT unnest($1::bytea[]) AS h, unnest($2::bigint[]) AS n) u \
-                 WHERE a.content_hash = u.h AND a.kind = 'weight' RETURNING a.content_hash",
+                 WHERE a.content_hash = ANY($1) AND a.content_hash = u.h AND a.kind = 'weight' RETURNING a.content_hash",
                 &[hashes.into(), counts.into()],
             )
             .map(|row| access::hash(&row, 1))

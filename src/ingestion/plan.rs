@@ -204,9 +204,9 @@ fn count_references(
     );
     let statement = "SELECT coalesce(sum(u.l), 0)::bigint FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS u(h, k, l) \
          WHERE NOT EXISTS (SELECT FROM atomizer.tensor_atom t \
-                           WHERE u.k = 'tensor' AND t.content_hash = u.h AND t.tenant_id = $4 AND t.model_id <> $5) \
+                           WHERE t.content_hash = ANY($1) AND u.k = 'tensor' AND t.content_hash = u.h AND t.tenant_id = $4 AND t.model_id <> $5) \
            AND NOT EXISTS (SELECT FROM atomizer.model_file f JOIN atomizer.model m USING (model_id) \
-                           WHERE u.k = 'blob' AND f.blob_hash = u.h AND m.tenant_id = $4 AND f.model_id <> $5)";
+                           WHERE f.blob_hash = ANY($1) AND u.k = 'blob' AND f.blob_hash = u.h AND m.tenant_id = $4 AND f.model_id <> $5)";
     let args = [hashes.into(), kinds.into(), lengths.into(), job.tenant_id.into(), job.model_id.into()];
     owner::execute(client, statement, &args).map(|row| field::<i64>(&row, 1)).sum()
 }

@@ -6,7 +6,7 @@ use crate::access::{self, StoredTensor};
 use crate::errors::{OrRaise, raise};
 use crate::heap::{ColumnType, Table, bytea};
 use crate::progress::{self, Subject};
-use crate::{owner, tensors};
+use crate::{owner, statistics, tensors};
 use atomizer_core::curve::Curve;
 use atomizer_core::hash::Hash;
 use atomizer_core::progress::{Phase, Unit, Work};
@@ -107,6 +107,7 @@ fn _spatialize_step(
     let done = weights(&model.tensors[..next.min(model.tensors.len())]) + step.weights_of_last as i64;
     progress::set_done(done as u64);
     if !more {
+        statistics::analyze_unknown(&["atom_embedding"]);
         progress::finish();
     }
     TableIterator::once((more.then_some(next as i32), done, total, step.notices))
@@ -253,13 +254,15 @@ fn place_whole(tensor: &StoredTensor) -> [f64; 3] {
 
 /// Gives the model's tensor atoms from..to the points of their contents.
 fn copy_to_tensor_atoms(model_id: i64, from: usize, to: usize) {
-    let statement = "UPDATE atomizer.tensor_atom t \
-         SET spatial_key = e.spatial_key, hilbert_value = e.hilbert_value FROM atomizer.atom_embedding e \
+    let point = "FROM atomizer.atom_embedding e WHERE (e.content_hash, e.data_type, e.row_width, e.row_no) \
+                 = (t.content_hash, t.data_type, t.row_width, -1)";
+    let statement = format!(
+        "UPDATE atomizer.tensor_atom t \
+         SET (spatial_key, hilbert_value) = (SELECT e.spatial_key, e.hilbert_value {point}) \
          WHERE t.model_id = $1 AND t.tensor_no >= $2 AND t.tensor_no < $3 \
-           AND (e.content_hash, e.data_type, e.row_width) = (t.content_hash, t.data_type, t.row_width) \
-           AND e.row_no = -1 \
-           AND t.hilbert_value IS DISTINCT FROM e.hilbert_value";
+           AND t.hilbert_value IS DISTINCT FROM (SELECT e.hilbert_value {point})"
+    );
     owner::run(|client| {
-        owner::execute(client, statement, &[model_id.into(), (from as i32).into(), (to as i32).into()]);
+        owner::execute(client, &statement, &[model_id.into(), (from as i32).into(), (to as i32).into()]);
     });
 }
