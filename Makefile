@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit fuzz bench lint clean
+.PHONY: help install demo test unit fuzz soak bench lint clean
 
 # Which PostgreSQL to build for.
 PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
@@ -37,6 +37,10 @@ unit: ## Test the engine alone: needs no PostgreSQL
 
 fuzz: ## Fuzz the parsers: EXECUTIONS=100000 or TIME=60 (seconds) of each, TARGETS='gguf hdf5'
 	core/fuzz/run $(if $(TIME),--time $(TIME),$(EXECUTIONS)) $(TARGETS)
+
+soak: install ## What takes hours: a gigabyte in little memory, ten million executions of each fuzz target
+	ATOMIZER_SOAK=1 pg_test/run memory
+	core/fuzz/run 10000000 $(TARGETS)
 
 bench: install ## Measure atomizer against its peers
 	benches/run

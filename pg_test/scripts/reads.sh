@@ -49,7 +49,9 @@ for role in reads_ann postgres; do
     run_statements $role '' "SELECT %1\$L, * FROM ($digest) r" >"$out/serial"
     run_statements $role "$all_parallel" "SELECT %1\$L, * FROM ($digest) r" >"$out/parallel"
     same "$role: the same in parallel" "$out/serial" "$out/parallel"
-    check "$role: calls that no worker runs" "$(run_statements $role "$all_parallel" "SELECT %1\$L WHERE test.workers(%1\$L) = 0" | paste -sd ' ')" "${serial[$role]}"
+    # The view progress asks the session's own process first: whether the rest pays is the planner's to say.
+    check "$role: calls that no worker runs" "$(run_statements $role "$all_parallel" "SELECT %1\$L WHERE test.workers(%1\$L) = 0" |
+        grep -vxF '(SELECT * FROM atomizer.progress)' | paste -sd ' ')" "${serial[$role]}"
 done
 
 # What writes says so by its name.

@@ -43,6 +43,10 @@ SELECT pg_temp.known('renamed');
 SELECT test.error(format('SELECT update_model(%s, %s)', :x, argument))
 FROM (VALUES ('model_name => ''y'''), ('model_name => '''''), ('repeat(''n'', 501)')) v(argument);
 SELECT test.error('SELECT update_model(99, provider => ''p'')');
+-- Properties are looked into by key.
+SELECT test.error(format('SELECT update_model(%s, properties => %L)', :x, p)) FROM unnest(ARRAY['5', '[1]', 'null', 'true', '"a"']) p;
+SELECT test.error($$SELECT register_model('y', properties => '7')$$);
+SELECT test.error($$CALL ingest_model('y', '/no/such/file', properties => '[]')$$);
 SELECT test.error('SELECT update_model(NULL, provider => ''p'')');
 -- Its own name is no other's, and its weights are where they were.
 SELECT update_model(:x, 'renamed');

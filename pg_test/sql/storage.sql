@@ -78,6 +78,14 @@ SELECT test.error('SELECT FROM atomizer.relation_storage');
 RESET ROLE;
 SELECT tenant_name, models, distinct_content_bytes, alone_bytes, shared_bytes, distinct_content_bytes = alone_bytes + shared_bytes AS adds_up
 FROM tenant_storage WHERE models > 0 ORDER BY 1;
+-- Points and decompositions are the contents', whoever made them: administrators see them.
+SELECT model_id AS two FROM model WHERE model_name = 'two' AND tenant_id = :acme \gset
+CALL spatialize_model(:two);
+SELECT t.tenant_name, m.model_name, m.points, m.decompositions_bytes FROM model_storage m JOIN tenant t USING (tenant_id) WHERE model_name = 'two' ORDER BY 1;
+SELECT tenant_name, points, decompositions_bytes FROM tenant_storage WHERE models > 0 ORDER BY 1;
+SET ROLE regress_ann;
+SELECT model_name, points, decompositions_bytes FROM model_storage ORDER BY 1;
+RESET ROLE;
 SELECT test.clean();
 DROP TABLE before;
 DROP OWNED BY regress_ann, regress_bob;

@@ -2,7 +2,17 @@ CREATE VIEW atomizer.tenant_storage WITH (security_barrier) AS
 SELECT t.tenant_id, t.tenant_name, n.models,
        pg_catalog.pg_size_pretty(n.files_bytes) AS files, pg_catalog.pg_size_pretty(c.distinct_content_bytes) AS distinct_content,
        pg_catalog.pg_size_pretty(s.alone_bytes) AS alone, pg_catalog.pg_size_pretty(c.distinct_content_bytes - s.alone_bytes) AS shared,
-       n.files_bytes, c.distinct_content_bytes, s.alone_bytes, c.distinct_content_bytes - s.alone_bytes AS shared_bytes
+       n.files_bytes, c.distinct_content_bytes, s.alone_bytes, c.distinct_content_bytes - s.alone_bytes AS shared_bytes,
+       -- Contents share them between tenants: that they are there may tell of others.
+       CASE WHEN pg_catalog.has_table_privilege('atomizer.svd_component', 'SELECT') THEN
+           (SELECT coalesce(sum(length(d.u_matrix) + length(d.s_vector) + length(d.vt_matrix)), 0)::bigint
+            FROM atomizer.svd_component d
+            WHERE d.content_hash = ANY (ARRAY(SELECT x.content_hash FROM atomizer.tensor_atom x WHERE x.tenant_id = t.tenant_id)))
+       END AS decompositions_bytes,
+       CASE WHEN pg_catalog.has_table_privilege('atomizer.atom_embedding', 'SELECT') THEN
+           (SELECT count(*) FROM atomizer.atom_embedding e
+            WHERE e.content_hash = ANY (ARRAY(SELECT x.content_hash FROM atomizer.tensor_atom x WHERE x.tenant_id = t.tenant_id)))
+       END AS points
 FROM atomizer.tenant t,
      LATERAL (SELECT count(DISTINCT m.model_id) AS models, coalesce(sum(f.byte_length), 0)::bigint AS files_bytes
               FROM atomizer.model m LEFT JOIN atomizer.model_file f USING (model_id) WHERE m.tenant_id = t.tenant_id) n,
@@ -28,4 +38,6 @@ COMMENT ON COLUMN atomizer.tenant_storage.files_bytes IS 'files in bytes.';
 COMMENT ON COLUMN atomizer.tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
 COMMENT ON COLUMN atomizer.tenant_storage.alone_bytes IS 'alone in bytes.';
 COMMENT ON COLUMN atomizer.tenant_storage.shared_bytes IS 'shared in bytes.';
+COMMENT ON COLUMN atomizer.tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null as alone.';
+COMMENT ON COLUMN atomizer.tenant_storage.points IS 'Number of points that their contents have in space; null as alone.';
 GRANT SELECT ON atomizer.tenant_storage TO PUBLIC;

@@ -197,10 +197,17 @@ fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
     let statement = format!(
         "SELECT tensor_atom_id, model_id, layer_name, row_no, x, y, z, distance FROM atomizer_internal.{function}($1, $2, $3)"
     );
-    owner::read(|reader| {
+    let atoms: Vec<Found> = owner::read(|reader| {
         let args = [tenants.into(), point.to_vec().into(), k.into()];
         reader.rows(&statement, &args).map(|row| found(&row)).collect()
-    })
+    });
+    if atoms.is_empty() && k > 0 {
+        let (what, granularity) = if of_rows { ("row", ", granularity => 'row'") } else { ("tensor", "") };
+        notice!(
+            "no {what} of yours has a point: CALL spatialize_model(model{granularity}) gives a model's {what}s theirs"
+        );
+    }
+    atoms
 }
 
 #[allow(clippy::type_complexity)]
