@@ -38,8 +38,9 @@ unit: ## Test the engine alone: needs no PostgreSQL
 fuzz: ## Fuzz the parsers: EXECUTIONS=100000 or TIME=60 (seconds) of each, TARGETS='gguf hdf5'
 	core/fuzz/run $(if $(TIME),--time $(TIME),$(EXECUTIONS)) $(TARGETS)
 
-soak: install ## What takes hours: a gigabyte in little memory, ten million executions of each fuzz target
+soak: install ## What takes hours: a gigabyte in little memory, all formats against the official readers, ten million runs of each fuzz target
 	ATOMIZER_SOAK=1 pg_test/run memory
+	pg_test/differential/run
 	core/fuzz/run 10000000 $(TARGETS)
 
 bench: install ## Measure atomizer against its peers
