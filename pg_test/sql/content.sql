@@ -21,6 +21,13 @@ CALL atomize_model_governed(:job, :'good');
 SELECT is_identical FROM model, verify_model(model_id) WHERE model_name = 'changed';
 SELECT * FROM check_integrity();
 SELECT sum(drop_model(model_id)) FROM model;
+-- With a snapshot of its own it would not see a reference that came later.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT test.error('SELECT * FROM atomizer.collect_garbage()');
+ROLLBACK;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT test.error('SELECT * FROM atomizer.collect_garbage()');
+ROLLBACK;
 SELECT atoms_removed FROM collect_garbage();
 
 -- The same with a content of three segments, of which the first one is stored wrong and the ingestion then given up.

@@ -8,6 +8,12 @@ DECLARE
     total  bigint := (SELECT count(*) FROM atomizer.atom a WHERE a.reference_count = 0);
 BEGIN
     PERFORM atomizer_internal.check_writable('collect_garbage()');
+    -- An older snapshot would not see a reference that was made since, and delete what it needs.
+    IF pg_catalog.current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_transaction_state',
+            MESSAGE = pg_catalog.format('collect_garbage() cannot run at isolation level %s', pg_catalog.current_setting('transaction_isolation')),
+            HINT = 'Call it at READ COMMITTED: SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED.';
+    END IF;
     atoms_removed := 0;
     segments_removed := 0;
     bytes_removed := 0;
