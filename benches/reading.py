@@ -49,22 +49,31 @@ def constant(connection, *_):
     return np.frombuffer(sent, "<f4")
 
 
+def constant_pieces(connection, _, weights):
+    """What the protocol takes for pieces that only have to be sent."""
+    return copied(connection, "SELECT sent FROM constant_piece ORDER BY i", weights)
+
+
 def in_server(connection, call, tensor, _):
     connection.execute(f"SELECT octet_length({call}(%s))", [tensor]).fetchone()
 
 
-def pieces(connection, call, tensor, weights):
+def copied(connection, query, weights):
     """Piece by piece to where it belongs, as COPY sends it."""
     out = np.empty(weights, "<f4")
     to, at = memoryview(out).cast("B"), 0
-    unit = 4 if "float32" in call else 1
-    query = f"COPY (SELECT {call}({tensor}, i, {PIECE // unit}) FROM generate_series(0, {weights * 4 // unit - 1}, {PIECE // unit}) i) TO STDOUT (FORMAT binary)"
-    with connection.cursor().copy(query) as copy:
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as copy:
         copy.set_types(["bytea"])
         for (sent,) in copy.rows():
             to[at:at + len(sent)] = sent
             at += len(sent)
     return out
+
+
+def pieces(connection, call, tensor, weights, size=PIECE):
+    unit = 4 if "float32" in call else 1
+    query = f"SELECT {call}({tensor}, i, {size // unit}) FROM generate_series(0, {weights * 4 // unit - 1}, {size // unit}) i"
+    return copied(connection, query, weights)
 
 
 def measure(connection, path, layer, file_reader):
@@ -78,13 +87,22 @@ def measure(connection, path, layer, file_reader):
     connection.execute("CREATE UNLOGGED TABLE constant (sent bytea)")
     connection.execute("ALTER TABLE constant ALTER sent SET STORAGE EXTERNAL")
     connection.execute("INSERT INTO constant VALUES (%b)", [expected.tobytes()])
+    connection.execute("DROP TABLE IF EXISTS constant_piece")
+    connection.execute("CREATE UNLOGGED TABLE constant_piece (i bigint, sent bytea)")
+    connection.execute("ALTER TABLE constant_piece ALTER sent SET STORAGE EXTERNAL")
+    connection.execute(
+        "INSERT INTO constant_piece SELECT i, substring(sent FROM i::int + 1 FOR %s) FROM constant, generate_series(0, octet_length(sent) - 1, %s) i",
+        [PIECE, PIECE])
     raw = dtype == "F32"
     ways = {
         "safetensors, from the file": lambda *_: file_reader(),
         "a stored bytea of that size": constant,
+        "stored pieces of 1 MiB, COPY": constant_pieces,
         **({"tensor_bytes, one value": lambda *a: one_value(a[0], "tensor_bytes", *a[1:])} if raw else {}),
         "tensor_float32_bytes, one value": lambda *a: one_value(a[0], "tensor_float32_bytes", *a[1:]),
         "tensor_float32_bytes, COPY of pieces": lambda *a: pieces(a[0], "tensor_float32_bytes", *a[1:]),
+        "tensor_float32_bytes, pieces of 256 KiB": lambda *a: pieces(a[0], "tensor_float32_bytes", *a[1:], PIECE // 4),
+        "tensor_float32_bytes, pieces of 4 MiB": lambda *a: pieces(a[0], "tensor_float32_bytes", *a[1:], PIECE * 4),
         "tensor_float32_bytes, in the server only": lambda *a: in_server(a[0], "tensor_float32_bytes", *a[1:]),
         "tensor_weights, one value": lambda *a: np.asarray(a[0].execute("SELECT tensor_weights(%s)", [a[1]], binary=True).fetchone()[0], "<f4"),
     }

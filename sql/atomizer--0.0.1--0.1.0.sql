@@ -339,45 +339,11 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
- RETURNS bytea
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
  RETURNS uuid
@@ -385,23 +351,11 @@ CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_i
  STRICT
 AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
  LANGUAGE c
- PARALLEL RESTRICTED STRICT
-AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
- RETURNS bigint
- LANGUAGE c
- PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
  RETURNS bytea
@@ -409,20 +363,28 @@ CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type 
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+ RETURNS boolean
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
  RETURNS bytea
@@ -430,11 +392,51 @@ CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea,
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
+ RETURNS bigint
+ LANGUAGE c
+ PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
  RETURNS void
  LANGUAGE c
  STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -644,17 +646,11 @@ BEGIN
     RETURN FOUND;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
  LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
  RETURNS TABLE(piece_no integer, bytes bytea)
@@ -662,11 +658,16 @@ CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, fil
  STABLE PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+ RETURNS void
  LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+ STRICT
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
  RETURNS model
@@ -1112,6 +1113,17 @@ BEGIN
     RETURN job;
 END $function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  RETURNS text
  LANGUAGE sql
@@ -1146,18 +1158,6 @@ BEGIN ATOMIC
       JOIN model m USING (model_id))
    WHERE (j.ingestion_job_id = completion_line.job);
 END;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.extract_model_weights(model_bytes bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel, layers text DEFAULT NULL::text)
  RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
@@ -1385,11 +1385,11 @@ BEGIN ATOMIC
     FROM ( SELECT atomizer_internal.read_model_file(read_model_file.model, read_model_file.file_no) AS p) s;
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
  LANGUAGE c
  PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type tensor_dtype)
  RETURNS real[]
@@ -1838,6 +1838,11 @@ BEGIN ATOMIC
     FROM extract_lora(tensor_id(extract_lora.base_model, extract_lora.tensor), tensor_id(extract_lora.tuned_model, extract_lora.tensor), extract_lora.rank) extract_lora(lora_a, lora_b, rank, explained_variance, relative_error);
 END;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.compress_summary(summary jsonb, step jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -1886,11 +1891,6 @@ BEGIN ATOMIC
  SELECT format('%s of %s decompositions keep less than 0.9 of the sum of squares: tensor "%s" keeps %s'::text, (summary ->> 'low'::text), (summary ->> 'decomposed'::text), (summary ->> 'least_tensor'::text), round(((summary ->> 'least_energy'::text))::numeric, 4)) AS format
    WHERE (((summary ->> 'low'::text))::bigint > 0);
 END;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.analyze_end_line(model bigint, min_parameters bigint, measured integer, failed integer, small integer, failure text)
  RETURNS text
@@ -3060,73 +3060,73 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_writable(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_writable(text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -3134,9 +3134,9 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
-
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+
+COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
 COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
@@ -3158,8 +3158,6 @@ COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to 
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
-
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
 COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
@@ -3168,13 +3166,15 @@ COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; lon
 
 COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
 
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+
 COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
 
-COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
+COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
 
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
-COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
+COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
@@ -3182,9 +3182,9 @@ COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_j
 
 COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
 
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
 
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
@@ -3214,11 +3214,11 @@ COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token
 
 COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
+COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
+
 COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
 
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
 
 COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
@@ -3240,17 +3240,17 @@ COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity f
 
 COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
 
-COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
-
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
 COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
+
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
 
@@ -3260,13 +3260,13 @@ REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
 
 COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
 
-COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
-
 COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
 
 COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
 
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
@@ -3274,23 +3274,19 @@ COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
-
 COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
 COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
-COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
-COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
+COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
 
-COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
+COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
 
-COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
+COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
 
-COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
 COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
 
@@ -3304,13 +3300,17 @@ COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the si
 
 COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
 
-COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
+COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
 
-COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
+COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
 
-COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
+COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
 
-COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
+COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
+
+COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
 
 COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -3332,21 +3332,21 @@ COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membershi
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
 
@@ -3416,6 +3416,14 @@ COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,
 
 REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) FROM PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.plan_line(bigint) TO PUBLIC;
@@ -3423,14 +3431,6 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.plan_line(bigint) TO PUBLIC;
 COMMENT ON FUNCTION atomizer_internal.completion_line(bigint,interval) IS 'Notice of atomize_model_governed(): completion.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.completion_line(bigint,interval) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Implements extract_model_weights().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text) TO PUBLIC;
 
 COMMENT ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,text) IS 'Tensors of a model file with their raw bytes as they are in the file (weight_data), which dequantize() turns into weights. layers: a pattern of LIKE for the names; the bytes of others are not read.';
 
@@ -3500,9 +3500,9 @@ COMMENT ON FUNCTION read_model_file(regmodel,integer) IS 'The bytes of a file of
 
 GRANT EXECUTE ON FUNCTION read_model_file(regmodel,integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
@@ -3616,6 +3616,10 @@ COMMENT ON FUNCTION extract_lora(regmodel,regmodel,text,integer) IS 'The same of
 
 GRANT EXECUTE ON FUNCTION extract_lora(regmodel,regmodel,text,integer) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.compress_summary(jsonb,jsonb) IS 'What the steps of compress_model() have done so far, and one more.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.compress_summary(jsonb,jsonb) TO PUBLIC;
@@ -3627,10 +3631,6 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.compress_end_line(bigint,bigint,json
 COMMENT ON FUNCTION atomizer_internal.compress_warning(jsonb) IS 'Warning of compress_model(): decompositions that stand in badly for their tensors; null when there are none.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.compress_warning(jsonb) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.analyze_end_line(bigint,bigint,integer,integer,integer,text) IS 'Notice of analyze_model(): completion.';
 
@@ -3732,7 +3732,7 @@ COMMENT ON COLUMN model_spectrum.log_norm IS 'Mean of log_norm.';
 
 COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
 
-COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
+COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
@@ -3752,9 +3752,9 @@ COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
 
-COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
 COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
 
@@ -3894,7 +3894,7 @@ COMMENT ON COLUMN tenant_storage.shared IS 'Size of those that others have too; 
 
 COMMENT ON COLUMN tenant_storage.alone IS 'Size of those that no other tenant has; null unless you may read atom, as administrators may.';
 
-COMMENT ON COLUMN tenant_storage.points IS 'Number of points that their contents have in space; null as alone.';
+COMMENT ON COLUMN tenant_storage.points IS 'Number of points that their contents have in space; null unless you may read atom_embedding.';
 
 COMMENT ON VIEW tenant_storage IS 'What each of your tenants holds: readable, then in bytes. Sizes are of contents before they are compressed.';
 
@@ -3910,7 +3910,7 @@ COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
 
 COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
 
-COMMENT ON COLUMN tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null as alone.';
+COMMENT ON COLUMN tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null unless you may read svd_component.';
 
 COMMENT ON COLUMN tenant_storage.shared_bytes IS 'shared in bytes.';
 

@@ -19,7 +19,7 @@ fn register_model(
 ) -> i64 {
     owner::check_writable("register_model()", "");
     let model_name = require_arg("model_name", model_name);
-    let properties = object(Some(require_arg("properties", properties)));
+    let properties = properties_object(Some(require_arg("properties", properties)));
     owner::value(
         "SELECT atomizer_internal.register_model($1, $2, $3, $4, $5, $6)",
         &[
@@ -67,7 +67,7 @@ fn create_ingestion_job(
 }
 
 /// Properties of a model as they may be: queries look into them by key.
-fn object(properties: Option<pgrx::JsonB>) -> Option<pgrx::JsonB> {
+fn properties_object(properties: Option<pgrx::JsonB>) -> Option<pgrx::JsonB> {
     use serde_json::Value;
     let found = match properties.as_ref()?.0 {
         Value::Object(_) => return properties,
@@ -117,7 +117,7 @@ fn prepare_ingestion_0_1(
     let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let unlink = require_arg("unlink", unlink);
-    let properties = object(properties);
+    let properties = properties_object(properties);
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
         "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -150,7 +150,7 @@ fn update_model(
 ) {
     owner::check_writable("update_model()", "");
     let model_id = require_arg("model", model).0;
-    let properties = object(properties);
+    let properties = properties_object(properties);
     owner::value::<i64>(
         "SELECT atomizer_internal.update_model($1, $2, $3, $4, $5, $6)",
         &[

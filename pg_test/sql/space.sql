@@ -169,4 +169,8 @@ ROLLBACK;
 SELECT count(drop_model(model_id)) FROM model;
 SELECT atoms_removed > 0 AS removed FROM collect_garbage();
 SELECT count(*) FROM atom_embedding;
+-- Where nothing has a point, it says how points come.
+SET client_min_messages = notice;
+SELECT count(*) FROM nearest_atoms('POINT(0 0)');
+SELECT count(*) FROM nearest_atoms('POINT(0 0)', granularity => 'row');
 DROP INDEX atom_embedding_spatial_key_idx, atom_embedding_hilbert_value_idx, tensor_atom_spatial_key_idx;

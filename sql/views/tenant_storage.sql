@@ -38,6 +38,6 @@ COMMENT ON COLUMN atomizer.tenant_storage.files_bytes IS 'files in bytes.';
 COMMENT ON COLUMN atomizer.tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
 COMMENT ON COLUMN atomizer.tenant_storage.alone_bytes IS 'alone in bytes.';
 COMMENT ON COLUMN atomizer.tenant_storage.shared_bytes IS 'shared in bytes.';
-COMMENT ON COLUMN atomizer.tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null as alone.';
-COMMENT ON COLUMN atomizer.tenant_storage.points IS 'Number of points that their contents have in space; null as alone.';
+COMMENT ON COLUMN atomizer.tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null unless you may read svd_component.';
+COMMENT ON COLUMN atomizer.tenant_storage.points IS 'Number of points that their contents have in space; null unless you may read atom_embedding.';
 GRANT SELECT ON atomizer.tenant_storage TO PUBLIC;

@@ -6,7 +6,7 @@ use super::{layer_sides, measures};
 use crate::access::{self, StoredTensor};
 use crate::errors::require_arg;
 use crate::progress::{self, Subject};
-use crate::{owner, threads};
+use crate::{owner, statistics, threads};
 use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::svd::Measures;
 use pgrx::prelude::*;
@@ -72,6 +72,7 @@ fn _analyze_step(
     }
     let next = (next < tensors.len()).then_some(next as i32);
     if next.is_none() {
+        statistics::analyze_unknown(&["spectral_measure"]);
         progress::finish();
     }
     TableIterator::once((next, measured, failed, small, failure))

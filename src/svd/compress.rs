@@ -6,7 +6,7 @@ use crate::access::{self, StoredTensor, field};
 use crate::errors::{Raise, raise, require_arg};
 use crate::progress::{self, Subject};
 use crate::reading::MAX_BYTEA;
-use crate::{owner, threads};
+use crate::{owner, statistics, threads};
 use atomizer_core::progress::{Phase, Unit, Work};
 use atomizer_core::svd::energy::{decompose_to_energy, is_least_rank};
 use atomizer_core::svd::{self, Svd, SvdError};
@@ -174,6 +174,7 @@ pub fn compress_step(
     }
     let next = (next < tensors.len()).then_some(next as i32);
     if next.is_none() {
+        statistics::analyze_unknown(&["svd_component"]);
         progress::finish();
     }
     TableIterator::once((
