@@ -66,8 +66,9 @@ same "what was there before"
 check_exports tiny "$MODELS/tinycoder.gguf"
 
 # A session of a tenant at the subscriber, which keeps what it knows.
-coproc tenant { psql -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
-# shellcheck disable=SC2154 # set by coproc
+coproc tenant { exec psql -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
+# shellcheck disable=SC2154 # set by coproc, until it ends
+tenant_client=$tenant_PID
 ask() { echo "$1;" >&"${tenant[1]}"; read -r -t 60 answer <&"${tenant[0]}"; echo "$answer"; }
 echo "SET ROLE test_logical;" >&"${tenant[1]}"
 check "models that a role without a tenant sees" "$(ask "SELECT count(*) FROM atomizer.model")" 0
@@ -109,8 +110,7 @@ sql "SELECT atomizer.remove_tenant_member('acme', 'test_logical')" >/dev/null
 catch_up
 check "models that the former member sees" "$(ask "SELECT count(*) FROM atomizer.model")" 0
 echo '\q' >&"${tenant[1]}"
-# shellcheck disable=SC2154 # set by coproc
-wait "$tenant_PID"
+wait "$tenant_client"
 
 # The publisher is lost: the subscriber goes on by itself, as docs/operating.md says.
 at_subscriber
