@@ -9,6 +9,9 @@ WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptyp
 
 ALTER TABLE atomizer.tensor_atom SET (parallel_workers = 4);
 
+ALTER TYPE atomizer.tensor_dtype ADD VALUE 'Q2_0';
+ALTER TYPE atomizer.quantization_type ADD VALUE 'Q2_0';
+
 CREATE SCHEMA atomizer_internal;
 
 CREATE TYPE atomizer.regmodel;

@@ -82,7 +82,7 @@ fn list_tensors(
         name!(file_offset, Option<i64>),
     ),
 > {
-    reading::list_layers(model_bytes, format, model_lo, model_path, model_id.map(ModelId), None)
+    reading::list_layers(model_bytes, format, model_lo, model_path, model_id.map(ModelId), None, Some(false))
 }
 
 /// 0.0.1: `extract_model_weights` without layers, and in C.
@@ -106,7 +106,15 @@ fn extract_model_weights(
         name!(quantization_zero_point, Option<i32>),
     ),
 > {
-    reading::_extract_model_weights(model_bytes, format, model_lo, model_path, model_id.map(ModelId), None)
+    reading::_extract_model_weights(
+        model_bytes,
+        format,
+        model_lo,
+        model_path,
+        model_id.map(ModelId),
+        None,
+        Some(false),
+    )
 }
 
 /// 0.0.1: `stream_atomic_weights_chunked` without layers, and in C.
@@ -142,6 +150,7 @@ fn stream_atomic_weights_chunked(
         model_path,
         model_id.map(ModelId),
         None,
+        Some(false),
     )
 }
 

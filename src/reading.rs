@@ -7,16 +7,18 @@ use crate::sources::{self, ModelLocation};
 use crate::sql_types::{Bytea, JsonbText, LayerType, ModelFormat, QuantizationType, TensorDtype};
 use atomizer_core::coefficient::position;
 use atomizer_core::dtype::Dtype;
+use atomizer_core::formats::error::tidy_to;
 use atomizer_core::formats::safety::classify::Verdict;
 use atomizer_core::formats::safety::report::pickle_report;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers;
 use atomizer_core::metadata;
-use atomizer_core::model::Tensor;
+use atomizer_core::model::{Model, Tensor};
 use atomizer_core::source::{Source, SourceError};
 use atomizer_core::weight_stream::{TensorBytes, WeightStream};
 use atomizer_core::weights::DecodeError;
 use pgrx::memcxt::PgMemoryContexts;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::rc::Rc;
 
@@ -106,6 +108,7 @@ pub fn list_layers(
     model_path: default!(Option<ServerPath>, "NULL"),
     model: default!(Option<ModelId>, "NULL"),
     layers: default!(Option<&str>, "NULL"),
+    strict: default!(Option<bool>, "false"),
 ) -> TableIterator<
     'static,
     (
@@ -122,7 +125,11 @@ pub fn list_layers(
     ),
 > {
     let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model };
+    let strict = require_arg("strict", strict);
     let (_, mut model) = sources::parse(location, model_format, Detail::Summary);
+    if !refuse_unlisted(&model, strict) {
+        tell_unlisted(&model);
+    }
     choose_layers(&mut model.tensors, layers);
     TableIterator::new(model.tensors.into_iter().map(|tensor| {
         (
@@ -138,6 +145,46 @@ pub fn list_layers(
             tensor.range().map(|range| range.offset as i64),
         )
     }))
+}
+
+/// Reasons that a message names.
+const MAX_REASONS: usize = 3;
+/// Longest reason in a message.
+const MAX_REASON_BYTES: usize = 300;
+
+/// What is in a model's files and not listed as a tensor, in words: how much, and why the first ones are not.
+fn unlisted_message(model: &Model) -> Option<String> {
+    let (count, reasons) = model.unlisted();
+    let mut first: Vec<String> = reasons
+        .iter()
+        .take(MAX_REASONS)
+        .map(|reason| tidy_to((*reason).to_owned(), MAX_REASON_BYTES))
+        .collect();
+    if count > MAX_REASONS as u64 {
+        first.push("…".into());
+    }
+    let things = if count == 1 { "thing in the model is" } else { "things in the model are" };
+    (count > 0).then(|| format!("{count} {things} not listed as a tensor: {}", first.join("; ")))
+}
+
+/// Where the caller wants all or nothing, an error when not everything is listed.
+fn refuse_unlisted(model: &Model, strict: bool) -> bool {
+    if strict && let Some(message) = unlisted_message(model) {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            message,
+            "model_metadata has them all, as unlisted_tensors; without strict, the others are given.",
+        )
+    }
+    strict
+}
+
+fn tell_unlisted(model: &Model) {
+    if let Some(message) = unlisted_message(model) {
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, "atomizer")
+            .set_hint("model_metadata has them all, as unlisted_tensors; strict => true makes this an error.")
+            .report(PgLogLevel::NOTICE);
+    }
 }
 
 /// Keeps the tensors whose names match a pattern of LIKE; all of them when there is none.
@@ -172,13 +219,16 @@ fn open_kept(
     model: Option<ModelId>,
     model_format: Option<&str>,
     layers: Option<&str>,
+    strict: Option<bool>,
 ) -> (FileSet<'static>, Vec<Tensor>) {
+    let strict = require_arg("strict", strict);
     // SAFETY: the argument is copied to, or already lives in, the memory context of the whole call,
     // which pgrx makes current before a set-returning function builds its iterator, and which ends
     // after the iterator is dropped.
     let kept: Option<&'static [u8]> = model_bytes.map(|bytes| unsafe { keep(bytes) });
     let location = ModelLocation { bytes: kept, lo: model_lo, path: model_path.as_deref(), model };
     let (files, mut model) = sources::parse(location, model_format, Detail::Summary);
+    refuse_unlisted(&model, strict);
     choose_layers(&mut model.tensors, layers);
     (files, model.tensors)
 }
@@ -217,6 +267,7 @@ pub fn _extract_model_weights(
     model_path: Option<ServerPath>,
     model: Option<ModelId>,
     layers: Option<&str>,
+    strict: Option<bool>,
 ) -> TableIterator<
     'static,
     (
@@ -229,7 +280,7 @@ pub fn _extract_model_weights(
         name!(quantization_zero_point, Option<i32>),
     ),
 > {
-    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model, model_format, layers);
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model, model_format, layers, strict);
     TableIterator::new(tensors.into_iter().map(move |tensor| {
         pgrx::check_for_interrupts!();
         if tensor.byte_length.saturating_add(tensor.name.len() as u64) > MAX_ROW_BYTES {
@@ -350,6 +401,7 @@ pub fn _stream_atomic_weights_chunked(
     model_path: Option<ServerPath>,
     model: Option<ModelId>,
     layers: Option<&str>,
+    strict: Option<bool>,
 ) -> TableIterator<
     'static,
     (
@@ -372,7 +424,7 @@ pub fn _stream_atomic_weights_chunked(
             "",
         );
     }
-    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model, model_format, layers);
+    let (files, tensors) = open_kept(model_bytes, model_lo, model_path, model, model_format, layers, strict);
     let mut stream = WeightStream::new(tensors, offset as u64, chunk_size as u64);
     let mut tensors = OpenTensors { files: Rc::new(files), open: None };
     TableIterator::new(std::iter::from_fn(move || next_row(&mut stream, &mut tensors)))

@@ -109,6 +109,7 @@ dtypes! {
     MXFP4 32 17 Some(39), Quantized;
     NVFP4 64 36 Some(40), Quantized;
     Q1_0 128 18 Some(41), Quantized;
+    Q2_0 64 18 Some(42), Quantized;
 }
 
 impl Dtype {

@@ -36,6 +36,37 @@ pub struct Array {
 /// Keys and values of a header, in the order of the file.
 pub type Metadata = Vec<(String, Value)>;
 
+/// The key under which every format names what was seen in its files and is not listed as a tensor, each with its
+/// reason: the first ones, and their number.
+pub const UNLISTED: &str = "unlisted_tensors";
+
+/// The key under which is what is wrong with the files and hinders nobody from reading them.
+pub const WARNINGS: &str = "warnings";
+
+/// Most texts of [`push_texts`] that are kept.
+const MAX_TEXTS: usize = 100;
+
+/// Adds texts to the array of a key: the first ones, and how many there are in all. None add nothing.
+pub fn push_texts(metadata: &mut Metadata, key: &str, texts: impl ExactSizeIterator<Item = String>) {
+    let count = texts.len() as u64;
+    if count == 0 {
+        return;
+    }
+    let place = metadata.iter().position(|(known, _)| known == key).unwrap_or_else(|| {
+        metadata
+            .push((key.to_owned(), Value::Array(Array { element: "string", count: 0, head: Vec::new() })));
+        metadata.len() - 1
+    });
+    if let Value::Array(array) = &mut metadata[place].1 {
+        let room = MAX_TEXTS.saturating_sub(array.head.len());
+        // Behind one that is not whole, the next would stand at another place than its number says.
+        if array.head.len() as u64 == array.count {
+            array.head.extend(texts.take(room).map(Value::Text));
+        }
+        array.count += count;
+    }
+}
+
 /// How much of a header's long arrays a caller wants to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {

@@ -4,7 +4,7 @@ use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
 use crate::file_layout::Ranges;
 use crate::lazy_tensor::LazyTensor;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, UNLISTED, Value, WARNINGS, push_texts};
 use crate::source::{Source, SourceError};
 use std::sync::Arc;
 
@@ -127,6 +127,23 @@ impl Model {
     /// A model of these tensors, whose architecture is still to be detected from their names.
     pub(crate) fn new(format: Format, metadata: Metadata, tensors: Vec<Tensor>) -> Self {
         Self { format, architecture: UNKNOWN_ARCHITECTURE.into(), metadata, tensors }
+    }
+
+    /// What was seen in the files and is not listed as a tensor: how many, and the first ones with their reasons.
+    pub fn unlisted(&self) -> (u64, Vec<&str>) {
+        // The last one: a key that a file has itself stands before it.
+        let found = self.metadata.iter().rev().find(|(key, _)| key == UNLISTED);
+        let Some((_, Value::Array(array))) = found else { return (0, Vec::new()) };
+        let text = |value| match value {
+            &Value::Text(ref text) => Some(text.as_str()),
+            _ => None,
+        };
+        (array.count, array.head.iter().filter_map(text).collect())
+    }
+
+    /// Adds what is wrong with the files and hinders nobody from reading them.
+    pub fn warn(&mut self, warnings: Vec<String>) {
+        push_texts(&mut self.metadata, WARNINGS, warnings.into_iter());
     }
 
     /// Number of weights over all tensors; saturates, which no real file can reach.

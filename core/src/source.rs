@@ -2,7 +2,7 @@
 //! and files rebuilt from the store.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why bytes could not be read.
@@ -136,6 +136,13 @@ impl Source for &[u8] {
     }
 }
 
+/// What tells a file from the one that took its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    number: u64,
+}
+
 /// A file read with `pread`. It is never mapped: a mapped file that is truncated under a Postgres
 /// backend raises SIGBUS and takes the whole server down.
 #[derive(Debug)]
@@ -169,6 +176,16 @@ impl FileSource {
             return Err(SourceError::NotAFile(path.to_owned()));
         }
         Ok(Self { length: metadata.len(), path: path.to_owned(), file })
+    }
+
+    /// Which file it is.
+    ///
+    /// # Errors
+    /// [`SourceError::Io`] when the system does not say it.
+    pub fn identity(&self) -> Result<Identity, SourceError> {
+        let io = |error| SourceError::Io { action: "look at", path: self.path.clone(), error };
+        let metadata = self.file.metadata().map_err(io)?;
+        Ok(Identity { device: metadata.dev(), number: metadata.ino() })
     }
 }
 

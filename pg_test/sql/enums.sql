@@ -11,8 +11,8 @@ WHERE typnamespace = 'atomizer'::regnamespace GROUP BY 1 ORDER BY typname COLLAT
 
 -- Every type number of GGUF, with the weights and bytes of a block as ggml has them; 0 where a number is not a type, or no longer one.
 CREATE TEMP TABLE ggml AS SELECT n::int - 1 AS type, block, bytes
-FROM unnest('{1,1,32,32,0,0,32,32,32,32, 256,256,256,256,256,256,256,256,256,256, 32,256,256,256,1,1,1,1,1,256, 1,0,0,0,256,256,0,0,0,32, 64,128,0}'::int[],
-            '{4,2,18,20,0,0,22,24,34,36, 84,110,144,176,210,292,66,74,98,50, 18,110,82,136,1,2,4,8,8,56, 2,0,0,0,54,66,0,0,0,17, 36,18,0}'::int[])
+FROM unnest('{1,1,32,32,0,0,32,32,32,32, 256,256,256,256,256,256,256,256,256,256, 32,256,256,256,1,1,1,1,1,256, 1,0,0,0,256,256,0,0,0,32, 64,128,64,0}'::int[],
+            '{4,2,18,20,0,0,22,24,34,36, 84,110,144,176,210,292,66,74,98,50, 18,110,82,136,1,2,4,8,8,56, 2,0,0,0,54,66,0,0,0,17, 36,18,18,0}'::int[])
     WITH ORDINALITY AS u(block, bytes, n);
 CREATE FUNCTION pg_temp.engine(type int, block int, bytes int, OUT data_type tensor_dtype, OUT quantization_type quantization_type, OUT as_ggml boolean)
 LANGUAGE plpgsql AS $$

@@ -1,3 +1,3 @@
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea, text, oid, text, atomizer.regmodel, text) IS
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea, text, oid, text, atomizer.regmodel, text, boolean) IS
     'Implements extract_model_weights().';
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea, text, oid, text, atomizer.regmodel, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea, text, oid, text, atomizer.regmodel, text, boolean) TO PUBLIC;

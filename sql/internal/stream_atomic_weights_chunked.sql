@@ -1,3 +1,3 @@
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea, text, bigint, bigint, oid, text, atomizer.regmodel, text) IS
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea, text, bigint, bigint, oid, text, atomizer.regmodel, text, boolean) IS
     'Implements stream_atomic_weights_chunked().';
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea, text, bigint, bigint, oid, text, atomizer.regmodel, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea, text, bigint, bigint, oid, text, atomizer.regmodel, text, boolean) TO PUBLIC;

@@ -19,12 +19,13 @@ use pgrx::spi::SpiClient;
 /// Reads the job's files and writes down what they hold.
 pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let files = job.open(model_data);
-    let model = job.parse(&files);
+    let mut model = job.parse(&files);
     check_granularity(job, &model);
     let computed = model.tensors.iter().filter(|tensor| tensor.lazy.is_some());
     let computed: u64 = computed.map(|tensor| tensor.byte_length).sum();
     let total_bytes = (0..files.len()).map(|index| files.source(index).len()).sum::<u64>() + computed;
     job.show(Phase::Reading, 0, total_bytes as i64);
+    model.warn(compare_checksums(&files));
     let digests = digests(&files, &model);
     owner::run(|client| {
         let args = [
@@ -84,15 +85,21 @@ fn check_granularity(job: &Job, model: &Model) {
     }
 }
 
-/// Reads the files once, and says how far it is.
-fn digests(files: &FileSet, model: &Model) -> ModelDigests {
+/// Compares the checksums that the files hold; gives those that are wrong and hinder nobody from reading.
+fn compare_checksums(files: &FileSet) -> Vec<String> {
+    let mut warnings = Vec::new();
     for checksum in formats::checksums(files).or_raise() {
         let checked = checksum.verify::<ParseError>(files, |_| {
             pgrx::check_for_interrupts!();
             Ok(())
         });
-        checked.or_raise();
+        warnings.extend(checked.or_raise());
     }
+    warnings
+}
+
+/// Reads the files once, and says how far it is.
+fn digests(files: &FileSet, model: &Model) -> ModelDigests {
     let sources: Vec<&dyn Source> = (0..files.len()).map(|file_no| files.source(file_no)).collect();
     let found = model_digests::<SourceError>(
         &sources,

@@ -50,7 +50,8 @@ def onnx_rows(path: Path):
     import onnx
     from onnx import AttributeProto, TensorProto, numpy_helper
 
-    model = onnx.load(str(path))
+    model = onnx.load(str(path), load_external_data=False)
+    places = {}
 
     def tensor(proto, name):
         if proto.data_type != TensorProto.STRING:
@@ -73,11 +74,31 @@ def onnx_rows(path: Path):
             for attribute in node.attribute:
                 if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
                     yield from constant(attribute, place + node.output[0])
-                below = f"{place}{node.name or node.output[0]}/{attribute.name}"
-                if attribute.type == AttributeProto.GRAPH:
-                    yield from graph(attribute.g, below + "/")
-                for no, inner in enumerate(attribute.graphs):
-                    yield from graph(inner, f"{below}.{no}/")
+                else:
+                    yield from held(attribute, f"{place}{node.name or node.output[0]}/{attribute.name}")
+
+    def taken(place):
+        """Places of one name are numbered."""
+        places[place] = places.get(place, 0) + 1
+        return place if places[place] == 1 else f"{place}#{places[place]}"
+
+    def held(attribute, below):
+        def named(proto, below):
+            below = taken(below)
+            return tensor(proto, f"{below}/{proto.name}" if proto.name else below)
+
+        if attribute.HasField("g"):
+            yield from graph(attribute.g, taken(below) + "/")
+        if attribute.HasField("t"):
+            yield from named(attribute.t, below)
+        if attribute.HasField("sparse_tensor"):
+            yield from sparse(attribute.sparse_tensor, taken(below))
+        for no, inner in enumerate(attribute.graphs):
+            yield from graph(inner, taken(f"{below}.{no}") + "/")
+        for no, inner in enumerate(attribute.tensors):
+            yield from named(inner, f"{below}.{no}")
+        for no, inner in enumerate(attribute.sparse_tensors):
+            yield from sparse(inner, taken(f"{below}.{no}"))
 
     def constant(attribute, name):
         if attribute.name == "value":
@@ -89,9 +110,15 @@ def onnx_rows(path: Path):
         elif attribute.name in ("value_int", "value_ints"):
             yield row(name, np.array(attribute.i if attribute.name == "value_int" else attribute.ints, np.int64))
 
-    yield from graph(model.graph, "")
+    for training in model.training_info:
+        yield from graph(training.initialization, "training/initialization/")
+        yield from graph(training.algorithm, "training/algorithm/")
     for function in model.functions:
-        yield from nodes(function.node, f"{function.domain}::{function.name}/")
+        place = f"{function.domain}::{function.name}/"
+        yield from nodes(function.node, place)
+        for attribute in function.attribute_proto:
+            yield from held(attribute, place + attribute.name)
+    yield from graph(model.graph, "")
 
 
 def checkpoint_rows(prefix: Path):
@@ -104,7 +131,20 @@ def checkpoint_rows(prefix: Path):
 
 
 def saved_model_rows(path: Path):
-    yield from checkpoint_rows(path / "variables" / "variables")
+    """Variables, and the constants that may be weights, as core/src/formats/tensorflow/graph.rs says."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    variables = list(checkpoint_rows(path / "variables" / "variables"))
+    yield from variables
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((path / "saved_model.pb").read_bytes())
+    for name, shape, dtype, digest in constant_rows(model.meta_graphs[0].graph_def):
+        weights = int(np.prod([int(extent) for extent in shape.split(",") if extent]))
+        floats = dtype[0] in "FBC" and dtype != "BOOL"
+        width = {"BOOL": 1}.get(dtype) or int(dtype[1:]) // 8 if not floats else 0
+        if not variables or "/Initializer/" not in name and (weights > 1 if floats else weights * width >= 1024):
+            yield name, shape, dtype, digest
 
 
 def graph_def_rows(path: Path):
@@ -112,6 +152,11 @@ def graph_def_rows(path: Path):
 
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(path.read_bytes())
+    yield from constant_rows(graph)
+
+
+def constant_rows(graph):
+    import tensorflow as tf
 
     def constants(nodes, place):
         for node in nodes:

@@ -203,5 +203,19 @@ def main():
         (FOLDER / f"quantize.{name.lower()}").write_bytes(encoded)
 
 
+def q2_0():
+    """Q2_0, which gguf 0.19.0 and libgguf 0.2.2 do not have: its values are written out here, from ggml's
+    `dequantize_row_q2_0`."""
+    rng = np.random.default_rng(42)
+    data = rng.integers(0, 256, (RANDOM_BLOCKS + len(FEW_F16_EDGES), 18), dtype=np.uint8)
+    scales = np.concatenate([rng.normal(0, 0.05, RANDOM_BLOCKS).astype("<f2").view("<u2"), np.array(FEW_F16_EDGES, "<u2")])
+    data[:, :2] = scales.view(np.uint8).reshape(-1, 2)
+    codes = data[:, 2:, None] >> np.array([0, 2, 4, 6], np.uint8) & 3
+    with np.errstate(invalid="ignore"):
+        values = scales.view("<f2").astype("<f4")[:, None] * (codes.reshape(len(data), 64).astype("<f4") - 1)
+    write("q2_0", data, values)
+
+
 if __name__ == "__main__":
     main()
+    q2_0()

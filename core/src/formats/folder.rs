@@ -3,15 +3,19 @@
 
 use super::containers::zip;
 use super::error::{ParseError, ParseErrorKind, too_large, unsupported};
-use super::files::{ConfinedDir, FileRole, FileSet, Hidden, is_shard_index, list_folder};
+use super::files::{
+    ConfinedDir, FileRole, FileSet, Hidden, Pool, PooledFile, is_index, is_shard_index, list_folder,
+};
 use super::limits::MAX_FILES;
 use super::reader::Content;
 use super::readers::{open_file, parse, reader_of};
 use super::torch::legacy;
 use crate::metadata::Detail;
 use crate::model::Format;
-use crate::source::{FileSource, Source};
+use crate::source::Source;
+use std::collections::HashSet;
 use std::path::Path;
+use std::rc::Rc;
 
 /// Largest file beside the weights: the largest tokenizers have about 35 MB. What is larger holds weights, which
 /// are to be stored as such.
@@ -48,17 +52,20 @@ fn open(path: &Path) -> Result<FileSet<'static>, ParseError> {
         _ => error,
     })?;
     paths.sort();
-    let folder = Folder { path, dir: ConfinedDir::open(path.to_owned())?, paths };
+    let dir = ConfinedDir::open(path.to_owned())?.allow_links(path.canonicalize().ok());
+    let folder = Folder { path, dir: Pool::new(dir), paths };
     let weights = folder.weights()?;
     let mut files: Vec<(String, FileRole, Box<dyn Source>)> = Vec::new();
     let mut bytes = 0u64;
     for name in &weights {
         files.push((name.clone(), FileRole::Weights, Box::new(folder.file(name)?)));
     }
-    for name in folder.paths.iter().filter(|name| !weights.contains(name)) {
-        if files.len() >= MAX_FILES {
+    let held: HashSet<&String> = weights.iter().collect();
+    for name in folder.paths.iter().filter(|name| !held.contains(name)) {
+        if files.len() - weights.len() >= MAX_FILES {
             let count = folder.paths.len();
-            return Err(too_large!("the folder has {count} files (at most {MAX_FILES})").with_hint(LEAVE_OUT));
+            return Err(too_large!("the folder has {count} files (at most {MAX_FILES} beside the weights)")
+                .with_hint(LEAVE_OUT));
         }
         let source = folder.file(name)?;
         bytes = bytes.saturating_add(source.len());
@@ -82,20 +89,14 @@ fn open(path: &Path) -> Result<FileSet<'static>, ParseError> {
 
 struct Folder<'p> {
     path: &'p Path,
-    dir: ConfinedDir,
+    dir: Rc<Pool>,
     /// Of all files that are not hidden, sorted.
     paths: Vec<String>,
 }
 
 impl Folder<'_> {
-    fn file(&self, name: &str) -> Result<FileSource, ParseError> {
-        self.dir.file(name).map_err(|error| {
-            if error.is_malformed() {
-                return error
-                    .with_hint("Copy the folder with cp -rL, which puts files in the place of links.");
-            }
-            error
-        })
+    fn file(&self, name: &str) -> Result<PooledFile, ParseError> {
+        self.dir.file(name)
     }
 
     /// The names of the files with weights of the one model that is in the folder itself. Sub-folders have only what
@@ -127,20 +128,28 @@ impl Folder<'_> {
 
     /// The models in the folder itself: the names of the files of each, the one first that leads to the others.
     fn models(&self) -> Result<Vec<Vec<String>>, ParseError> {
-        let mut models: Vec<Vec<String>> = Vec::new();
+        let (mut models, mut seen) = (Vec::<Vec<String>>::new(), HashSet::new());
         let in_folder = || self.paths.iter().filter(|path| !path.contains('/'));
         // An index comes before the shards that it names.
-        let indexes = in_folder().filter(|name| is_shard_index(name));
-        for name in indexes.chain(in_folder().filter(|name| !is_shard_index(name))) {
-            if models.iter().any(|names| names.contains(name)) {
+        let mut indexes = HashSet::new();
+        for name in in_folder().filter(|name| name.ends_with(".json")) {
+            if is_shard_index(name) || is_index(&self.file(name)?)? {
+                indexes.insert(name);
+            }
+        }
+        let first = in_folder().filter(|name| indexes.contains(name));
+        for name in first.chain(in_folder().filter(|name| !indexes.contains(name))) {
+            if seen.contains(name) {
                 continue;
             }
             let source = self.file(name)?;
-            if !is_shard_index(name) && !is_weights(&source)? {
+            if !indexes.contains(name) && !is_weights(&source)? {
                 continue;
             }
             let files = open_file(&self.path.join(name))?;
-            models.push((0..files.len()).map(|file_no| files.name(file_no).to_owned()).collect());
+            let names: Vec<String> = (0..files.len()).map(|file_no| files.name(file_no).to_owned()).collect();
+            seen.extend(names.iter().cloned());
+            models.push(names);
         }
         // External data that look like a model of their own stand before the model that they belong to.
         let all = models.clone();
@@ -173,7 +182,7 @@ impl Folder<'_> {
 }
 
 /// True for a file of a known format.
-fn is_weights(source: &FileSource) -> Result<bool, ParseError> {
+fn is_weights(source: &dyn Source) -> Result<bool, ParseError> {
     match reader_of(source) {
         // Eight characters of a JSON text are no length of a header that safetensors allows.
         Ok(reader) if reader.format() == Format::SafeTensors => {

@@ -9,8 +9,13 @@ const MAX_TENSORS: u64 = 1 << 20;
 /// More axes than any framework has; keeps a hostile shape small.
 pub(crate) const MAX_DIMS: usize = 64;
 
-/// Most files of one model. Each keeps a descriptor open, and Postgres leaves a backend about 1000.
+/// Most files of one model that are open all the time: shards. Each keeps a descriptor, and Postgres leaves a backend
+/// about 1000.
 pub(crate) const MAX_FILES: usize = 512;
+
+/// Most files of one model whose paths are in its content, or of a folder: external data, one file for each tensor.
+/// They are opened as they are read; each is a row of `model_file`, and its other bytes are a content.
+pub(crate) const MAX_FILES_BENEATH: usize = 1 << 16;
 
 /// Refuses more tensors than [`MAX_TENSORS`].
 pub(crate) fn check_tensor_count(count: u64) -> Result<(), ParseError> {

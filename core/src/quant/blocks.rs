@@ -55,6 +55,7 @@ fn decode_at<L: Level>(level: L, dtype: Dtype, bytes: &[u8], out: &mut [f32]) ->
         Dtype::TQ1_0 => level.each_block(bytes, out, ternary::tq1_0),
         Dtype::TQ2_0 => level.each_block(bytes, out, ternary::tq2_0),
         Dtype::Q1_0 => level.each_block(bytes, out, ternary::q1_0),
+        Dtype::Q2_0 => level.each_block(bytes, out, ternary::q2_0),
         Dtype::MXFP4 => level.each_block(bytes, out, mx::mxfp4),
         Dtype::NVFP4 => level.each_block(bytes, out, mx::nvfp4),
         Dtype::F64

@@ -1,5 +1,5 @@
-//! ggml's types for weights that are −d, 0 or d (TQ), or −d or d (Q1_0).
-//! Source: ggml `ggml-common.h` (layouts) and `dequantize_row_tq*`, `dequantize_row_q1_0` in
+//! ggml's types for weights that are −d, 0 or d (TQ), −d or d (Q1_0), or −d, 0, d or 2d (Q2_0).
+//! Source: ggml `ggml-common.h` (layouts) and `dequantize_row_tq*`, `dequantize_row_q1_0`, `dequantize_row_q2_0` in
 //! `ggml-quants.c`.
 
 use super::layout::{ONES, SUPER, half, layout, masks, two_bits};
@@ -8,6 +8,7 @@ use crate::simd::level::{Level, map};
 layout!(Tq1_0 = TQ1_0 { qs: 48, qh: 4, d: 2 });
 layout!(Tq2_0 = TQ2_0 { qs: 64, d: 2 });
 layout!(Q1_0 = Q1_0 { d: 2, qs: 16 });
+layout!(Q2_0 = Q2_0 { d: 2, qs: 16 });
 
 /// The digits of each byte of `qs`: the first digits of all bytes, then the second ones, and so on. A
 /// byte is a fraction of 256, written in base three.
@@ -50,6 +51,17 @@ pub fn q1_0<L: Level>(level: L, block: &[u8; 18], out: &mut [f32; 128]) {
     for (codes, &q) in codes.as_chunks_mut::<8>().0.iter_mut().zip(qs) {
         // −1 is all ones; the mask of a plus is nought.
         *codes = (masks(!q) | ONES).to_le_bytes();
+    }
+    level.scale(&codes, half(d), out);
+}
+
+/// Q2_0: four weights in a byte, the first in its lowest bits; `d · (q − 1)`.
+#[inline(always)]
+pub fn q2_0<L: Level>(level: L, block: &[u8; 18], out: &mut [f32; 64]) {
+    let Q2_0 { d, qs } = Q2_0::from_block(block);
+    let mut codes = [0; 64];
+    for (codes, q) in codes.as_chunks_mut::<4>().0.iter_mut().zip(qs) {
+        *codes = [q & 3, q >> 2 & 3, q >> 4 & 3, q >> 6].map(|q| q.wrapping_sub(1));
     }
     level.scale(&codes, half(d), out);
 }

@@ -182,7 +182,7 @@ fn goldens_of_the_reference_implementations() {
         assert_same(row.name, &f32s(row.dtype, &bytes), &expected, row.dtype.is_quantized());
         seen += 1;
     }
-    assert_eq!(seen, 33, "golden files in {}", folder.display());
+    assert_eq!(seen, 34, "golden files in {}", folder.display());
 }
 
 /// Bytes of whole blocks of any type.

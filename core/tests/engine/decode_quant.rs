@@ -157,6 +157,7 @@ fn weight(dtype: Dtype, b: &[u8], i: usize) -> f32 {
         }
         Dtype::TQ2_0 => half(b, 64) * (interleaved(b, i, 2, 32) as f32 - 1.0),
         Dtype::Q1_0 => half(b, 0) * (2.0 * bits(&b[2..], i, 1) as f32 - 1.0),
+        Dtype::Q2_0 => half(b, 0) * (bits(&b[2..], 2 * i, 2) as f32 - 1.0),
         Dtype::MXFP4 => {
             2f64.powi(i32::from(b[0]) - 128) as f32 * E2M1[interleaved(&b[1..], i, 4, 16) as usize]
         }

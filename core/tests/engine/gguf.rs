@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 /// `enum ggml_type` with weights and bytes of a block, from `GGML_QUANT_SIZES` of gguf-py 0.19.0
 /// (Q8_1 from ggml's `block_q8_1`: gguf-py counts its two halves as floats).
-const GGML_TYPES: [(u32, &str, u64, u64); 34] = [
+const GGML_TYPES: [(u32, &str, u64, u64); 35] = [
     (0, "F32", 1, 4),
     (1, "F16", 1, 2),
     (2, "Q4_0", 32, 18),
@@ -44,6 +44,7 @@ const GGML_TYPES: [(u32, &str, u64, u64); 34] = [
     (39, "MXFP4", 32, 17),
     (40, "NVFP4", 64, 36),
     (41, "Q1_0", 128, 18),
+    (42, "Q2_0", 64, 18),
 ];
 
 fn find<'a>(model: &'a Model, key: &str) -> &'a Value {

@@ -4,7 +4,7 @@ use crate::common::protobuf::{borders, bytes, float, int, message, varint};
 use crate::common::{Folder, Kind, accepted, assert_refused, malformed, noise, open, open_files};
 use crate::testdata;
 use atomizer_core::dtype::Dtype;
-use atomizer_core::formats::{self, Detail, FileSet, ParseError, ParseErrorKind};
+use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::{Format, Model};
 use atomizer_core::source::{Source, SourceError};
 use proptest::prelude::*;
@@ -235,7 +235,11 @@ fn very_many_equal_places_and_very_long_names_cost_little() {
     let inner: Vec<u8> =
         (0..1000).flat_map(|number| initializer(&format!("{number}"), 1, &[1], raw(4))).collect();
     let long = node(&"n".repeat(1 << 20), "o", "If", &[bytes(6, inner)]);
-    assert_refused(open(&model(&[long]), Detail::Summary), Kind::TooLarge, "longer together than their file");
+    assert_refused(
+        open(&model(&[long]), Detail::Summary),
+        Kind::TooLarge,
+        "4 times as long together as their file",
+    );
 }
 
 #[test]
@@ -348,36 +352,101 @@ fn external_data_lie_beneath_the_model() {
     );
     refused(&[("location", "w16.bin"), ("offset", "-1")], Kind::Malformed, "not a number");
     refused(&[("location", "w16.bin"), ("length", "15")], Kind::Malformed, "but its external data has 15");
-    let many: Vec<u8> = (0..600)
+    let many: Vec<u8> = (0..65_536)
         .flat_map(|number| external(&format!("{number}"), &[("location", &format!("f{number}"))]))
         .collect();
     assert_refused(
         open_at(&folder.write("many.onnx", &model(&[many]))),
         Kind::TooLarge,
-        "601 files (at most 512)",
+        "65537 files (at most 65536)",
     );
 }
 
 #[test]
-fn external_data_are_no_links() {
-    let folder = Folder::new("onnx-links");
-    std::fs::create_dir(folder.path().join("real")).unwrap();
-    folder.write("real/w.bin", &[0; 16]);
-    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
-    link("real/w.bin", "inside.bin");
-    link("/etc/hostname", "outside.bin");
-    link("real", "folder");
-    link("loop", "loop");
-    for location in ["inside.bin", "outside.bin", "folder/w.bin", "loop"] {
-        let path = folder.write("m.onnx", &model(&[external("w", &[("location", location)])]));
-        let error = open_at(&path).unwrap_err();
-        assert!(
-            matches!(error.kind(), ParseErrorKind::Malformed(_) | ParseErrorKind::Source(_)),
-            "{location}: {error}"
-        );
+fn more_files_of_external_data_than_a_process_may_open() {
+    let folder = Folder::new("onnx-many");
+    let count = 3000u32;
+    let tensors: Vec<u8> = (0..count)
+        .flat_map(|number| {
+            folder.write(&format!("f{number}"), &[number.to_le_bytes(); 4].concat());
+            external(&format!("{number}"), &[("location", &format!("f{number}"))])
+        })
+        .collect();
+    let path = folder.write("m.onnx", &model(&[tensors]));
+    let files = formats::open_path(&path).unwrap();
+    let model = formats::parse(&files, None, Detail::Summary).unwrap();
+    assert_eq!((files.len(), model.tensors.len()), (1 + count as usize, count as usize));
+    // In an order in which each is opened again.
+    for step in [1, 7] {
+        for tensor in model.tensors.iter().step_by(step) {
+            let mut first = [0; 4];
+            files.open_tensor(tensor).unwrap().read_at(0, &mut first).unwrap();
+            assert_eq!(u32::from_le_bytes(first).to_string(), tensor.name);
+        }
     }
-    let path = folder.write("m.onnx", &model(&[external("w", &[("location", "inside.bin")])]));
-    assert_refused(open_at(&path), Kind::Malformed, "is a link");
+    // A file that took the place of one is not read for it.
+    let last = model.tensors.iter().find(|tensor| tensor.name == "2").unwrap();
+    folder.write("new", &[0; 16]);
+    std::fs::rename(folder.path().join("new"), folder.path().join("f2")).unwrap();
+    let error = files.open_tensor(last).unwrap().read_at(0, &mut [0; 4]).unwrap_err();
+    assert!(error.to_string().contains("was replaced"), "{error}");
+}
+
+#[test]
+fn links_lead_to_the_real_models_folder_or_to_the_blobs_of_its_cache() {
+    let folder = Folder::new("onnx-links");
+    for name in ["real", "elsewhere", "cache/blobs", "cache/snapshots/main/onnx"] {
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+    let model_with = |location| model(&[external("w", &[("location", location)])]);
+    folder.write("elsewhere/w.bin", &[0; 16]);
+    folder.write("real/w.bin", &[1; 16]);
+    link("w.bin", "real/inside.bin");
+    link("../elsewhere/w.bin", "real/outside.bin");
+    link("/etc/hostname", "real/host.bin");
+    link("../elsewhere", "real/folder");
+    link("loop", "real/loop");
+    link("gone", "real/dangling");
+    let path = folder.write("real/m.onnx", &model_with("inside.bin"));
+    assert_eq!(open_at(&path).unwrap().tensors.len(), 1);
+    for location in ["outside.bin", "host.bin", "folder/w.bin"] {
+        folder.write("real/m.onnx", &model_with(location));
+        let result = open_at(&path);
+        let hint = result.as_ref().err().and_then(|error| error.hint()).unwrap_or_default().to_owned();
+        assert_refused(result, Kind::Malformed, "is a link out of the model's folder");
+        assert!(hint.contains("cp -rL"), "{hint}");
+    }
+    for location in ["loop", "dangling"] {
+        folder.write("real/m.onnx", &model_with(location));
+        assert_refused(open_at(&path), Kind::Source, "cannot open");
+    }
+
+    // A hub's cache: both are links to blobs. Also where the model was replaced by a copy.
+    folder.write("cache/blobs/aaaa", &model_with("m.onnx_data"));
+    folder.write("cache/blobs/bbbb", &[2; 16]);
+    link("../../../blobs/aaaa", "cache/snapshots/main/onnx/m.onnx");
+    link("../../../blobs/bbbb", "cache/snapshots/main/onnx/m.onnx_data");
+    folder.write("cache/snapshots/main/onnx/copy.onnx", &model_with("m.onnx_data"));
+    for name in ["m.onnx", "copy.onnx"] {
+        let files = formats::open_path(&folder.path().join("cache/snapshots/main/onnx").join(name)).unwrap();
+        let found = formats::parse(&files, None, Detail::Summary).unwrap();
+        let mut bytes = [0; 16];
+        files.open_tensor(&found.tensors[0]).unwrap().read_at(0, &mut bytes).unwrap();
+        assert_eq!((bytes, files.len()), ([2; 16], 2));
+    }
+    // The whole snapshot, as a folder.
+    std::fs::remove_file(folder.path().join("cache/snapshots/main/onnx/copy.onnx")).unwrap();
+    let files = formats::open_path(&folder.path().join("cache/snapshots/main/onnx")).unwrap();
+    assert_eq!(formats::parse(&files, None, Detail::Summary).unwrap().tensors.len(), 1);
+    // Blobs of another cache are no blobs of this one.
+    std::fs::create_dir_all(folder.path().join("other/blobs")).unwrap();
+    folder.write("other/blobs/bbbb", &[3; 16]);
+    let data = folder.path().join("cache/snapshots/main/onnx/m.onnx_data");
+    std::fs::remove_file(&data).unwrap();
+    link("../../../../other/blobs/bbbb", "cache/snapshots/main/onnx/m.onnx_data");
+    let path = folder.path().join("cache/snapshots/main/onnx/m.onnx");
+    assert_refused(open_at(&path), Kind::Malformed, "is a link out of the model's folder");
 }
 
 #[test]

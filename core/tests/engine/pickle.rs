@@ -47,7 +47,8 @@ fn text_of(pickle: &pickle::Pickle, value: Value, depth: usize) -> String {
             Object::Tuple(items) => format!("({})", list(items)),
             Object::List(items) => format!("[{}]", list(items)),
             Object::Dict(items) => format!("{{{}}}", pairs(items)),
-            Object::Bytes(length) => format!("bytes({length})"),
+            Object::Bytes(bytes) => format!("bytes({})", bytes.range.len),
+            Object::LongText(range) => format!("text({})", range.len),
             Object::Long(bytes) => format!("long({})", bytes.len()),
             Object::Persistent(id) => format!("persistent{}", text_of(pickle, *id, depth - 1)),
             Object::Deferred(made) => format!(

@@ -4,6 +4,7 @@ use crate::common::gguf::{Gguf, entry, plain, u16, val};
 use crate::common::safetensors::{index, one};
 use crate::common::zip::{archive, deflate, deflated};
 use crate::common::{Folder, Kind, assert_refused, open_files};
+use crate::testdata;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use atomizer_core::model::Model;
 use atomizer_core::source::SourceError;
@@ -204,4 +205,88 @@ fn an_index_leads_to_files_beside_it() {
     let many: Vec<_> = (0..600).map(|i| (format!("t{i}"), format!("f{i}"))).collect();
     let many: Vec<_> = many.iter().map(|(tensor, file)| (&tensor[..], &file[..])).collect();
     assert_refused(open(&write_index(&index(&many))), Kind::Malformed, "names 600 files");
+}
+
+#[test]
+fn an_index_of_a_variant_takes_its_own_shards_alone() {
+    let folder = Folder::new("index-variant");
+    for (name, tensor) in [("m-1.safetensors", "t1"), ("m-2.safetensors", "t2")] {
+        folder.write(name, &one(tensor));
+        folder.write(&name.replace(".safe", ".fp16.safe"), &one(tensor));
+    }
+    let shards = |variant: &str| {
+        let names = ["m-1", "m-2"].map(|name| format!("{name}{variant}.safetensors"));
+        index(&[("t1", &names[0]), ("t2", &names[1])])
+    };
+    let named = |path: &Path| {
+        let files = formats::open_path(path).unwrap();
+        formats::parse(&files, None, Detail::Summary).unwrap();
+        (1..files.len()).map(|file_no| files.name(file_no).to_owned()).collect::<Vec<_>>()
+    };
+    for name in [
+        "model.safetensors.index.fp16.json",
+        "diffusion_pytorch_model.safetensors.index.fp16.json",
+        "model.fp16.safetensors.index.json",
+        "weights.json",
+        "shards",
+    ] {
+        let path = folder.write(name, &shards(".fp16"));
+        assert_eq!(named(&path), ["m-1.fp16.safetensors", "m-2.fp16.safetensors"], "{name}");
+        std::fs::remove_file(path).unwrap();
+    }
+    let plain = folder.write("model.safetensors.index.json", &shards(""));
+    assert_eq!(named(&plain), ["m-1.safetensors", "m-2.safetensors"]);
+    // A folder with one index and shards of another variant beside it has several models, and says so.
+    let result = formats::open_path(folder.path()).map(|files| files.len());
+    assert_refused(result, Kind::Unsupported, "has 3 models, not one");
+    for name in ["m-1.fp16.safetensors", "m-2.fp16.safetensors"] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    std::fs::rename(&plain, folder.path().join("any name.json")).unwrap();
+    assert_eq!(formats::open_path(folder.path()).unwrap().len(), 3);
+}
+
+#[test]
+fn an_index_of_another_name_stands_first() {
+    let (a, b) = (one("t1"), one("t2"));
+    let index = index(&[("t2", "b"), ("t1", "a")]);
+    let files = [("any", &index[..]), ("a", &a[..]), ("b", &b[..])];
+    assert_eq!(places(&open_files(&files).unwrap()), [("t1", 1), ("t2", 2)]);
+    // JSON that is none is no index.
+    for json in [&b"{\"weight_map\": 7}"[..], b"{\"weights\": {}}", b"{\"weight_map\": {\"t\": [7]}}"] {
+        let folder = Folder::new("no-index");
+        assert!(formats::open_path(&folder.write("x.json", json)).map_or(0, |files| files.len()) < 2);
+    }
+}
+
+#[test]
+fn a_tensor_may_be_in_one_of_several_shards() {
+    let (a, b) = (one("t1"), one("t2"));
+    let json = br#"{"weight_map": {"t1": ["a", "b"], "t2": "b"}}"#;
+    let shards = [("a", &a[..]), ("b", &b[..])];
+    assert_eq!(open_index(json, &shards).unwrap().tensors.len(), 2);
+    let json = br#"{"weight_map": {"t1": ["b"], "t2": ["b"]}}"#;
+    assert_refused(open_index(json, &shards), Kind::Malformed, "is in \"b\", but it is in \"a\"");
+    let json = br#"{"weight_map": {"t1": ["../a"]}}"#;
+    assert_refused(open_index(json, &shards), Kind::Malformed, "not a plain file name");
+}
+
+#[test]
+fn groups_of_variables_are_in_the_shards_that_keras_names() {
+    let read = |name: &str| std::fs::read(testdata("models").join(name)).unwrap();
+    let shards = [0, 1].map(|number| format!("keras-sharded-split_0000{number}.weights.h5"));
+    let bytes = shards.each_ref().map(|name| read(name));
+    let open = |json: &[u8]| {
+        open_files(&[("x.weights.json", json), (&shards[0], &bytes[0]), (&shards[1], &bytes[1])])
+    };
+    let json = String::from_utf8(read("keras-sharded-split.weights.json")).unwrap();
+    let model = open(json.as_bytes()).unwrap();
+    let of = |name: &str| model.tensors.iter().find(|tensor| tensor.name == name).unwrap().file_no;
+    assert_eq!((of("layers/dense/vars/0"), of("layers/dense/vars/1")), (1, 2));
+    let wrong = json.replace(
+        "batch_normalization/vars\": [",
+        "batch_normalization/vars\": [\"keras-sharded-split_00000.weights.h5\",",
+    );
+    assert_refused(open(wrong.as_bytes()), Kind::Malformed, "which has none");
+    assert_refused(open(json.replace("/dense/", "/other/").as_bytes()), Kind::Malformed, "which has none");
 }

@@ -549,3 +549,155 @@ fn a_million_tensors_or_more() {
     assert!(peak < 30 * pickle.len(), "{peak} bytes for a pickle of {}", pickle.len());
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
+
+/// An array of NumPy's, as protocol 2 writes it: `_reconstruct`, and a state with the data as text of Latin-1.
+fn array(pickle: Pickle, dtype: (&str, &str), shape: &[i64], fortran: bool, data: &[u8]) -> Pickle {
+    let text: String = data.iter().map(|byte| char::from(*byte)).collect();
+    let pickle = pickle.global("numpy.core.multiarray", "_reconstruct").op(b"(").global("numpy", "ndarray");
+    let pickle = pickle.op(b"K\x00\x85C\x01btR(K\x01").ints(shape);
+    let pickle = pickle.global("numpy", "dtype").op(b"(").text(dtype.1).op(b"\x89\x88tR(K\x03").text(dtype.0);
+    let pickle = pickle.op(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb").op(if fortran {
+        b"\x88"
+    } else {
+        b"\x89"
+    });
+    pickle.global("_codecs", "encode").op(b"(").text(&text).text("latin1").op(b"tRtb")
+}
+
+/// The tensor of a device, from an array.
+fn on_device(pickle: Pickle, array: impl FnOnce(Pickle) -> Pickle, dtype: &str) -> Pickle {
+    let pickle = array(pickle.global("torch._utils", "_rebuild_device_tensor_from_numpy").op(b"("));
+    pickle.global("torch", dtype).text("xla:0").op(b"\x89tR")
+}
+
+#[test]
+fn tensors_of_devices_are_arrays_in_the_pickle() {
+    let numbers: Vec<u8> =
+        [1u16, 256, 65535, 3, 4, 5].iter().flat_map(|number| number.to_be_bytes()).collect();
+    let pickle = dict(|pickle| {
+        let pickle =
+            on_device(pickle.text("rows"), |p| array(p, (">", "i2"), &[2, 3], false, &numbers), "int16");
+        let pickle =
+            on_device(pickle.text("columns"), |p| array(p, (">", "i2"), &[2, 3], true, &numbers), "int16");
+        on_device(pickle.text("cast"), |p| array(p, (">", "u2"), &[6], false, &numbers), "float32")
+    });
+    for file in [torch_zip(&pickle, &[]), legacy(&pickle, &[])] {
+        let model = accepted(&file);
+        let of = |name: &str| bytes_of(&model, name, &file);
+        let words =
+            |numbers: &[i16]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
+        assert_eq!(of("rows"), words(&[1, 256, -1, 3, 4, 5]));
+        assert_eq!(of("columns"), words(&[1, -1, 4, 256, 3, 5]));
+        assert_eq!(of("cast"), floats([1, 256, 65535, 3, 4, 5]));
+    }
+    survives_damage(&torch_zip(&pickle, &[]), true);
+}
+
+#[test]
+fn arrays_that_contradict_themselves_are_refused() {
+    let open_with = |fill: &dyn Fn(Pickle) -> Pickle, dtype| {
+        open(&torch_zip(&dict(|pickle| on_device(pickle.text("w"), fill, dtype)), &[]), Detail::Full)
+    };
+    let refused = |fill: &dyn Fn(Pickle) -> Pickle, words: &str| {
+        assert_refused(open_with(fill, "float32"), Kind::Malformed, words);
+    };
+    refused(&|p| array(p, ("<", "f4"), &[3], false, &[0; 8]), "takes 12 bytes, which its data are not");
+    refused(&|p| array(p, ("<", "f4"), &[i64::MAX, i64::MAX], false, &[0; 8]), "too long");
+    refused(&|p| array(p, ("<", "f4"), &[-1], false, &[0; 8]), "the extent -1");
+    refused(&|p| array(p, ("!", "f4"), &[2], false, &[0; 8]), "byte order is none");
+    refused(&|p| p.int(7), "nothing that is known");
+    // Long texts are not read on opening, and say so when they are.
+    let long = |p| array(p, ("<", "f4"), &[20_000], false, &[0; 80_000]);
+    assert_eq!(open_with(&long, "float32").unwrap().tensors[0].byte_length, 80_000);
+    let longer = |p| array(p, ("<", "f4"), &[20_000], false, &[0; 80_001]);
+    let pickle = dict(|pickle| on_device(pickle.text("w"), longer, "float32"));
+    let file = torch_zip(&pickle, &[]);
+    let model = open(&file, Detail::Full).unwrap();
+    let error = model.tensors[0].open(&&file[..]).unwrap().read_at(0, &mut vec![0; 80_000]).unwrap_err();
+    assert!(error.to_string().contains("goes on behind"), "{error}");
+    // What no tensor of torch's is made of is named.
+    for (dtype, to, words) in [
+        (("|", "O8"), "float32", "an array of the type O8"),
+        (("<", "f4"), "float8_e4m3fn", "F32 that are to become F8_E4M3"),
+    ] {
+        let model = open_with(&|p| array(p, dtype, &[2], false, &[0; 8]), to).unwrap();
+        assert!(model.unlisted().1[0].contains(words), "{:?}", model.unlisted());
+    }
+}
+
+#[test]
+fn what_is_beside_tensors_is_named() {
+    let pickle = dict(|pickle| {
+        let pickle = array(pickle.text("mean"), ("<", "f4"), &[2], false, &[0; 8]);
+        one(pickle.text("storage").storage("FloatStorage", "0", 2).text("w"))
+    });
+    let model = open(&torch_zip(&pickle, &[("0", &floats([1, 2]))]), Detail::Full).unwrap();
+    assert_eq!(names(&model), ["w"]);
+    let (count, reasons) = model.unlisted();
+    assert_eq!(count, 2);
+    assert!(
+        reasons[0].starts_with("mean: an array of NumPy's") && reasons[1].starts_with("storage: a storage")
+    );
+}
+
+#[test]
+fn keys_tell_tensors_apart() {
+    let pickle = dict(|pickle| {
+        let pickle = one(pickle.op(b"C\x01a"));
+        let pickle = one(pickle.op(b"C\x01\xff"));
+        let pickle = one(pickle.op(b"(").text("a").op(b"K\x00t"));
+        let pickle = one(pickle.op(b"(").text("a").op(b"K\x01t"));
+        // A text of Python 2, which is bytes; a number of 70 bits; a tuple in a tuple, with a quote.
+        let pickle = one(pickle.op(b"U\x02\xc3\xa4"));
+        let pickle = one(pickle.op(b"\x8a\x09\0\0\0\0\0\0\0\0\x01"));
+        one(pickle.op(b"(N(").text("it's").op(b"tt"))
+    });
+    let mut expected =
+        ["a", "b'\\xff'", "('a', 0)", "('a', 1)", "ä", "18446744073709551616", "(None, ('it\\'s',))"];
+    expected.sort_unstable();
+    assert_eq!(names_of(&pickle), expected);
+    // Equal keys are one pair, whatever they are.
+    let twice = dict(|pickle| {
+        let pickle = one(pickle.op(b"C\x01a").op(b"N(").text("a").op(b"t"));
+        one(pickle.op(b"(").text("a").op(b"tN").op(b"C\x01a"))
+    });
+    assert_eq!(names_of(&twice), ["a"]);
+    // Tuples that share their parts, 2^60 of them in one key.
+    let shared = (0..60).fold(Pickle::new().op(b"}(K\x00"), |pickle, _| pickle.op(b"2\x86"));
+    let start = Instant::now();
+    assert_eq!(names_of(&one(shared).op(b"u").end()).len(), 1);
+    assert!(start.elapsed().as_secs() < 2);
+}
+
+#[test]
+fn wrong_checksums_are_warnings() {
+    let pickle = dict(|pickle| one(pickle.text("w")));
+    let data = floats([1, 2]);
+    let file = |pickle_crc: Option<u32>, data_crc: Option<u32>, deflate: bool| {
+        let make = if deflate { deflated } else { stored };
+        let mut entries = [make("m/data.pkl", &pickle), make("m/data/0", &data)];
+        for (entry, crc) in entries.iter_mut().zip([pickle_crc, data_crc]) {
+            entry.crc = crc.unwrap_or(entry.crc);
+        }
+        archive(&entries)
+    };
+    for deflate in [false, true] {
+        for (crcs, warnings) in [
+            ((None, None), 0),
+            ((Some(0), Some(0)), 0),
+            ((Some(1), None), 1),
+            ((None, Some(1)), 1),
+            ((Some(1), Some(1)), 2),
+        ] {
+            let file = file(crcs.0, crcs.1, deflate);
+            let model = open(&file, Detail::Full).unwrap();
+            assert_eq!(bytes_of(&model, "w", &file), data);
+            let found = model.metadata.iter().find(|(key, _)| key == "warnings");
+            let count = found.map_or(0, |(_, value)| match value {
+                Value::Array(array) => array.count,
+                _ => panic!("{value:?}"),
+            });
+            assert_eq!(count, warnings, "{crcs:?}");
+        }
+    }
+}

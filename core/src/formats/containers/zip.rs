@@ -64,13 +64,22 @@ pub struct Entry {
 impl Entry {
     /// How the entry's bytes are had from the archive's file.
     pub fn recipe(&self) -> Arc<dyn LazyTensor> {
+        self.recipe_with(Some(self.crc32))
+    }
+
+    /// As [`Entry::recipe`], for readers that compare no checksum: torch's own does not.
+    pub fn unchecked_recipe(&self) -> Arc<dyn LazyTensor> {
+        self.recipe_with(None)
+    }
+
+    fn recipe_with(&self, crc32: Option<u32>) -> Arc<dyn LazyTensor> {
         match self.method {
             Method::Stored => Arc::new(ByteRange::new(self.data_offset, self.length)),
             Method::Deflated => Arc::new(Inflated {
                 offset: self.data_offset,
                 compressed_length: self.compressed_length,
                 length: self.length,
-                crc32: Some(self.crc32),
+                crc32,
             }),
         }
     }
@@ -89,7 +98,19 @@ impl Entry {
     /// # Errors
     /// [`SourceError::Malformed`] when it is another one.
     pub fn verify(&self, file: &dyn Source) -> Result<(), SourceError> {
-        let source = self.open(file)?;
+        match self.damage(file)? {
+            None => Ok(()),
+            Some(damage) => Err(SourceError::Malformed(damage)),
+        }
+    }
+
+    /// What is wrong with the entry's checksum, after reading all of it.
+    ///
+    /// # Errors
+    /// [`SourceError`] when its bytes cannot be had.
+    pub fn damage(&self, file: &dyn Source) -> Result<Option<String>, SourceError> {
+        let recipe = self.unchecked_recipe();
+        let source = recipe.open(file)?;
         let mut buffer = vec![0; self.length.min(CHECK_BYTES as u64) as usize];
         let (mut position, mut crc) = (0, Crc::new());
         while position < self.length {
@@ -99,9 +120,9 @@ impl Entry {
             position += n as u64;
         }
         if !is_damaged(self.crc32, crc.sum()) {
-            return Ok(());
+            return Ok(None);
         }
-        Err(SourceError::Malformed(tidy(format!(
+        Ok(Some(tidy(format!(
             "entry \"{}\" has the CRC-32 {:08x}, but the archive says {:08x}",
             self.name,
             crc.sum(),
@@ -109,17 +130,27 @@ impl Entry {
         ))))
     }
 
+    /// All bytes of a small entry, whatever its checksum.
+    ///
+    /// # Errors
+    /// [`ParseError::TooLarge`] for more than `max` bytes, [`ParseError::Source`] for broken ones.
+    pub fn read_unchecked(&self, file: &dyn Source, max: u64) -> Result<Vec<u8>, ParseError> {
+        if self.length > max {
+            return Err(too_large!("entry \"{}\" has {} bytes (at most {max})", self.name, self.length));
+        }
+        let mut bytes = vec![0; self.length as usize];
+        let recipe = self.unchecked_recipe();
+        recipe.open(file)?.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// All bytes of a small entry, its checksum compared.
     ///
     /// # Errors
     /// [`ParseError::TooLarge`] for more than `max` bytes, [`ParseError::Source`] for damaged ones.
     pub fn read(&self, file: &dyn Source, max: u64) -> Result<Vec<u8>, ParseError> {
-        if self.length > max {
-            return Err(too_large!("entry \"{}\" has {} bytes (at most {max})", self.name, self.length));
-        }
+        let bytes = self.read_unchecked(file, max)?;
         self.verify(file)?;
-        let mut bytes = vec![0; self.length as usize];
-        self.open(file)?.read_at(0, &mut bytes)?;
         Ok(bytes)
     }
 }

@@ -1,8 +1,10 @@
 //! The open files of one model.
 
 use super::names::is_shard_index;
+use super::shard_index::is_index;
 use crate::model::Tensor;
 use crate::source::{Source, SourceError};
+use std::cell::OnceCell;
 
 /// What a file is called that was given without a name.
 const UNNAMED: &str = "model";
@@ -42,17 +44,19 @@ impl FileRole {
 /// The open files of one model, in the order of their numbers.
 pub struct FileSet<'a> {
     files: Vec<ModelFile<'a>>,
+    /// Whether the first one is an index of shards, once that was asked.
+    begins_with_index: OnceCell<bool>,
 }
 
 impl<'a> FileSet<'a> {
     /// A model of one file.
     pub fn single(name: impl Into<String>, source: Box<dyn Source + 'a>) -> Self {
-        Self { files: vec![ModelFile { name: Some(name.into()), source, role: FileRole::Weights }] }
+        Self::of(vec![ModelFile { name: Some(name.into()), source, role: FileRole::Weights }])
     }
 
     /// A model of one file that has no name: bytes, or a large object.
     pub fn unnamed(source: Box<dyn Source + 'a>) -> Self {
-        Self { files: vec![ModelFile { name: None, source, role: FileRole::Weights }] }
+        Self::of(vec![ModelFile { name: None, source, role: FileRole::Weights }])
     }
 
     /// A model whose files are already known by name, such as one rebuilt from the store.
@@ -63,9 +67,11 @@ impl<'a> FileSet<'a> {
     /// A model whose files are known by name and role.
     pub fn from_roles(files: impl IntoIterator<Item = (String, FileRole, Box<dyn Source + 'a>)>) -> Self {
         let files = files.into_iter();
-        Self {
-            files: files.map(|(name, role, source)| ModelFile { name: Some(name), source, role }).collect(),
-        }
+        Self::of(files.map(|(name, role, source)| ModelFile { name: Some(name), source, role }).collect())
+    }
+
+    fn of(files: Vec<ModelFile<'a>>) -> Self {
+        Self { files, begins_with_index: OnceCell::new() }
     }
 
     /// Number of files, the index and companions included.
@@ -137,7 +143,12 @@ impl<'a> FileSet<'a> {
     }
 
     fn is_index(&self, file_no: usize) -> bool {
-        self.len() > 1 && is_shard_index(self.name(file_no))
+        if self.len() < 2 {
+            return false;
+        }
+        // An index of another name stands first. What cannot be read says so to its reader.
+        let begins = || is_index(self.source(0)).unwrap_or(false);
+        is_shard_index(self.name(file_no)) || (file_no == 0 && *self.begins_with_index.get_or_init(begins))
     }
 }
 

@@ -1,5 +1,6 @@
-//! Indexes of shards, as Hugging Face's libraries write them: `model.safetensors.index.json`,
-//! `pytorch_model.bin.index.json`. They say which tensor is in which file.
+//! Indexes of shards, which say which tensor is in which file: `model.safetensors.index.json` and
+//! `pytorch_model.bin.index.json` of Hugging Face's libraries, those of a variant (`….index.fp16.json`), and Keras'
+//! `….weights.json`, where a group of variables may be in several files. They are told by their content.
 
 use super::file_set::FileSet;
 use super::names::{file_name, is_shard_index};
@@ -7,29 +8,83 @@ use crate::formats::error::{ParseError, malformed, too_large};
 use crate::formats::limits::MAX_FILES;
 use crate::formats::support::unique_map::UniqueMap;
 use crate::model::Tensor;
-use crate::source::{FileSource, Source};
+use crate::source::{FileSource, Source, SourceError};
+use memchr::memmem;
 use serde::Deserialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// Largest index of shards, as the cap on a safetensors header.
 const MAX_INDEX_BYTES: u64 = 100_000_000;
 
-/// Tensor names, and the files that should hold them.
-type ShardIndex = Vec<(String, String)>;
+/// How far from its start a file of any name may have the key of an index. What stands before it are metadata.
+const HEAD_BYTES: u64 = 64 << 10;
+/// The key that makes a JSON text an index.
+const WEIGHT_MAP: &str = "weight_map";
 
-/// Opens the index at a path, with the files that it names; none where it is no index by its name.
+/// Names of tensors, or of groups of them, and the files that should hold them.
+type ShardIndex = Vec<(String, Shards)>;
+
+/// The files of a tensor or a group.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Shards {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Shards {
+    fn names(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+/// True for what may be an index, whatever it is called: a JSON object that has a map of weights.
+///
+/// # Errors
+/// [`SourceError`] when it cannot be read.
+pub(crate) fn may_be_index(source: &dyn Source) -> Result<bool, SourceError> {
+    let mut head = vec![0; source.len().min(16) as usize];
+    source.read_at(0, &mut head)?;
+    if head.trim_ascii_start().first() != Some(&b'{') || source.len() > MAX_INDEX_BYTES {
+        return Ok(false);
+    }
+    head.resize(source.len().min(HEAD_BYTES) as usize, 0);
+    source.read_at(0, &mut head)?;
+    Ok(memmem::find(&head, format!("\"{WEIGHT_MAP}\"").as_bytes()).is_some())
+}
+
+/// True for the content of an index.
+///
+/// # Errors
+/// [`SourceError`] when it cannot be read.
+pub(crate) fn is_index(source: &dyn Source) -> Result<bool, SourceError> {
+    Ok(may_be_index(source)? && read(source).is_ok())
+}
+
+/// Opens the index at a path, with the files that it names; none where it is no index.
 ///
 /// # Errors
 /// [`ParseError`] for a bad index, and for files that cannot be read.
 pub(crate) fn open_shard_index(path: &Path) -> Result<Option<FileSet<'static>>, ParseError> {
     let name = file_name(path);
-    if !is_shard_index(&name) {
+    if path.is_dir() || !path.exists() {
         return Ok(None);
     }
     let source = FileSource::open(path)?;
-    let index = read(&source).map_err(|error| error.in_file(Some(&name)))?;
-    let shards: BTreeSet<String> = index.into_iter().map(|(_, file)| file).collect();
+    let named = is_shard_index(&name);
+    if !named && !may_be_index(&source)? {
+        return Ok(None);
+    }
+    let index = match read(&source) {
+        Err(_) if !named => return Ok(None),
+        index => index.map_err(|error| error.in_file(Some(&name)))?,
+    };
+    let shards: BTreeSet<String> =
+        index.iter().flat_map(|(_, shards)| shards.names()).cloned().filter(|shard| *shard != name).collect();
     let mut files: Vec<(String, Box<dyn Source>)> = vec![(name, Box::new(source))];
     for shard in shards {
         let source = FileSource::open(&path.with_file_name(&shard))?;
@@ -47,13 +102,40 @@ pub(crate) fn check_shard_index(files: &FileSet, tensors: &[Tensor]) -> Result<(
     let check = || {
         let held: HashMap<&str, usize> =
             tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.file_no)).collect();
-        for (tensor, file) in read(files.source(index_no))? {
+        for (tensor, shards) in read(files.source(index_no))? {
             let holder = held.get(tensor.as_str()).map(|file_no| files.name(*file_no));
-            if holder != Some(file.as_str()) {
+            if !holder.is_some_and(|holder| shards.names().iter().any(|name| name == holder)) {
                 return Err(malformed!(
-                    "the index says that tensor \"{tensor}\" is in \"{file}\", but it is {}",
+                    "the index says that tensor \"{tensor}\" is in \"{}\", but it is {}",
+                    shards.names().join("\" or \""),
                     holder.map_or("in no file".into(), |holder| format!("in \"{holder}\""))
                 ));
+            }
+        }
+        Ok(())
+    };
+    check().map_err(|error: ParseError| error.in_file(files.given_name(index_no)))
+}
+
+/// Every group of variables of a set's index, if it has one, must be in each file that the index names for it:
+/// Keras' `/layers/dense/vars`, beneath which its tensors are.
+///
+/// # Errors
+/// [`ParseError`] for one that is not, and for a bad index.
+pub(crate) fn check_group_index(files: &FileSet, tensors: &[Tensor]) -> Result<(), ParseError> {
+    let Some(index_no) = files.shard_index() else { return Ok(()) };
+    let check = || {
+        let group = |name: &str| name.rsplit_once('/').map_or(String::new(), |(group, _)| group.to_owned());
+        let held: HashSet<(String, &str)> =
+            tensors.iter().map(|tensor| (group(&tensor.name), files.name(tensor.file_no))).collect();
+        for (name, shards) in read(files.source(index_no))? {
+            let name = name.trim_matches('/');
+            for shard in shards.names() {
+                if !held.contains(&(name.to_owned(), shard.as_str())) {
+                    return Err(malformed!(
+                        "the index says that variables of \"{name}\" are in \"{shard}\", which has none"
+                    ));
+                }
             }
         }
         Ok(())
@@ -66,7 +148,7 @@ pub(crate) fn check_shard_index(files: &FileSet, tensors: &[Tensor]) -> Result<(
 fn read(source: &dyn Source) -> Result<ShardIndex, ParseError> {
     #[derive(Deserialize)]
     struct Index {
-        weight_map: UniqueMap<String>,
+        weight_map: UniqueMap<Shards>,
     }
     if source.len() > MAX_INDEX_BYTES {
         return Err(too_large!("the index has {} bytes (at most {MAX_INDEX_BYTES})", source.len()));
@@ -76,7 +158,9 @@ fn read(source: &dyn Source) -> Result<ShardIndex, ParseError> {
     let index: Index = serde_json::from_slice(&bytes)
         .map_err(|error| malformed!("the index of shards is not valid: {error}"))?;
     let pairs = index.weight_map.0;
-    for (tensor, file) in &pairs {
+    let names =
+        || pairs.iter().flat_map(|(tensor, shards)| shards.names().iter().map(move |file| (tensor, file)));
+    for (tensor, file) in names() {
         let plain = !file.is_empty()
             && file != "."
             && file != ".."
@@ -88,7 +172,7 @@ fn read(source: &dyn Source) -> Result<ShardIndex, ParseError> {
             ));
         }
     }
-    let shards = pairs.iter().map(|(_, file)| file).collect::<BTreeSet<_>>().len();
+    let shards = names().map(|(_, file)| file).collect::<BTreeSet<_>>().len();
     if shards == 0 || shards > MAX_FILES {
         return Err(malformed!("the index names {shards} files (1 to {MAX_FILES} are possible)"));
     }

@@ -3,9 +3,11 @@
 use super::confined_dir::ConfinedDir;
 use super::file_set::FileSet;
 use super::names::file_name;
+use super::pool::Pool;
 use crate::formats::error::{ParseError, too_large};
-use crate::formats::limits::MAX_FILES;
+use crate::formats::limits::{MAX_FILES, MAX_FILES_BENEATH};
 use crate::source::{FileSource, Source};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The file that a path leads to, open.
@@ -23,7 +25,8 @@ pub enum Siblings {
     /// Plain names of files beside it. Links are followed, as with the first one: caches of
     /// downloads have nothing else.
     Beside(Vec<String>),
-    /// Paths that come from the model's content: files beneath the folder, by way of no link.
+    /// Paths that come from the model's content: files beneath the folder. Links are followed into the folder of the
+    /// real first file, and into the blobs of a cache; any other is refused.
     Beneath(Vec<String>),
 }
 
@@ -75,23 +78,30 @@ impl FirstFile {
             Siblings::None => return Ok(self.alone()),
             Siblings::Beside(names) => (names, None),
             Siblings::Beneath(names) if names.is_empty() => return Ok(self.alone()),
-            Siblings::Beneath(names) => (names, Some(ConfinedDir::open(self.folder())?)),
+            Siblings::Beneath(names) => {
+                let real = fs::canonicalize(&self.path).ok();
+                let real = real.and_then(|real| real.parent().map(Path::to_owned));
+                let folder = ConfinedDir::open(self.folder())?.allow_links(real);
+                (names, Some(Pool::new(folder)))
+            }
         };
         let stands_first = !names.contains(&self.name);
         let count = names.len() + usize::from(stands_first);
-        if count > MAX_FILES {
-            return Err(too_large!("the model has {count} files (at most {MAX_FILES})"));
+        let max = if folder.is_some() { MAX_FILES_BENEATH } else { MAX_FILES };
+        if count > max {
+            let error = too_large!("the model has {count} files (at most {max})");
+            return Err(error.with_hint("Save the model with its weights in fewer files."));
         }
         let mut files: Vec<(String, Box<dyn Source>)> = Vec::with_capacity(count);
         if stands_first {
             files.push((self.name, Box::new(self.source)));
         }
         for name in names {
-            let source = match &folder {
-                None => FileSource::open(&self.path.with_file_name(&name))?,
-                Some(folder) => folder.file(&name)?,
+            let source: Box<dyn Source> = match &folder {
+                None => Box::new(FileSource::open(&self.path.with_file_name(&name))?),
+                Some(folder) => Box::new(folder.file(&name)?),
             };
-            files.push((name, Box::new(source)));
+            files.push((name, source));
         }
         Ok(FileSet::from_files(files))
     }

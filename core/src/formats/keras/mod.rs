@@ -1,18 +1,18 @@
 //! Keras: HDF5 files (`.h5`, `.hdf5`, `.weights.h5`) and archives (`.keras`) with such a file in them.
 //! A configuration is text here: it is never built, imported or run. From its JSON come the names of
 //! classes and the number of layers, and nothing else.
-//! Source: Keras `legacy/saving/legacy_h5_format.py` and `saving/saving_lib.py`.
+//! Source: Keras `legacy/saving/legacy_h5_format.py` and `saving/saving_lib.py` (`ShardedH5IOStore`).
 
 use crate::byte_range::ByteRange;
 use crate::formats::containers::hdf5::{self, Contents, Dataset, Region};
 use crate::formats::containers::zip::{self, Entry, Method};
 use crate::formats::error::{ParseError, malformed, unsupported};
-use crate::formats::files::FileSet;
+use crate::formats::files::{FileSet, check_group_index};
 use crate::formats::limits::check_tensor_count;
 use crate::formats::reader::{Content, FormatReader};
 use crate::formats::support::lazy::Inline;
 use crate::lazy_tensor::LazyTensor;
-use crate::metadata::{Detail, Metadata, Value};
+use crate::metadata::{Array, Detail, Metadata, UNLISTED, Value};
 use crate::model::{Format, Model, Tensor};
 use crate::source::Source;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -54,6 +54,11 @@ impl FormatReader for Keras {
         Ok(hdf5::is_hdf5(content.source)?)
     }
 
+    /// `….weights.json`, of weights that were saved in parts.
+    fn has_shard_index(&self) -> bool {
+        true
+    }
+
     fn parse(&self, files: &FileSet, detail: Detail) -> Result<Model, ParseError> {
         parse(files, detail)
     }
@@ -64,13 +69,14 @@ impl FormatReader for Keras {
 struct Parsed {
     metadata: Metadata,
     tensors: Vec<Tensor>,
-    skipped: Option<Value>,
+    skipped: Option<Array>,
 }
 
 /// Parses the files of one model, each an HDF5 file or an archive with one in it.
 fn parse(files: &FileSet, detail: Detail) -> Result<Model, ParseError> {
     let mut metadata = Metadata::new();
     let mut tensors: Vec<Tensor> = Vec::new();
+    let mut unlisted = Array { element: "string", count: 0, head: Vec::new() };
     for file_no in files.data_files() {
         let parsed = parse_file(files.source(file_no), file_no, detail)
             .map_err(|error| error.in_file(files.given_name(file_no)))?;
@@ -82,8 +88,16 @@ fn parse(files: &FileSet, detail: Detail) -> Result<Model, ParseError> {
             }
         }
         if let Some(skipped) = parsed.skipped {
-            metadata.push(("hdf5.skipped".to_owned(), skipped));
+            unlisted.count += skipped.count;
+            // All of a short one, and none behind one that is not whole.
+            if unlisted.head.len() as u64 == unlisted.count - skipped.count {
+                unlisted.head.extend(skipped.head);
+            }
         }
+    }
+    check_group_index(files, &tensors)?;
+    if unlisted.count > 0 {
+        metadata.push((UNLISTED.to_owned(), Value::Array(unlisted)));
     }
     Ok(Model::new(Format::TensorFlow, metadata, tensors))
 }

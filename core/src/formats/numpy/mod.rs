@@ -10,6 +10,7 @@ use crate::formats::limits::{check_tensor_count, weight_count};
 use crate::formats::reader::{Content, FormatReader};
 use crate::formats::support::lazy::{Buffered, ByteSwapped, Strided, SubRange};
 use crate::formats::support::metadata_builder::push_unlisted;
+use crate::formats::support::numpy_types::dtype_of;
 use crate::lazy_tensor::LazyTensor;
 use crate::metadata::{Detail, Metadata};
 use crate::model::{Format, Model, Tensor};
@@ -204,22 +205,9 @@ impl Element {
     /// Reads a type's description: byte order, kind, bytes.
     fn from_descr(descr: &str) -> Self {
         let (order, kind) = descr.split_at_checked(1).unwrap_or_default();
-        let dtype = match kind {
-            "f2" => Dtype::F16,
-            "f4" => Dtype::F32,
-            "f8" => Dtype::F64,
-            "i1" => Dtype::I8,
-            "i2" => Dtype::I16,
-            "i4" => Dtype::I32,
-            "i8" => Dtype::I64,
-            "u1" => Dtype::U8,
-            "u2" => Dtype::U16,
-            "u4" => Dtype::U32,
-            "u8" => Dtype::U64,
-            "b1" => Dtype::BOOL,
-            "c8" => Dtype::C64,
-            "c16" => Dtype::C128,
-            "O" => return Self::Objects,
+        let dtype = match (kind, dtype_of(kind)) {
+            ("O", _) => return Self::Objects,
+            (_, Some(dtype)) => dtype,
             _ => return Self::Other(descr.to_owned()),
         };
         match order {

@@ -1,10 +1,12 @@
 //! The graphs of an ONNX file, and the tensors in them. Weights are initializers, sparse
-//! initializers and the values of `Constant` nodes: in the main graph, in the graphs of training,
-//! in sub-graphs (the branches of `If`, the bodies of `Loop` and `Scan`) and in functions.
+//! initializers, the values of `Constant` nodes, and tensors in attributes of any other node (trees, fills):
+//! in the main graph, in the graphs of training, in sub-graphs (the branches of `If`, the bodies of `Loop` and
+//! `Scan`) and in functions, whose attributes may have tensors by default.
 //!
 //! Tensors of the main graph have their own names, a constant that of its output. A name in a
-//! sub-graph may stand in another one as well, so it comes behind its place:
-//! `NODE/ATTRIBUTE/NAME`, or `DOMAIN::FUNCTION/NAME` for a function.
+//! sub-graph may stand in another one as well, and in an attribute another one's, so it comes behind its place:
+//! `NODE/ATTRIBUTE/NAME`, with the number in a list behind the attribute (`NODE/ATTRIBUTE.0/NAME`); without
+//! `/NAME` where a tensor has none; or `DOMAIN::FUNCTION/NAME` for a function.
 //! Source: onnx.proto.
 
 use super::tensor::{External, Found, dims, read};
@@ -25,11 +27,16 @@ use std::sync::Arc;
 const MAX_DEPTH: usize = 33;
 
 /// What an ONNX file holds.
+#[derive(Default)]
 pub struct Content {
     /// Tensors whose bytes are in the file.
     pub here: Vec<Tensor>,
     /// Tensors whose bytes are in other files.
     pub elsewhere: Vec<(Tensor, External)>,
+    /// What is no tensor of numbers: name and reason.
+    pub unlisted: Vec<(String, String)>,
+    /// Files that belong to the model though no tensor of numbers is in them: by what names them.
+    pub beside: Vec<(String, External)>,
     /// What the header says.
     pub metadata: MetadataBuilder,
 }
@@ -40,14 +47,12 @@ pub fn read_model(source: &dyn Source) -> Result<Content, ParseError> {
         wire: Wire::new(source),
         names: TensorNames::new(source.len()),
         places: HashMap::new(),
-        content: Content { here: Vec::new(), elsewhere: Vec::new(), metadata: MetadataBuilder::default() },
-        texts: 0,
+        content: Content::default(),
         sparse: Vec::new(),
     };
     reader.model(Span::all(source))?;
-    let Reader { mut content, texts, sparse, .. } = reader;
+    let Reader { mut content, sparse, .. } = reader;
     content.metadata.texts("onnx.sparse_tensors", sparse)?;
-    content.metadata.count("onnx.string_tensors", texts)?;
     Ok(content)
 }
 
@@ -57,8 +62,6 @@ struct Reader<'a> {
     /// The names of sub-graphs that are taken, and how often each was asked for.
     places: HashMap<String, u64>,
     content: Content,
-    /// Tensors of texts, which are not weights.
-    texts: u64,
     /// Sparse tensors with the shapes they stand for.
     sparse: Vec<String>,
 }
@@ -87,6 +90,7 @@ struct Attribute {
     ints: Seen,
     texts: bool,
     has_graphs: bool,
+    has_tensors: bool,
 }
 
 impl Reader<'_> {
@@ -173,10 +177,11 @@ impl Reader<'_> {
     /// A `FunctionProto`.
     fn function(&mut self, message: Span) -> Result<(), ParseError> {
         let (mut name, mut domain, mut overload) = (String::new(), String::new(), String::new());
-        let mut rest = message;
+        let (mut rest, mut has_defaults) = (message, false);
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
                 1 => name = self.wire.text(field.bytes()?, "a function's name")?,
+                11 => has_defaults = true,
                 10 => domain = self.wire.text(field.bytes()?, "a function's domain")?,
                 13 => overload = self.wire.text(field.bytes()?, "a function's overload")?,
                 _ => {}
@@ -186,8 +191,11 @@ impl Reader<'_> {
         let place = self.take_place(format!("{domain}::{name}{colon}{overload}/"));
         let mut rest = message;
         while let Some(field) = self.wire.next(&mut rest)? {
-            if field.number == 7 {
-                self.node(field.bytes()?, &place, 0)?;
+            match field.number {
+                7 => self.node(field.bytes()?, &place, 0)?,
+                // What an attribute is where a node does not give it.
+                11 if has_defaults => self.attribute(field.bytes()?, None, &place, 0)?,
+                _ => {}
             }
         }
         Ok(())
@@ -258,7 +266,10 @@ impl Reader<'_> {
         let mut rest = message;
         while let Some(field) = self.wire.next(&mut rest)? {
             if field.number == 5 {
-                self.attribute(field.bytes()?, &node, is_constant, place, depth)?;
+                match is_constant {
+                    true => self.constant(field.bytes()?, &node, place)?,
+                    false => self.attribute(field.bytes()?, Some(&node), place, depth)?,
+                }
             }
         }
         Ok(())
@@ -269,15 +280,8 @@ impl Reader<'_> {
         self.wire.is(domain, "ai.onnx")
     }
 
-    /// An `AttributeProto`.
-    fn attribute(
-        &mut self,
-        message: Span,
-        node: &Node,
-        is_constant: bool,
-        place: &str,
-        depth: usize,
-    ) -> Result<(), ParseError> {
+    /// The fields of an `AttributeProto`.
+    fn fields(&mut self, message: Span) -> Result<Attribute, ParseError> {
         let (mut attribute, mut rest) = (Attribute::default(), message);
         while let Some(field) = self.wire.next(&mut rest)? {
             let offset = field.span.offset;
@@ -290,6 +294,7 @@ impl Reader<'_> {
                 (7, _) => attribute.floats.add(&field, Coding::Fixed32)?,
                 (8, _) => attribute.ints.add(&field, Coding::Varint)?,
                 (4 | 9, _) => attribute.texts = true,
+                (10 | 23, _) => attribute.has_tensors = true,
                 (11, _) => attribute.has_graphs = true,
                 (22, _) => {
                     once(&mut attribute.sparse, field.bytes()?, "an attribute's sparse_tensor", offset)?
@@ -297,51 +302,107 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        if is_constant {
-            return self.constant(message, &attribute, node, place);
-        }
-        if attribute.graph.is_none() && !attribute.has_graphs {
+        Ok(attribute)
+    }
+
+    /// An `AttributeProto` of a node, or of a function's, that may hold graphs and tensors.
+    fn attribute(
+        &mut self,
+        message: Span,
+        node: Option<&Node>,
+        place: &str,
+        depth: usize,
+    ) -> Result<(), ParseError> {
+        let attribute = self.fields(message)?;
+        let Attribute { tensor, graph, sparse, has_graphs, has_tensors, .. } = attribute;
+        if tensor.is_none() && graph.is_none() && sparse.is_none() && !has_graphs && !has_tensors {
             return Ok(());
         }
-        let name = match node.name.filter(|name| name.len() > 0).or(node.output) {
-            Some(name) => self.wire.text(name, "a node's name")?,
-            None => "?".into(),
-        };
-        let attribute_name = match attribute.name {
+        let mut below = String::new();
+        if let Some(node) = node {
+            below = match node.name.filter(|name| name.len() > 0).or(node.output) {
+                Some(name) => self.wire.text(name, "a node's name")?,
+                None => "?".into(),
+            };
+            below.push('/');
+        }
+        below += &match attribute.name {
             Some(name) => self.wire.text(name, "an attribute's name")?,
             None => "?".into(),
         };
-        if let Some(graph) = attribute.graph {
-            let place = self.place_below(place, &name, &attribute_name)?;
+        if let Some(graph) = graph {
+            let place = self.place_below(place, &below, None)?;
             self.graph(graph, &place, depth + 1)?;
         }
-        if attribute.has_graphs {
-            let (mut rest, mut graph_no) = (message, 0);
-            while let Some(field) = self.wire.next(&mut rest)? {
-                if field.number == 11 {
-                    let place = self.place_below(place, &name, &format!("{attribute_name}.{graph_no}"))?;
+        if let Some(tensor) = tensor {
+            self.attribute_tensor(tensor, place, &below, None)?;
+        }
+        if let Some(sparse) = sparse {
+            self.attribute_sparse(sparse, place, &below, None)?;
+        }
+        let (mut rest, mut counts) = (message, [0u64; 3]);
+        while (has_graphs || has_tensors)
+            && let Some(field) = self.wire.next(&mut rest)?
+        {
+            let mut next = |kind: usize| {
+                counts[kind] += 1;
+                Some(counts[kind] - 1)
+            };
+            match field.number {
+                10 => self.attribute_tensor(field.bytes()?, place, &below, next(0))?,
+                11 => {
+                    let place = self.place_below(place, &below, next(1))?;
                     self.graph(field.bytes()?, &place, depth + 1)?;
-                    graph_no += 1;
                 }
+                23 => self.attribute_sparse(field.bytes()?, place, &below, next(2))?,
+                _ => {}
             }
         }
         Ok(())
     }
 
-    fn place_below(&mut self, place: &str, node: &str, attribute: &str) -> Result<String, ParseError> {
+    /// The place of a graph in an attribute.
+    fn place_below(&mut self, place: &str, below: &str, number: Option<u64>) -> Result<String, ParseError> {
+        let place = self.place_of(place, below, number);
         // Places are names too: a file must not be able to make more of them than of its own bytes.
-        let place = self.names.join(place, &format!("{node}/{attribute}/"))?;
-        Ok(self.take_place(place))
+        self.names.join(&place, "/")?;
+        Ok(place)
+    }
+
+    /// The place of what an attribute holds, by its number where that is a list.
+    fn place_of(&mut self, place: &str, below: &str, number: Option<u64>) -> String {
+        let number = number.map(|number| format!(".{number}")).unwrap_or_default();
+        self.take_place(format!("{place}{below}{number}/"))
+    }
+
+    fn attribute_tensor(
+        &mut self,
+        message: Span,
+        place: &str,
+        below: &str,
+        number: Option<u64>,
+    ) -> Result<(), ParseError> {
+        let place = self.place_of(place, below, number);
+        match self.tensor_name(message)?.is_empty() {
+            true => self.tensor(message, Some(place.trim_end_matches('/')), ""),
+            false => self.tensor(message, None, &place),
+        }
+    }
+
+    fn attribute_sparse(
+        &mut self,
+        message: Span,
+        place: &str,
+        below: &str,
+        number: Option<u64>,
+    ) -> Result<(), ParseError> {
+        let place = self.place_of(place, below, number);
+        self.sparse(message, Some(place.trim_end_matches('/')), "")
     }
 
     /// A value of a `Constant` node, whichever attribute it has. Its name is that of the output.
-    fn constant(
-        &mut self,
-        message: Span,
-        attribute: &Attribute,
-        node: &Node,
-        place: &str,
-    ) -> Result<(), ParseError> {
+    fn constant(&mut self, message: Span, node: &Node, place: &str) -> Result<(), ParseError> {
+        let attribute = self.fields(message)?;
         let output =
             node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.offset))?;
         let name = self.wire.text(output, "an output's name")?;
@@ -382,7 +443,10 @@ impl Reader<'_> {
             let recipe = Some(numbers(8, Form::for_width(8), count)).filter(|_| count > 0);
             return self.push_value(&name, place, Dtype::I64, &[count], message.offset, recipe);
         }
-        self.texts += u64::from(attribute.texts);
+        if attribute.texts {
+            let name = self.names.join(place, &name)?;
+            self.push(Found::Texts(name, None))?;
+        }
         Ok(())
     }
 
@@ -466,12 +530,15 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, found: Found) -> Result<(), ParseError> {
-        let Content { here, elsewhere, .. } = &mut self.content;
+        let Content { here, elsewhere, unlisted, beside, .. } = &mut self.content;
         match found {
             Found::Here(tensor) => here.push(tensor),
             Found::Elsewhere(tensor, external) => elsewhere.push((tensor, external)),
-            Found::Texts => self.texts += 1,
+            Found::Texts(name, external) => {
+                beside.extend(external.map(|external| (name.clone(), external)));
+                unlisted.push((name, "a tensor of texts".into()));
+            }
         }
-        check_tensor_count((here.len() + elsewhere.len()) as u64)
+        check_tensor_count((here.len() + elsewhere.len() + unlisted.len()) as u64)
     }
 }

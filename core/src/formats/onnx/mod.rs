@@ -8,10 +8,11 @@ use crate::formats::containers::protobuf::sniff::{Head, Sniffed, sniff_protobuf}
 use crate::formats::error::{ParseError, malformed, missing};
 use crate::formats::files::{FileSet, FirstFile, Siblings};
 use crate::formats::reader::{Content, FormatReader};
+use crate::formats::support::metadata_builder::push_unlisted;
 use crate::formats::support::overlaps::resolve_overlaps;
 use crate::metadata::Detail;
 use crate::model::{Format, Model, Tensor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use tensor::External;
 
 /// Fields of a `ModelProto` that hold bytes; 1 and 5 are numbers.
@@ -45,10 +46,12 @@ impl FormatReader for Onnx {
     /// The files of external data.
     fn siblings(&self, file: &FirstFile) -> Result<Siblings, ParseError> {
         let content = graph::read_model(file.source())?;
-        let paths = content.elsewhere.iter().map(|(tensor, external)| {
-            let path = path_beneath(tensor, &external.location)?;
+        let named = content.elsewhere.iter().map(|(tensor, external)| (&tensor.name, external));
+        let named = named.chain(content.beside.iter().map(|(name, external)| (name, external)));
+        let paths = named.map(|(name, external)| {
+            let path = path_beneath(name, &external.location)?;
             if path == file.name() {
-                return Err(in_the_model_itself(tensor, &path));
+                return Err(in_the_model_itself(name, &path));
             }
             Ok(path)
         });
@@ -63,24 +66,33 @@ impl FormatReader for Onnx {
     fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
         let content = graph::read_model(files.source(0))?;
         let mut tensors = content.here;
+        let by_name: HashMap<&str, usize> =
+            files.data_files().into_iter().rev().filter_map(|no| Some((files.given_name(no)?, no))).collect();
         for (tensor, external) in content.elsewhere {
-            tensors.push(place(tensor, &external, files)?);
+            tensors.push(place(tensor, &external, files, &by_name)?);
         }
         resolve_overlaps(&mut tensors, files.total_bytes(), 0)?;
-        Ok(Model::new(Format::Onnx, content.metadata.finish(), tensors))
+        let mut metadata = content.metadata.finish();
+        push_unlisted(&mut metadata, content.unlisted);
+        Ok(Model::new(Format::Onnx, metadata, tensors))
     }
 }
 
-fn in_the_model_itself(tensor: &Tensor, path: &str) -> ParseError {
-    malformed!("tensor \"{}\" has its external data in \"{path}\", which is the model itself", tensor.name)
+fn in_the_model_itself(name: &str, path: &str) -> ParseError {
+    malformed!("tensor \"{name}\" has its external data in \"{path}\", which is the model itself")
 }
 
 /// Finds the bytes of a tensor in the file that holds them.
-fn place(mut tensor: Tensor, external: &External, files: &FileSet) -> Result<Tensor, ParseError> {
-    let path = path_beneath(&tensor, &external.location)?;
-    let file_no = files.find(&path).ok_or_else(|| missing(&tensor.name, &path))?;
+fn place(
+    mut tensor: Tensor,
+    external: &External,
+    files: &FileSet,
+    by_name: &HashMap<&str, usize>,
+) -> Result<Tensor, ParseError> {
+    let path = path_beneath(&tensor.name, &external.location)?;
+    let file_no = by_name.get(&*path).copied().ok_or_else(|| missing(&tensor.name, &path))?;
     if file_no == 0 {
-        return Err(in_the_model_itself(&tensor, &path));
+        return Err(in_the_model_itself(&tensor.name, &path));
     }
     let length = files.source(file_no).len();
     let end = external.offset.checked_add(tensor.byte_length);
@@ -97,13 +109,12 @@ fn place(mut tensor: Tensor, external: &External, files: &FileSet) -> Result<Ten
 }
 
 /// The path of external data as the names of folders and file, which must lead down only.
-fn path_beneath(tensor: &Tensor, location: &str) -> Result<String, ParseError> {
+fn path_beneath(name: &str, location: &str) -> Result<String, ParseError> {
     let parts: Vec<&str> = location.split('/').filter(|part| *part != ".").collect();
     let plain = |part: &&str| !part.is_empty() && *part != ".." && !part.contains(['\\', '\0']);
     if parts.is_empty() || !parts.iter().all(plain) {
         return Err(malformed!(
-            "tensor \"{}\" has its external data in \"{location}\", which is not a path beneath the model's folder",
-            tensor.name
+            "tensor \"{name}\" has its external data in \"{location}\", which is not a path beneath the model's folder"
         ));
     }
     Ok(parts.join("/"))

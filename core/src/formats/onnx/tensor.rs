@@ -16,8 +16,8 @@ pub enum Found {
     Here(Tensor),
     /// Weights, in another file; offset and file number are not known yet.
     Elsewhere(Tensor, External),
-    /// Texts, which are not weights.
-    Texts,
+    /// Texts, which are not weights, of this name; also in a file of its own.
+    Texts(String, Option<External>),
 }
 
 /// Where the bytes of a tensor are that are not in the model file.
@@ -117,10 +117,12 @@ pub fn read(
     let fields = walk(wire, message)?;
     let name = given.unwrap_or(fields.name.as_deref().unwrap_or_default());
     let number = fields.data_type.unwrap_or_default();
-    if number == STRING {
-        return Ok(Found::Texts);
-    }
+    let name = if number == STRING && name.is_empty() { "?" } else { name };
     let name = names.join(place, name)?;
+    if number == STRING {
+        let external = fields.external.filter(|external| fields.elsewhere && !external.location.is_empty());
+        return Ok(Found::Texts(name, external));
+    }
     let (dtype, typed) = data_type(number)
         .ok_or_else(|| unsupported!("tensor \"{name}\" has the unknown data type {number}"))?;
     let weight_count = weight_count(&name, &fields.shape)?;

@@ -1,7 +1,7 @@
 //! A model's metadata while they are gathered, up to what one jsonb holds.
 
 use crate::formats::error::{ParseError, tidy, too_large};
-use crate::metadata::{Array, MAX_JSON_BYTES, Metadata, Value, json_string_bytes};
+use crate::metadata::{Array, MAX_JSON_BYTES, Metadata, UNLISTED, Value, json_string_bytes, push_texts};
 
 /// Most pairs: more than any checkpoint has variables. An empty pair takes two bytes of a file.
 const MAX_PAIRS: usize = 1 << 17;
@@ -62,12 +62,6 @@ impl MetadataBuilder {
 
 /// Tensors of a file that cannot be listed are named in the metadata, with the reason: the first few.
 pub(crate) fn push_unlisted(metadata: &mut Metadata, unlisted: Vec<(String, String)>) {
-    const SHOWN: usize = 100;
-    if unlisted.is_empty() {
-        return;
-    }
-    let text = |(name, reason): &(String, String)| Value::Text(tidy(format!("{name}: {reason}")));
-    let head = unlisted.iter().take(SHOWN).map(text).collect();
-    let array = Array { element: "string", count: unlisted.len() as u64, head };
-    metadata.push(("unlisted_tensors".into(), Value::Array(array)));
+    let texts = unlisted.into_iter().map(|(name, reason)| tidy(format!("{name}: {reason}")));
+    push_texts(metadata, UNLISTED, texts);
 }

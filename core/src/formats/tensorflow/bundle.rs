@@ -16,7 +16,7 @@ use super::tensor::{DataType, data_type, empty, shape};
 use super::{object_graph, sstable};
 use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
-use crate::formats::checksum::Checksum;
+use crate::formats::checksum::{Checksum, Stored};
 use crate::formats::containers::protobuf::{Payload, Span, Wire};
 use crate::formats::error::{ParseError, malformed, missing, too_large, unsupported};
 use crate::formats::files::FileSet;
@@ -172,8 +172,8 @@ struct Checkpoint<'f, 's> {
     partitioned: BTreeMap<String, (Dtype, Vec<u64>, Vec<Slice>)>,
     /// The data of slices, by name.
     pieces: BTreeMap<String, Vec<(Slice, Tensor)>>,
-    /// Entries without weights.
-    others: u64,
+    /// Entries without weights: names and reasons.
+    unlisted: Vec<(String, String)>,
 }
 
 /// The checksums of all weights of a checkpoint of which file `index_no` is the index.
@@ -188,7 +188,8 @@ pub fn checksums(files: &FileSet, index_no: usize) -> Result<Vec<Checksum>, Pars
             // The checksum of texts is of something else than their bytes.
             if let Ok(DataType::Weights(_)) = data_type(entry.dtype, &name) {
                 let (file_no, range) = checkpoint.locate(&name, &entry)?;
-                found.push(Checksum { name, file_no, range, stored: sstable::unmask(stored) });
+                let stored = Stored::Crc32c(sstable::unmask(stored));
+                found.push(Checksum { name, file_no, bytes: Arc::new(range), length: range.len, stored });
             }
         }
         Ok(true)
@@ -196,12 +197,13 @@ pub fn checksums(files: &FileSet, index_no: usize) -> Result<Vec<Checksum>, Pars
     Ok(found)
 }
 
-/// Parses the checkpoint of which file `index_no` is the index.
+/// Parses the checkpoint of which file `index_no` is the index: its variables, and what is none of numbers, by name
+/// and reason.
 pub fn read(
     files: &FileSet,
     index_no: usize,
     metadata: &mut MetadataBuilder,
-) -> Result<Vec<Tensor>, ParseError> {
+) -> Result<(Vec<Tensor>, Vec<(String, String)>), ParseError> {
     let index = files.source(index_no);
     let mut checkpoint = Checkpoint::new(files, index_no)?;
     metadata.count("checkpoint.shards", checkpoint.header.shards)?;
@@ -219,13 +221,12 @@ pub fn read(
         Ok(true)
     })?;
     checkpoint.join_slices()?;
-    let Checkpoint { tensors, others, header: Header { big_endian, .. }, .. } = checkpoint;
-    metadata.count("checkpoint.without_weights", others)?;
+    let Checkpoint { tensors, unlisted, header: Header { big_endian, .. }, .. } = checkpoint;
     // The lengths of a text's tensor are in the writer's order of bytes too, and not worth turning.
     if let Some((file_no, range)) = graph.filter(|_| !big_endian) {
         object_graph::note(files.source(file_no), Span { offset: range.offset, end: range.end() }, metadata)?;
     }
-    Ok(tensors)
+    Ok((tensors, unlisted))
 }
 
 impl<'f, 's> Checkpoint<'f, 's> {
@@ -238,7 +239,7 @@ impl<'f, 's> Checkpoint<'f, 's> {
             tensors: Vec::new(),
             partitioned: BTreeMap::new(),
             pieces: BTreeMap::new(),
-            others: 0,
+            unlisted: Vec::new(),
         })
     }
 
@@ -274,7 +275,7 @@ impl<'f, 's> Checkpoint<'f, 's> {
             malformed!("a key of the checkpoint is not a name: {:?}", String::from_utf8_lossy(key))
         })?;
         let DataType::Weights(dtype) = data_type(entry.dtype, name)? else {
-            self.others += 1;
+            self.unlisted.push((name.to_owned(), "a variable that is no number".into()));
             return Ok(());
         };
         if entry.slices.is_empty() {

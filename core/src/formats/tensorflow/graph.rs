@@ -4,8 +4,9 @@
 //! Source: tensorflow/core/framework/graph.proto, node_def.proto, function.proto, attr_value.proto.
 
 use super::tensor;
+use crate::dtype::{Class, Dtype};
 use crate::formats::containers::protobuf::{Span, Wire, once};
-use crate::formats::error::{ParseError, malformed, too_large};
+use crate::formats::error::{ParseError, ParseErrorKind, malformed, too_large};
 use crate::formats::limits::check_tensor_count;
 use crate::formats::support::metadata_builder::MetadataBuilder;
 use crate::formats::support::tensor_names::TensorNames;
@@ -14,6 +15,22 @@ use crate::source::Source;
 
 /// Operations that stand for a variable, whose value is in a checkpoint.
 const VARIABLES: &[&str] = &["VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"];
+
+/// Constants of integers from this size on are taken for weights beside variables: what is smaller are axes, shapes
+/// and paddings.
+const MIN_INTEGER_BYTES: u64 = 1 << 10;
+/// What graphs of TensorFlow 1 call the nodes that make a variable's first value.
+const INITIALIZER: &str = "/Initializer/";
+
+/// Which constants are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constants {
+    /// All that are numbers.
+    All,
+    /// Those that may be weights beside the variables of a model: several floating-point or complex numbers, or many
+    /// others.
+    BesideVariables,
+}
 
 /// Most tags of a graph; real ones are "serve", "train", "gpu".
 const MAX_TAGS: usize = 1 << 10;
@@ -28,22 +45,29 @@ pub struct Graphs<'a> {
     pub filled: u64,
     /// Nodes, those of functions included.
     pub nodes: u64,
-    /// Constants without weights: texts, handles.
+    /// Constants without weights, texts and handles: names and reasons; none of them beside variables.
+    pub unlisted: Vec<(String, String)>,
+    /// How many constants are not listed, and their bytes where they are numbers.
     pub others: u64,
+    pub other_bytes: u64,
+    constants: Constants,
     /// The number of nodes that are variables.
     pub variables: u64,
 }
 
 impl<'a> Graphs<'a> {
     /// Nothing yet.
-    pub fn new(source: &'a dyn Source) -> Self {
+    pub fn new(source: &'a dyn Source, constants: Constants) -> Self {
         Self {
             wire: Wire::new(source),
             names: TensorNames::new(source.len()),
             tensors: Vec::new(),
             filled: 0,
             nodes: 0,
+            unlisted: Vec::new(),
             others: 0,
+            other_bytes: 0,
+            constants,
             variables: 0,
         }
     }
@@ -54,9 +78,8 @@ impl<'a> Graphs<'a> {
         self.graph(message, "", metadata)
     }
 
-    /// A whole file that is a `SavedModel`: one graph, or a few with different tags. Without
-    /// `constants`, its graphs are stepped over.
-    pub fn saved_model(&mut self, constants: bool, metadata: &mut MetadataBuilder) -> Result<(), ParseError> {
+    /// A whole file that is a `SavedModel`: one graph, or a few with different tags.
+    pub fn saved_model(&mut self, metadata: &mut MetadataBuilder) -> Result<(), ParseError> {
         let (mut graphs, mut rest) = (0, Span::all(self.wire.source()));
         while let Some(field) = self.wire.next(&mut rest)? {
             match field.number {
@@ -64,7 +87,7 @@ impl<'a> Graphs<'a> {
                 2 => {
                     let place = if graphs == 0 { String::new() } else { format!("meta_graph.{graphs}/") };
                     graphs += 1;
-                    self.meta_graph(field.bytes()?, constants, &place, metadata)?;
+                    self.meta_graph(field.bytes()?, &place, metadata)?;
                 }
                 _ => {}
             }
@@ -79,7 +102,6 @@ impl<'a> Graphs<'a> {
     fn meta_graph(
         &mut self,
         message: Span,
-        constants: bool,
         place: &str,
         metadata: &mut MetadataBuilder,
     ) -> Result<(), ParseError> {
@@ -91,7 +113,7 @@ impl<'a> Graphs<'a> {
                 _ => {}
             }
         }
-        graph.filter(|_| constants).map_or(Ok(()), |graph| self.graph(graph, place, metadata))
+        graph.map_or(Ok(()), |graph| self.graph(graph, place, metadata))
     }
 
     /// A `MetaInfoDef`: tags and TensorFlow's version.
@@ -210,12 +232,34 @@ impl<'a> Graphs<'a> {
             {
                 let name = self.wire.text(name, "a node's name")?;
                 let name = self.names.join(place, &name)?;
-                match tensor::read(&mut self.wire, value, name, &mut self.filled)? {
-                    Some(tensor) => self.tensors.push(tensor),
-                    None => self.others += 1,
-                }
-                check_tensor_count(self.tensors.len() as u64)?;
+                self.constant(value, name)?;
+                check_tensor_count((self.tensors.len() + self.unlisted.len()) as u64)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The `TensorProto` of a constant.
+    fn constant(&mut self, value: Span, name: String) -> Result<(), ParseError> {
+        let beside_variables = self.constants == Constants::BesideVariables;
+        match tensor::read(&mut self.wire, value, name.clone(), &mut self.filled) {
+            Ok(Some(tensor)) if !beside_variables || may_be_weights(&tensor) => self.tensors.push(tensor),
+            Ok(Some(tensor)) => {
+                self.others += 1;
+                self.other_bytes = self.other_bytes.saturating_add(tensor.byte_length);
+            }
+            Ok(None) => {
+                self.others += 1;
+                if !beside_variables {
+                    self.unlisted.push((name, "a constant that is no number".into()));
+                }
+            }
+            // What is not known in the graph must not hide the variables.
+            Err(error) if beside_variables && matches!(error.kind(), ParseErrorKind::Unsupported(_)) => {
+                self.others += 1;
+                self.unlisted.push((name, error.to_string()));
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -242,4 +286,12 @@ impl<'a> Graphs<'a> {
         }
         Ok(tensor)
     }
+}
+
+/// Whether a constant beside variables may be weights.
+fn may_be_weights(tensor: &Tensor) -> bool {
+    let numbers =
+        tensor.dtype.info().class == Class::Float || matches!(tensor.dtype, Dtype::C64 | Dtype::C128);
+    let enough = if numbers { tensor.weight_count > 1 } else { tensor.byte_length >= MIN_INTEGER_BYTES };
+    enough && !tensor.name.contains(INITIALIZER)
 }

@@ -1,8 +1,8 @@
 //! TensorFlow: SavedModel folders, checkpoints, and frozen graphs. Nothing of a graph is run.
 //!
 //! What is listed: of a checkpoint its variables; of a frozen graph its constants; of a SavedModel
-//! its variables, or its graph's constants where it has none. A graph with variables has constants
-//! too, but those are axes, shapes and paddings.
+//! its variables and its graph's constants. Most constants of a graph with variables are axes, shapes and paddings:
+//! of those only what may be weights is listed, and the others are counted.
 
 mod bundle;
 mod graph;
@@ -15,13 +15,15 @@ mod tensor;
 use crate::formats::checksum::Checksum;
 use crate::formats::error::{ParseError, missing};
 use crate::formats::files::{FileSet, FirstFile, Hidden, Siblings, list_folder};
+use crate::formats::limits::check_tensor_count;
 use crate::formats::reader::{Content, FormatReader};
-use crate::formats::support::metadata_builder::MetadataBuilder;
+use crate::formats::support::metadata_builder::{MetadataBuilder, push_unlisted};
 use crate::formats::support::overlaps::resolve_overlaps;
 use crate::metadata::Detail;
-use crate::model::{Format, Model};
-use graph::Graphs;
+use crate::model::{Format, Model, Tensor};
+use graph::{Constants, Graphs};
 use sniff::{Kind, kind_of};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The graph of a SavedModel.
@@ -84,29 +86,38 @@ impl FormatReader for TensorFlow {
 
     fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
         let mut metadata = MetadataBuilder::default();
-        let mut graphs = Graphs::new(files.source(0));
-        let variables = match kind_of(files.source(0))? {
-            Some(Kind::Checkpoint) => Some(bundle::read(files, 0, &mut metadata)?),
-            Some(Kind::Graph) | None => {
-                graphs.file(&mut metadata)?;
-                None
-            }
+        let kind = kind_of(files.source(0))?;
+        let index = match kind {
+            Some(Kind::Checkpoint) => Some(0),
+            Some(Kind::SavedModel) => files.find(VARIABLES_INDEX),
+            Some(Kind::Graph) | None => None,
+        };
+        let (variables, mut unlisted) =
+            index.map(|index| bundle::read(files, index, &mut metadata)).transpose()?.unwrap_or_default();
+        let constants = if variables.is_empty() { Constants::All } else { Constants::BesideVariables };
+        let mut graphs = Graphs::new(files.source(0), constants);
+        match kind {
+            Some(Kind::Checkpoint) => {}
+            Some(Kind::Graph) | None => graphs.file(&mut metadata)?,
             Some(Kind::SavedModel) => {
-                let index = files.find(VARIABLES_INDEX);
-                let variables = index.map(|index| bundle::read(files, index, &mut metadata)).transpose()?;
-                let constants_count = variables.as_ref().is_none_or(Vec::is_empty);
-                graphs.saved_model(constants_count, &mut metadata)?;
+                graphs.saved_model(&mut metadata)?;
                 if index.is_none() && graphs.variables > 0 {
                     return Err(missing("the variables", VARIABLES_INDEX));
                 }
-                variables.filter(|_| !constants_count)
             }
-        };
+        }
         metadata.count("graph.nodes", graphs.nodes)?;
         metadata.count("graph.constants", graphs.tensors.len() as u64 + graphs.others)?;
-        let (mut tensors, filled) = variables.map_or((graphs.tensors, graphs.filled), |found| (found, 0));
-        resolve_overlaps(&mut tensors, files.total_bytes(), filled)?;
-        Ok(Model::new(Format::TensorFlow, metadata.finish(), tensors))
+        metadata.count("graph.constants_not_listed", graphs.others)?;
+        metadata.count("graph.constant_bytes_not_listed", graphs.other_bytes)?;
+        let mut tensors = variables;
+        beside(&mut tensors, graphs.tensors);
+        check_tensor_count(tensors.len() as u64)?;
+        resolve_overlaps(&mut tensors, files.total_bytes(), graphs.filled)?;
+        unlisted.extend(graphs.unlisted);
+        let mut metadata = metadata.finish();
+        push_unlisted(&mut metadata, unlisted);
+        Ok(Model::new(Format::TensorFlow, metadata, tensors))
     }
 
     /// Those of a checkpoint.
@@ -118,4 +129,15 @@ impl FormatReader for TensorFlow {
         };
         index.map_or(Ok(Vec::new()), |index| bundle::checksums(files, index))
     }
+}
+
+/// Adds constants to variables. Both have names of their own, so one may be that of the other.
+fn beside(variables: &mut Vec<Tensor>, mut constants: Vec<Tensor>) {
+    let taken: HashSet<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
+    for constant in &mut constants {
+        if taken.contains(constant.name.as_str()) {
+            constant.name.insert_str(0, "graph/");
+        }
+    }
+    variables.append(&mut constants);
 }

@@ -1,7 +1,7 @@
 //! torch's files from before version 1.6: five pickles (magic number, protocol, the writer's sizes,
 //! the object, the storages' names), then each storage behind its number of elements.
 
-use super::parsed::{Parsed, Place, Places, show_values};
+use super::parsed::{Base, Parsed, Place, Places, show_values};
 use super::rebuild::storage_of;
 use super::walk::Found;
 use crate::formats::containers::pickle::{self, Object, Pickle, Value};
@@ -45,7 +45,7 @@ fn is_magic(pickle: &Pickle) -> bool {
 }
 
 /// True for the class of a whole module, which stands among the storages: `("module", class, file, source)`.
-fn is_class(pickle: &Pickle, id: Value) -> bool {
+pub(super) fn is_class(pickle: &Pickle, id: Value) -> bool {
     pickle.sequence(id).is_some_and(|parts| parts.len() == 4 && pickle.text(parts[0]) == Some("module"))
 }
 
@@ -64,6 +64,7 @@ pub(super) fn parse(source: &dyn Source) -> Result<Parsed, ParseError> {
     // Sizes of C's types and the byte order of the writer's machine: storages are little-endian anyway.
     pickle::read_next(&mut reader)?;
     let object = pickle::read_next(&mut reader)?;
+    let pickled = reader.position();
     let keys = pickle::read_next(&mut reader)?;
 
     let mut widths = HashMap::new();
@@ -102,5 +103,6 @@ pub(super) fn parse(source: &dyn Source) -> Result<Parsed, ParseError> {
     show_values(&mut metadata, &object);
     let mut found = Found::default();
     found.add(&object, "")?;
-    Ok(Parsed { found, places: Places::new(by_key), metadata, pickles: vec![object] })
+    let places = Places::new(by_key, vec![Base::of_file(pickled)]);
+    Ok(Parsed { found, places, metadata, pickles: vec![object], warnings: Vec::new() })
 }

@@ -4,6 +4,8 @@
 //! Source: `torch/serialization.py` (`_save`, `_legacy_save`, `_load`, `_legacy_load`) and
 //! `caffe2/serialize/inline_container.h`.
 
+mod arrays;
+mod keys;
 pub(super) mod legacy;
 pub(super) mod names;
 mod parsed;
@@ -12,6 +14,7 @@ mod walk;
 
 use crate::byte_range::ByteRange;
 use crate::dtype::Dtype;
+use crate::formats::checksum::{Checksum, Stored};
 use crate::formats::containers::pickle::{self, Pickle};
 use crate::formats::containers::zip::{self, Entry, Method};
 use crate::formats::error::{ParseError, malformed, too_large, unsupported};
@@ -19,16 +22,17 @@ use crate::formats::files::{FileSet, check_shard_index};
 use crate::formats::limits::{check_tensor_count, weight_count};
 use crate::formats::reader::{Content, FormatReader};
 use crate::formats::safety::classify::{Verdict, classify};
+use crate::formats::support::cast::Cast;
 use crate::formats::support::header_reader::HeaderReader;
 use crate::formats::support::lazy::{Buffered, ByteSwapped, Negated, Strided, SubRange};
 use crate::formats::support::metadata_builder::push_unlisted;
 use crate::formats::support::overlaps::share_overlaps;
 use crate::lazy_tensor::LazyTensor;
-use crate::metadata::{Detail, Metadata, Value as Meta};
+use crate::metadata::{Detail, Metadata, Value as Meta, WARNINGS, push_texts};
 use crate::model::{Format, Model, Tensor};
 use crate::source::Source;
-use parsed::{Parsed, Place, Places, show_values};
-use rebuild::View;
+use parsed::{Base, Parsed, Place, Places, show_values};
+use rebuild::{Data, View};
 use std::collections::HashMap;
 use std::sync::Arc;
 use walk::Found;
@@ -44,6 +48,9 @@ const BYTE_ORDER: &str = "byteorder";
 const MAX_INFLATED_PICKLE: u64 = 100_000_000;
 /// Largest compressed storage that is held in memory for a tensor that is not contiguous.
 const MAX_HELD_STORAGE: u64 = 256 << 20;
+/// Records of archives up to this size are compared with their checksums on opening; those of larger ones when
+/// all of it is read.
+const MAX_CHECKED: u64 = 1 << 20;
 /// How much longer than their storages all tensors of a file may be together. Shared weights that
 /// each layer names are the largest known case (24 times); a view repeats an element for ever.
 const MAX_SHARING: u64 = 64;
@@ -85,6 +92,26 @@ impl FormatReader for Torch {
     fn parse(&self, files: &FileSet, _detail: Detail) -> Result<Model, ParseError> {
         parse(files)
     }
+
+    /// Those of archives whose records were not compared on opening.
+    fn checksums(&self, files: &FileSet) -> Result<Vec<Checksum>, ParseError> {
+        let mut found = Vec::new();
+        for file_no in files.data_files() {
+            let source = files.source(file_no);
+            if source.len() <= MAX_CHECKED || !zip::is_archive(source)? {
+                continue;
+            }
+            let entries = zip::entries(source).map_err(|error| error.in_file(files.given_name(file_no)))?;
+            found.extend(entries.into_iter().filter(is_checked).map(|entry| Checksum {
+                bytes: entry.unchecked_recipe(),
+                length: entry.length,
+                stored: Stored::Crc32(entry.crc32),
+                name: entry.name,
+                file_no,
+            }));
+        }
+        Ok(found)
+    }
 }
 
 /// True for a tar archive, by the magic of its first header.
@@ -100,43 +127,47 @@ fn is_tar(source: &dyn Source) -> Result<bool, ParseError> {
 /// Parses a single file, or the shards that `pytorch_model.bin.index.json` names.
 fn parse(files: &FileSet) -> Result<Model, ParseError> {
     let (mut metadata, mut tensors, mut unlisted) = (Metadata::new(), Vec::new(), Vec::new());
+    let mut warnings = Vec::new();
     let data_files = files.data_files();
     for &file_no in &data_files {
-        let parsed = parse_file(files.source(file_no), file_no, &mut tensors, &mut unlisted)
+        let parsed = parse_file(files.source(file_no), file_no, &mut tensors)
             .map_err(|error| error.in_file(files.given_name(file_no)))?;
+        unlisted.extend(parsed.found.unlisted);
+        warnings.extend(parsed.warnings);
         if file_no == data_files[0] {
-            metadata = parsed;
+            metadata = parsed.metadata;
         }
     }
     check_shard_index(files, &tensors)?;
     push_unlisted(&mut metadata, unlisted);
+    push_texts(&mut metadata, WARNINGS, warnings.into_iter());
     share_overlaps(&mut tensors);
     Ok(Model::new(Format::PyTorch, metadata, tensors))
 }
 
-/// Adds the tensors of one file; gives its metadata.
-fn parse_file(
-    source: &dyn Source,
-    file_no: usize,
-    tensors: &mut Vec<Tensor>,
-    unlisted: &mut Vec<(String, String)>,
-) -> Result<Metadata, ParseError> {
-    let parsed = match zip::is_archive(source)? {
+/// Adds the tensors of one file; gives what else it says.
+fn parse_file(source: &dyn Source, file_no: usize, tensors: &mut Vec<Tensor>) -> Result<Parsed, ParseError> {
+    let mut parsed = match zip::is_archive(source)? {
         true => parse_archive(source)?,
         false => legacy::parse(source)?,
     };
     let first = tensors.len();
-    for (name, view) in parsed.found.tensors {
-        let place = if view.shape.contains(&0) { None } else { parsed.places.find(&name, &view.key)? };
-        tensors.push(tensor(name, view, place, file_no, source.len())?);
+    for (name, view) in std::mem::take(&mut parsed.found.tensors) {
+        let place = match &view.data {
+            _ if view.shape.contains(&0) => None,
+            Data::Storage(key) => parsed.places.find(&name, key)?.cloned(),
+            Data::Array { content, length, big_endian, pickle } => {
+                Some(parsed.places.of_array(*content, *length, *big_endian, *pickle, &parsed.pickles))
+            }
+        };
+        tensors.push(tensor(name, view, place.as_ref(), file_no, source.len())?);
     }
     check_sharing(&tensors[first..], parsed.places.total)?;
     check_tensor_count(tensors.len() as u64)?;
-    unlisted.extend(parsed.found.unlisted);
-    if tensors.len() == first && unlisted.is_empty() {
+    if tensors.len() == first && parsed.found.unlisted.is_empty() {
         return Err(no_tensors(&parsed.pickles));
     }
-    Ok(parsed.metadata)
+    Ok(parsed)
 }
 
 /// The folder of an archive's pickle, with its slash, if an entry of this name is one: it lies at the
@@ -154,7 +185,14 @@ fn parse_archive(source: &dyn Source) -> Result<Parsed, ParseError> {
         return Err(malformed!("the archive has two models: \"{folder}{PICKLE}\" and \"{other}{PICKLE}\""));
     }
     let within = |name: &str| entries.iter().find(|entry| entry.name.strip_prefix(folder) == Some(name));
-    let big_endian = match within(BYTE_ORDER).map(|entry| entry.read(source, 16)).transpose()?.as_deref() {
+    let mut warnings = Vec::new();
+    if source.len() <= MAX_CHECKED {
+        for entry in entries.iter().filter(|entry| is_checked(entry)) {
+            warnings.extend(entry.damage(source)?);
+        }
+    }
+    let order = within(BYTE_ORDER).map(|entry| entry.read_unchecked(source, 16)).transpose()?;
+    let big_endian = match order.as_deref() {
         None | Some(b"little") => false,
         Some(b"big") => true,
         Some(other) => {
@@ -164,25 +202,27 @@ fn parse_archive(source: &dyn Source) -> Result<Parsed, ParseError> {
     let mut by_key = HashMap::new();
     for entry in &entries {
         if let Some(path) = entry.name.strip_prefix(folder) {
-            let inflated = (entry.method == Method::Deflated).then(|| entry.recipe());
+            let inflated = (entry.method == Method::Deflated).then(|| entry.unchecked_recipe());
             let place = Place { offset: entry.data_offset, length: entry.length, inflated, big_endian };
             by_key.insert(path.to_owned(), place);
         }
     }
-    let mut pickles = vec![read_pickle(source, within(PICKLE).expect("the folder is that of the pickle"))?];
+    let main = within(PICKLE).expect("the folder is that of the pickle");
+    let (mut pickles, mut bases) = (vec![read_pickle(source, main)?], vec![Base::of_entry(main)]);
     let mut metadata = vec![("pytorch.container".to_owned(), Meta::Text("zip".into()))];
     let mut found = Found::default();
     found.add(&pickles[0], "")?;
-    found.storages_in("data/", 0);
+    found.lie_in("data/", 0, 0);
     show_values(&mut metadata, &pickles[0]);
     if let Some(entry) = within(CONSTANTS) {
         metadata[0].1 = Meta::Text("torchscript".into());
         let (constants, data) = (read_pickle(source, entry)?, found.tensors.len());
         found.add(&constants, "constants")?;
         pickles.push(constants);
-        found.storages_in("constants/", data);
+        bases.push(Base::of_entry(entry));
+        found.lie_in("constants/", 1, data);
     }
-    Ok(Parsed { found, places: Places::new(by_key), metadata, pickles })
+    Ok(Parsed { found, places: Places::new(by_key, bases), metadata, pickles, warnings })
 }
 
 fn read_pickle(source: &dyn Source, entry: &Entry) -> Result<Pickle, ParseError> {
@@ -193,8 +233,13 @@ fn read_pickle(source: &dyn Source, entry: &Entry) -> Result<Pickle, ParseError>
             entry.length
         ));
     }
-    entry.verify(source)?;
-    pickle::read_next(&mut HeaderReader::new(&*entry.open(source)?))
+    let recipe = entry.unchecked_recipe();
+    pickle::read_next(&mut HeaderReader::new(&*recipe.open(source)?))
+}
+
+/// torch writes 0 where it was told to compute no checksum, and never compares one.
+fn is_checked(entry: &Entry) -> bool {
+    entry.crc32 != 0
 }
 
 /// A file without a tensor is not a model; the worst that it would import says what it may be instead.
@@ -220,7 +265,7 @@ fn tensor(
     file_no: usize,
     file_length: u64,
 ) -> Result<Tensor, ParseError> {
-    let View { key, dtype, first, shape, strides, affine, sign } = view;
+    let View { data, dtype, cast, first, shape, strides, affine, sign } = view;
     let weight_count = weight_count(&name, &shape)?;
     let too_long = || malformed!("tensor \"{name}\" of shape {shape:?} has 2^64 bytes or more");
     let byte_length = dtype.byte_length(weight_count).ok_or_else(too_long)?;
@@ -233,9 +278,13 @@ fn tensor(
                 None => Arc::new(ByteRange::new(place.offset, place.length)),
             };
             let strided = Strided::new(of.clone(), place.length, width, first, &shape, &strides).ok_or_else(|| {
+                let of = match &data {
+                    Data::Storage(key) => format!("storage \"{key}\""),
+                    Data::Array { .. } => "its array".into(),
+                };
                 malformed!(
                     "tensor \"{name}\" of shape {shape:?}, strides {strides:?} and type {} from element {first} on \
-                     reaches outside of storage \"{key}\", which has {} bytes",
+                     reaches outside of {of}, which has {} bytes",
                     dtype.name(),
                     place.length
                 )
@@ -276,9 +325,16 @@ fn tensor(
                 let of = lazy.unwrap_or_else(|| Arc::new(plain));
                 lazy = Some(Arc::new(Negated { of, element_bytes: width, sign }));
             }
+            if let Some(to) = cast {
+                let of = lazy.unwrap_or_else(|| Arc::new(plain));
+                let cast = Cast::new(of, dtype, to);
+                lazy = Some(Arc::new(cast.expect("types that are known, as the pickle's reader looked")));
+            }
             (if lazy.is_none() { place.offset + start } else { place.offset }, lazy)
         }
     };
+    let dtype = cast.unwrap_or(dtype);
+    let byte_length = dtype.byte_length(weight_count).ok_or_else(too_long)?;
     Ok(Tensor { name, shape, dtype, file_no, offset, byte_length, weight_count, lazy, affine })
 }
 

@@ -1,9 +1,11 @@
 //! torch's tensors as pickles describe them: calls of its `_rebuild…` functions over storages.
 //! Source: `torch/_utils.py` and `torch/serialization.py` of torch 1.13 to 2.8.
 
+use super::arrays::{Array, Content, makes_array};
 use super::names::{DTYPES, STORAGE_KINDS, is_untyped};
 use crate::dtype::Dtype;
 use crate::formats::containers::pickle::{DeferredCall, Global, Object, Pickle, Value};
+use crate::formats::support::cast::Cast;
 use crate::formats::support::lazy::Sign;
 use crate::model::Affine;
 
@@ -29,13 +31,24 @@ pub struct Storage {
     pub class: String,
 }
 
+/// What a tensor is a view of.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// The storage of a name.
+    Storage(String),
+    /// An array within a pickle of the file, with its number of bytes and whether their order is big-endian.
+    Array { content: Content, length: u64, big_endian: bool, pickle: usize },
+}
+
 /// A tensor as a view of a storage.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// The storage's name.
-    pub key: String,
+    /// Where its elements are.
+    pub data: Data,
     /// How the weights are stored.
     pub dtype: Dtype,
+    /// What they are converted to, where that is another type.
+    pub cast: Option<Dtype>,
     /// The element of the storage at which the tensor starts.
     pub first: u64,
     /// Extents, outermost first.
@@ -105,6 +118,9 @@ impl<'p> Call<'p> {
                     | "_rebuild_tensor_v3"
                     | "_rebuild_qtensor"
                     | "_rebuild_meta_tensor_no_storage"
+                    | "_rebuild_device_tensor_from_numpy"
+                    | "_rebuild_xla_tensor"
+                    | "_rebuild_device_tensor_from_cpu_tensor"
             )
         )
     }
@@ -112,8 +128,14 @@ impl<'p> Call<'p> {
     /// The tensor that the call makes. The error says what is wrong with its arguments.
     pub fn describe(&self, pickle: &Pickle) -> Result<Described, String> {
         let name = self.rebuilder().unwrap_or_default();
-        if name == "_rebuild_meta_tensor_no_storage" {
-            return Ok(Described::Unlisted("a meta tensor, which has no data".into()));
+        match name {
+            "_rebuild_meta_tensor_no_storage" => {
+                return Ok(Described::Unlisted("a meta tensor, which has no data".into()));
+            }
+            "_rebuild_device_tensor_from_numpy"
+            | "_rebuild_xla_tensor"
+            | "_rebuild_device_tensor_from_cpu_tensor" => return self.describe_device_tensor(pickle),
+            _ => {}
         }
         let [storage, first, shape, strides, rest @ ..] = self.arguments else {
             return Err(format!("{name} has {} arguments", self.arguments.len()));
@@ -156,7 +178,60 @@ impl<'p> Call<'p> {
             Ok(sign) => sign,
             Err(reason) => return Ok(Described::Unlisted(reason)),
         };
-        Ok(Described::View(View { key: storage.key, dtype, first, shape, strides, affine, sign }))
+        let data = Data::Storage(storage.key);
+        Ok(Described::View(View { data, dtype, cast: None, first, shape, strides, affine, sign }))
+    }
+
+    /// The tensor of another device, which was written as an array of NumPy's or as a tensor of the processor's:
+    /// that, its type, its device, and whether it wants a gradient.
+    fn describe_device_tensor(&self, pickle: &Pickle) -> Result<Described, String> {
+        let [data, dtype, _device, _gradient] = self.arguments else {
+            return Err(format!("{} has {} arguments", self.function.name, self.arguments.len()));
+        };
+        let made = pickle.deferred_call(*data).ok_or("its data are nothing that is known")?;
+        let mut view = match Call::from_deferred(pickle, made).filter(Call::is_plain_tensor) {
+            Some(call) => match call.describe(pickle)? {
+                Described::View(view) => view,
+                unlisted => return Ok(unlisted),
+            },
+            None if !makes_array(pickle, made) => {
+                return Ok(Described::Unlisted(
+                    "a copy of what is neither a plain tensor nor an array".into(),
+                ));
+            }
+            None => match Array::read(pickle, made)? {
+                Ok(array) => {
+                    let Array { content, length, dtype, big_endian, shape, strides } = array;
+                    let data = Data::Array { content, length, big_endian, pickle: 0 };
+                    View { data, dtype, cast: None, first: 0, shape, strides, affine: None, sign: None }
+                }
+                Err(name) => return Ok(Described::Unlisted(format!("an array of the type {name}"))),
+            },
+        };
+        let given = pickle.global(*dtype).filter(|dtype| dtype.module == "torch");
+        let given = given.ok_or("its type is none of torch's")?;
+        let known = DTYPES.iter().find(|(name, _)| *name == given.name).and_then(|(_, dtype)| *dtype);
+        let Some(known) = known else {
+            return Ok(Described::Unlisted(format!("of the type {}, which is not known", given.name)));
+        };
+        if known != view.dtype {
+            let from = view.dtype;
+            if !Cast::is_known(from, known) || view.affine.is_some() {
+                let (from, to) = (from.name(), known.name());
+                return Ok(Described::Unlisted(format!(
+                    "numbers of the type {from} that are to become {to}"
+                )));
+            }
+            view.cast = Some(known);
+        }
+        Ok(Described::View(view))
+    }
+
+    /// True when the result is a tensor over a storage, and is not described by another call.
+    fn is_plain_tensor(&self) -> bool {
+        self.makes_tensor()
+            && !self.function.name.contains("device_tensor")
+            && !self.function.name.contains("xla")
     }
 }
 

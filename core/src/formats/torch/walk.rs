@@ -5,7 +5,10 @@
 //! entered, an object is not entered from within itself, and a container is entered a bounded number
 //! of times, so the work cannot explode where the paths do.
 
-use super::rebuild::{Call, Described, View};
+use super::arrays::makes_array;
+use super::keys::{Same, segment};
+use super::legacy::is_class;
+use super::rebuild::{Call, Data, Described, View};
 use crate::formats::containers::pickle::{DeferredCall, Object, Pickle, Value};
 use crate::formats::error::{ParseError, malformed, too_large};
 use crate::formats::limits::check_tensor_count;
@@ -120,6 +123,11 @@ impl Found {
             }
             if let Some(call) = tensor_call(pickle, &objects[index]) {
                 self.tensor(pickle, &call, &path)?;
+            } else if let Some(reason) = beside_tensors(pickle, &objects[index]) {
+                let name = self.names.unique(&path)?;
+                self.unlisted.push((name, reason.into()));
+                check_tensor_count((self.tensors.len() + self.unlisted.len()) as u64)?;
+                continue;
             } else if visits[index] == MAX_VISITS {
                 continue;
             } else {
@@ -135,10 +143,14 @@ impl Found {
         Ok(())
     }
 
-    /// Says in which folder of an archive the storages are, of all tensors from the `first` on.
-    pub fn storages_in(&mut self, folder: &str, first: usize) {
+    /// Says in which folder of an archive the storages are, and in which of its pickles the arrays, of all tensors
+    /// from the `first` on.
+    pub fn lie_in(&mut self, folder: &str, pickle_no: usize, first: usize) {
         for (_, view) in &mut self.tensors[first..] {
-            view.key.insert_str(0, folder);
+            match &mut view.data {
+                Data::Storage(key) => key.insert_str(0, folder),
+                Data::Array { pickle, .. } => *pickle = pickle_no,
+            }
         }
     }
 
@@ -156,6 +168,17 @@ impl Found {
 fn tensor_call<'p>(pickle: &'p Pickle, object: &Object) -> Option<Call<'p>> {
     match object {
         Object::Deferred(call) => Call::from_deferred(pickle, call).filter(Call::makes_tensor),
+        _ => None,
+    }
+}
+
+/// Why something that holds weights is not listed, where it is no tensor.
+fn beside_tensors(pickle: &Pickle, object: &Object) -> Option<&'static str> {
+    match object {
+        Object::Deferred(call) if makes_array(pickle, call) => {
+            Some("an array of NumPy's, which torch does not take for a tensor")
+        }
+        Object::Persistent(id) if !is_class(pickle, *id) => Some("a storage that stands outside of a tensor"),
         _ => None,
     }
 }
@@ -182,7 +205,10 @@ fn leads_to_tensors(pickle: &Pickle) -> Vec<bool> {
         });
     }
     let mut leads = vec![false; objects.len()];
-    let is_tensor = |index: &u32| tensor_call(pickle, &objects[*index as usize]).is_some();
+    let is_tensor = |index: &u32| {
+        let object = &objects[*index as usize];
+        tensor_call(pickle, object).is_some() || beside_tensors(pickle, object).is_some()
+    };
     let mut queue: Vec<u32> = (0..objects.len() as u32).filter(is_tensor).collect();
     while let Some(index) = queue.pop() {
         let index = index as usize;
@@ -210,23 +236,7 @@ fn each_part(object: &Object, mut take: impl FnMut(u32)) {
             call.items.iter().for_each(&mut value);
             call.pairs.iter().for_each(|(_, held)| value(held));
         }
-        Object::Bytes(_) | Object::Long(_) | Object::Persistent(_) => {}
-    }
-}
-
-/// What a key adds to a path.
-fn segment(pickle: &Pickle, key: Value) -> String {
-    match key {
-        Value::None => "None".into(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => format!("{number:?}"),
-        Value::Text(_) => pickle.text(key).unwrap_or_default().replace('\0', "\u{2400}"),
-        Value::Global(_) => {
-            pickle.global(key).map(|global| global.name.replace('\0', "\u{2400}")).unwrap_or_default()
-        }
-        Value::Object(_) | Value::Opaque => "?".into(),
+        Object::Bytes(_) | Object::LongText(_) | Object::Long(_) | Object::Persistent(_) => {}
     }
 }
 
@@ -245,7 +255,7 @@ impl Parts<'_> {
             Object::List(items) => self.numbered(items),
             Object::Dict(pairs) => self.keyed(pairs),
             Object::Deferred(call) => self.of_deferred(call),
-            Object::Bytes(_) | Object::Long(_) | Object::Persistent(_) => Vec::new(),
+            Object::Bytes(_) | Object::LongText(_) | Object::Long(_) | Object::Persistent(_) => Vec::new(),
         }
     }
 
@@ -264,7 +274,7 @@ impl Parts<'_> {
             Object::Deferred(call) => {
                 call.items.len() + call.pairs.len() + flat(call.arguments) + flat(call.state)
             }
-            Object::Bytes(_) | Object::Long(_) | Object::Persistent(_) => 0,
+            Object::Bytes(_) | Object::LongText(_) | Object::Long(_) | Object::Persistent(_) => 0,
         }
     }
 
@@ -283,17 +293,9 @@ impl Parts<'_> {
 
     /// The pairs of a dictionary: the first place of equal keys, and the last value.
     fn keyed(&self, pairs: &[(Value, Value)]) -> Vec<Child> {
-        #[derive(PartialEq, Eq, Hash)]
-        enum Key<'p> {
-            Text(&'p str),
-            Int(i64),
-        }
         let (mut places, mut last) = (HashMap::new(), Vec::<(Value, Value)>::new());
         for (key, value) in pairs {
-            let same = match key {
-                Value::Int(number) => Some(Key::Int(*number)),
-                key => self.pickle.text(*key).map(Key::Text),
-            };
+            let same = Same::of(self.pickle, *key);
             let place = same.map(|same| *places.entry(same).or_insert(last.len()));
             match place.and_then(|place| last.get_mut(place)) {
                 Some(pair) => pair.1 = *value,
@@ -344,10 +346,7 @@ impl Parts<'_> {
             ("torch._utils", "_rebuild_nested_tensor") => {
                 self.named(&["values", "sizes", "strides", "offsets"], call.arguments)
             }
-            (
-                "torch._utils",
-                "_rebuild_parameter" | "_rebuild_device_tensor_from_cpu_tensor" | "_rebuild_xla_tensor",
-            )
+            ("torch._utils", "_rebuild_parameter")
             | ("torch.nn.parameter", "Parameter" | "Buffer")
             | ("torch.jit._pickle", _) => vec![(None, argument(0))],
             ("collections", "OrderedDict") => {

@@ -64,7 +64,7 @@ pub(crate) struct Contents {
     /// All datasets of numbers.
     pub(crate) datasets: Vec<Dataset>,
     /// What else there is, in words; `None` when there is nothing.
-    pub(crate) skipped: Option<Value>,
+    pub(crate) skipped: Option<Array>,
 }
 
 /// True when a source starts as an HDF5 file, or does so behind a user block.
@@ -91,9 +91,9 @@ impl SkippedObjects {
         }
     }
 
-    fn value(self) -> Option<Value> {
+    fn array(self) -> Option<Array> {
         let Self { count, head } = self;
-        (count > 0).then_some(Value::Array(Array { element: "string", count, head }))
+        (count > 0).then_some(Array { element: "string", count, head })
     }
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn read(source: &dyn Source, region: Region, detail: Detail) -> Resul
         met.insert(address, Met { path, links: 1, references });
     }
     context.check_stored()?;
-    Ok(Contents { attributes, datasets, skipped: skipped.value() })
+    Ok(Contents { attributes, datasets, skipped: skipped.array() })
 }
 
 fn root_attributes(file: &mut File, root: &object::Object, detail: Detail) -> Result<Metadata, ParseError> {

@@ -2,7 +2,8 @@
 //! nothing recurses, and what the machine holds is capped.
 
 use super::text::{float, integer, quoted, raw_unicode};
-use super::value::{DeferredCall, Global, Object, Pickle, TextRef, Value};
+use super::value::{Bytes, DeferredCall, Global, Object, Pickle, TextRef, Value};
+use crate::byte_range::ByteRange;
 use crate::formats::error::{ParseError, ParseErrorKind, malformed, too_large, unsupported};
 use crate::formats::support::header_reader::HeaderReader;
 use std::collections::HashMap;
@@ -17,6 +18,9 @@ const MAX_HELD: usize = 1 << 23;
 const MAX_TEXTS: usize = 64 << 20;
 /// Longest text that is kept: no name of a tensor is longer. Longer ones are stepped over.
 const MAX_TEXT: u64 = 64 << 10;
+/// Most bytes of a value that are kept, because it may be a key; and of all of them. Longer ones are weights.
+const MAX_KEY: u64 = 1 << 10;
+const MAX_KEYS: u64 = 16 << 20;
 /// Longest line of protocol 0.
 const MAX_LINE: usize = 64 << 10;
 /// Longest integer that is kept: torch's magic number has 10 bytes.
@@ -46,6 +50,8 @@ struct Machine {
     numbers: HashMap<Global, u32>,
     /// Values inside of objects.
     inside: usize,
+    /// Bytes that are kept.
+    kept: u64,
 }
 
 /// Values by their numbers. Every pickler counts them up, so they stand in a row; others are kept
@@ -142,11 +148,19 @@ impl Machine {
                 self.text(&String::from_utf8_lossy(&bytes))?;
             }
             b'V' => self.text(&raw_unicode(&line(reader)?)?)?,
-            b'U' | 0x8c => {
+            b'U' => {
+                let length = reader.array::<1>(LENGTH)?[0].into();
+                self.old_text(length, reader)?;
+            }
+            b'T' => {
+                let length = reader.u32(LENGTH)?.into();
+                self.old_text(length, reader)?;
+            }
+            0x8c => {
                 let length = reader.array::<1>(LENGTH)?[0].into();
                 self.long_text(length, reader)?;
             }
-            b'T' | b'X' => {
+            b'X' => {
                 let length = reader.u32(LENGTH)?.into();
                 self.long_text(length, reader)?;
             }
@@ -402,18 +416,51 @@ impl Machine {
 
     fn long_text(&mut self, length: u64, reader: &mut HeaderReader) -> Result<(), ParseError> {
         if length > MAX_TEXT {
+            let range = ByteRange::new(reader.position(), length);
             reader.skip(length, "a text")?;
-            self.push(Value::Opaque);
+            self.object(Object::LongText(range));
             return Ok(());
         }
         let text = String::from_utf8_lossy(reader.take(length, "a text")?);
         self.text(&text)
     }
 
+    /// A text of Python 2, which is bytes in no known encoding: text where all encodings agree.
+    fn old_text(&mut self, length: u64, reader: &mut HeaderReader) -> Result<(), ParseError> {
+        if length > MAX_TEXT {
+            return self.bytes(length, reader);
+        }
+        let range = ByteRange::new(reader.position(), length);
+        let bytes = reader.take(length, "a text")?;
+        match std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()) {
+            Some(text) => {
+                let text = text.to_owned();
+                self.text(&text)
+            }
+            None => {
+                let kept = (length <= MAX_KEY).then(|| bytes.into());
+                self.push_bytes(range, kept);
+                Ok(())
+            }
+        }
+    }
+
     fn bytes(&mut self, length: u64, reader: &mut HeaderReader) -> Result<(), ParseError> {
-        reader.skip(length, "bytes")?;
-        self.object(Object::Bytes(length));
+        let range = ByteRange::new(reader.position(), length);
+        let kept = if length <= MAX_KEY {
+            Some(reader.take(length, "bytes")?.into())
+        } else {
+            reader.skip(length, "bytes")?;
+            None
+        };
+        self.push_bytes(range, kept);
         Ok(())
+    }
+
+    fn push_bytes(&mut self, range: ByteRange, kept: Option<Box<[u8]>>) {
+        self.kept += kept.as_ref().map_or(0, |kept| kept.len() as u64);
+        let kept = kept.filter(|_| self.kept <= MAX_KEYS);
+        self.object(Object::Bytes(Box::new(Bytes { range, kept })));
     }
 
     /// An integer in two's complement, little-endian.

@@ -8,7 +8,7 @@ mod text;
 mod value;
 
 pub use machine::EXTENSION;
-pub use value::{DeferredCall, Global, Object, Pickle, TextRef, Value};
+pub use value::{Bytes, DeferredCall, Global, Object, Pickle, TextRef, Value};
 
 use crate::formats::error::{ParseError, malformed};
 use crate::formats::support::header_reader::HeaderReader;

@@ -1,5 +1,7 @@
 //! What a pickle builds: values, objects, and calls that are never made.
 
+use crate::byte_range::ByteRange;
+
 /// One thing on a pickle's stack. Small ones are here, larger ones among the [`Pickle`]'s objects.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
@@ -17,12 +19,12 @@ pub enum Value {
     Global(u32),
     /// By its number.
     Object(u32),
-    /// Something of which only its being there is known: an out-of-band buffer, a long text.
+    /// Something of which only its being there is known: an out-of-band buffer, a long number.
     Opaque,
 }
 
 /// Where a text lies.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TextRef {
     pub(super) start: u32,
     pub(super) length: u32,
@@ -37,14 +39,25 @@ pub enum Object {
     List(Vec<Value>),
     /// A dictionary: pairs in the order in which they were set, so the last of equal keys holds.
     Dict(Vec<(Value, Value)>),
-    /// Bytes, which stay where they are; their number.
-    Bytes(u64),
+    /// Bytes, and what Python 2 wrote as text that is not ASCII.
+    Bytes(Box<Bytes>),
+    /// A text that is too long to be kept: its UTF-8, by its place in the source.
+    LongText(ByteRange),
     /// An integer of more than 64 bits: its bytes, little-endian, where they are few.
     Long(Box<[u8]>),
     /// What the loader, not the pickle, is to supply: torch's storages.
     Persistent(Value),
     /// What a call would return.
     Deferred(Box<DeferredCall>),
+}
+
+/// Bytes, which stay where they are.
+#[derive(Debug)]
+pub struct Bytes {
+    /// Where they lie in the source.
+    pub range: ByteRange,
+    /// A copy, where they are few enough to be a key.
+    pub kept: Option<Box<[u8]>>,
 }
 
 /// A call that is never made.
