@@ -27,6 +27,7 @@ NAMES = {
     "float8_e5m2": "F8_E5M2", "float8_e5m2fnuz": "F8_E5M2FNUZ", "float8_e8m0fnu": "F8_E8M0",
     "float4_e2m1fn": "F4", "int4": "I4", "uint4": "U4", "int2": "I2", "uint2": "U2",
 }
+SIZES = {"BOOL": 1, "BF16": 2, "C64": 8, "C128": 16} | {f"{kind}{bits}": bits // 8 for kind in "FIU" for bits in (8, 16, 32, 64)}
 BITS = {"F4": 4, "I4": 4, "U4": 4, "I2": 2, "U2": 2}
 
 
@@ -139,11 +140,17 @@ def saved_model_rows(path: Path):
     yield from variables
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((path / "saved_model.pb").read_bytes())
-    for name, shape, dtype, digest in constant_rows(model.meta_graphs[0].graph_def):
+    size = lambda rows: sum(int(np.prod([int(n) for n in shape.split(",") if n])) * SIZES[dtype] for _, shape, dtype, _ in rows)
+    constants = list(weights_among(constant_rows(model.meta_graphs[0].graph_def), variables))
+    if size(constants) > size(variables):
+        yield from constants
+
+
+def weights_among(constants, variables):
+    for name, shape, dtype, digest in constants:
         weights = int(np.prod([int(extent) for extent in shape.split(",") if extent]))
         floats = dtype[0] in "FBC" and dtype != "BOOL"
-        width = {"BOOL": 1}.get(dtype) or int(dtype[1:]) // 8 if not floats else 0
-        if not variables or "/Initializer/" not in name and (weights > 1 if floats else weights * width >= 1024):
+        if not variables or "/Initializer/" not in name and (weights > 1 if floats else weights * SIZES[dtype] >= 1024):
             yield name, shape, dtype, digest
 
 

@@ -128,7 +128,7 @@ fn companions_are_small_and_few() {
     for number in 0..512 {
         sparse(&format!("n{number}"), 0);
     }
-    refused(&folder, Kind::TooLarge, "files (at most 512)", "Move it out");
+    refused(&folder, Kind::TooLarge, "files (at most 512 beside the weights)", "Move it out");
 }
 
 #[test]

@@ -214,6 +214,7 @@ fn names_in_sub_graphs_are_their_own() {
         "out/body/c",
         "many/gs.0/w",
         "many/gs.1/w",
+        "e/value",
     ];
     assert_eq!(names(&model), expected);
     malformed(&common_constant_without_output(), "has no output");

@@ -264,6 +264,23 @@ impl<'a> Graphs<'a> {
         Ok(())
     }
 
+    /// Leaves out the constants that may be weights where the variables have more bytes: then the variables are the
+    /// model, as its own reader has it. How many they are is told.
+    pub fn leave_out_few(&mut self, variables: &[Tensor], unlisted: &mut Vec<(String, String)>) {
+        let bytes = |tensors: &[Tensor]| {
+            tensors.iter().fold(0u64, |sum, tensor| sum.saturating_add(tensor.byte_length))
+        };
+        let (constants, count) = (bytes(&self.tensors), self.tensors.len());
+        if count == 0 || variables.is_empty() || constants > bytes(variables) {
+            return;
+        }
+        self.tensors.clear();
+        self.others += count as u64;
+        self.other_bytes = self.other_bytes.saturating_add(constants);
+        let what = format!("{count} constants of {constants} bytes, which may be weights beside the variables");
+        unlisted.push(("graph".into(), what));
+    }
+
     /// The tensor of an entry of a node's attributes, where it is that of `value`.
     fn value(&mut self, entry: Span) -> Result<Option<Span>, ParseError> {
         let (mut key, mut value, mut rest) = (None, None, entry);

@@ -1,8 +1,8 @@
 //! TensorFlow: SavedModel folders, checkpoints, and frozen graphs. Nothing of a graph is run.
 //!
 //! What is listed: of a checkpoint its variables; of a frozen graph its constants; of a SavedModel
-//! its variables and its graph's constants. Most constants of a graph with variables are axes, shapes and paddings:
-//! of those only what may be weights is listed, and the others are counted.
+//! its variables, and its graph's constants where they are the greater part of the weights. Most constants of a graph
+//! with variables are axes, shapes and paddings: those are counted.
 
 mod bundle;
 mod graph;
@@ -106,6 +106,7 @@ impl FormatReader for TensorFlow {
                 }
             }
         }
+        graphs.leave_out_few(&variables, &mut unlisted);
         metadata.count("graph.nodes", graphs.nodes)?;
         metadata.count("graph.constants", graphs.tensors.len() as u64 + graphs.others)?;
         metadata.count("graph.constants_not_listed", graphs.others)?;
