@@ -142,8 +142,13 @@ def read_onnx(path: str) -> dict[str, Tensor]:
             add(place + proto.name, proto)
         for number, node in enumerate(part.node):
             for attribute in node.attribute:
+                below = f"{place}{node.name or node.output[0]}/{attribute.name}"
                 if node.op_type == "Constant" and attribute.name == "value":
                     add(place + node.output[0], attribute.t)
+                elif attribute.HasField("t"):
+                    add(f"{below}/{attribute.t.name}".removesuffix("/"), attribute.t)
+                for index, inner in enumerate(attribute.tensors):
+                    add(f"{below}.{index}/{inner.name}".removesuffix("/"), inner)
                 for index, inner in enumerate([attribute.g] if attribute.HasField("g") else attribute.graphs):
                     number_of = f"/{index}" if attribute.graphs else ""
                     graph(inner, f"{place}{node.name or number}/{attribute.name}{number_of}/")

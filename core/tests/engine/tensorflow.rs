@@ -356,7 +356,8 @@ fn a_saved_model_is_its_folder() {
     for number in 0..600 {
         folder.write(&format!("assets/{number}"), b"");
     }
-    assert_refused(open_at(&path), Kind::TooLarge, "601 files (at most 512)");
+    // More than a process may have open.
+    assert_eq!(open_at(&path).unwrap().1.len(), 601);
 }
 
 #[test]
