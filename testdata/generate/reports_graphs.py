@@ -119,10 +119,12 @@ def write_keras():
         rows = []
         for shard in sorted(FOLDER.glob(f"keras-sharded-{name}_*.h5")):
             with h5py.File(shard) as file:
-                file.visititems(lambda at, of: isinstance(of, h5py.Dataset) and rows.append(
-                    (at, ",".join(map(str, of.shape)), {"f": "F", "i": "I", "u": "U"}[of.dtype.kind] + str(8 * of.dtype.itemsize),
-                     hashlib.sha256(of[...].tobytes()).hexdigest())))
+                file.visititems(lambda at, of: rows.append(row(at, of)) if isinstance(of, h5py.Dataset) else None)
         (FOLDER.parent / "manifests" / f"{path.name}.tsv").write_text("".join("\t".join(row) + "\n" for row in sorted(rows)))
+
+    def row(at, of):
+        kind = {"f": "F", "i": "I", "u": "U"}[of.dtype.kind] + str(8 * of.dtype.itemsize)
+        return at, ",".join(map(str, of.shape)), kind, hashlib.sha256(of[...].tobytes()).hexdigest()
 
     keras.utils.set_random_seed(15)
     dense = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16), keras.layers.Dense(4)])

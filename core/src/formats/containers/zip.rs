@@ -183,7 +183,16 @@ pub fn names(source: &dyn Source) -> Result<Vec<String>, ParseError> {
 /// [`ParseError`] when the file is not an archive, or not one that all readers understand alike.
 pub fn entries(source: &dyn Source) -> Result<Vec<Entry>, ParseError> {
     let directory = find_directory(source)?;
-    place(source, records(source, &directory)?, directory.offset)
+    place(source, records(source, &directory)?, directory.offset, true)
+}
+
+/// As [`entries`], for a reader that compares no checksums: those in the entries' own headers may be others.
+///
+/// # Errors
+/// As [`entries`].
+pub fn unchecked_entries(source: &dyn Source) -> Result<Vec<Entry>, ParseError> {
+    let directory = find_directory(source)?;
+    place(source, records(source, &directory)?, directory.offset, false)
 }
 
 fn records(source: &dyn Source, directory: &Directory) -> Result<Vec<Record>, ParseError> {
@@ -369,7 +378,12 @@ impl Record {
     }
 
     /// Compares the entry's local header; gives the first byte of its data.
-    fn data_offset(&self, source: &dyn Source, directory_start: u64) -> Result<u64, ParseError> {
+    fn data_offset(
+        &self,
+        source: &dyn Source,
+        directory_start: u64,
+        checksums: bool,
+    ) -> Result<u64, ParseError> {
         let Self { name, header_offset, .. } = self;
         let outside = || malformed!("entry \"{name}\" at byte {header_offset} reaches into the directory");
         let name_start = header_offset.checked_add(LOCAL_BYTES).ok_or_else(outside)?;
@@ -409,10 +423,11 @@ impl Record {
             return Err(malformed!("entry \"{name}\" is stored otherwise than the directory says"));
         }
         let (mut compressed_length, mut length) = (u64::from(compressed_length), u64::from(length));
-        let crc32 = u32_at(fixed, 14);
+        let crc32 = if checksums { u32_at(fixed, 14) } else { self.crc32 };
         // With a descriptor behind the data, a header that was written first knows nothing yet.
-        let described =
-            flags & FLAG_DESCRIPTOR != 0 && crc32 == 0 && (wide || (length, compressed_length) == (0, 0));
+        let described = flags & FLAG_DESCRIPTOR != 0
+            && (crc32 == 0 || !checksums)
+            && (wide || (length, compressed_length) == (0, 0));
         if !described {
             if wide {
                 Wide::from_extra(&extra, name)?.fill([&mut length, &mut compressed_length], name)?;
@@ -432,10 +447,15 @@ impl Record {
 }
 
 /// Finds where each entry's data lie, and refuses entries that share bytes.
-fn place(source: &dyn Source, records: Vec<Record>, directory_start: u64) -> Result<Vec<Entry>, ParseError> {
+fn place(
+    source: &dyn Source,
+    records: Vec<Record>,
+    directory_start: u64,
+    checksums: bool,
+) -> Result<Vec<Entry>, ParseError> {
     let (mut entries, mut spans) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for record in records {
-        let data_offset = record.data_offset(source, directory_start)?;
+        let data_offset = record.data_offset(source, directory_start, checksums)?;
         spans.push((record.header_offset, data_offset + record.compressed_length, entries.len()));
         entries.push(Entry {
             name: record.name,

@@ -1,7 +1,7 @@
 //! The open files of one model.
 
+use super::index_content::is_index;
 use super::names::is_shard_index;
-use super::shard_index::is_index;
 use crate::model::Tensor;
 use crate::source::{Source, SourceError};
 use std::cell::OnceCell;

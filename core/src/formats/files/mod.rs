@@ -2,6 +2,7 @@
 
 mod confined_dir;
 mod file_set;
+mod index_content;
 mod names;
 mod pool;
 mod shard_index;
@@ -9,7 +10,8 @@ mod siblings;
 
 pub(crate) use confined_dir::{ConfinedDir, Hidden, list_folder};
 pub use file_set::{FileRole, FileSet};
+pub(crate) use index_content::is_index;
 pub(crate) use names::is_shard_index;
 pub(crate) use pool::{Pool, PooledFile};
-pub(crate) use shard_index::{check_group_index, check_shard_index, is_index, open_shard_index};
+pub(crate) use shard_index::{check_group_index, check_shard_index, open_shard_index};
 pub use siblings::{FirstFile, Siblings};

@@ -277,7 +277,8 @@ impl<'a> Graphs<'a> {
         self.tensors.clear();
         self.others += count as u64;
         self.other_bytes = self.other_bytes.saturating_add(constants);
-        let what = format!("{count} constants of {constants} bytes, which may be weights beside the variables");
+        let what =
+            format!("{count} constants of {constants} bytes, which may be weights beside the variables");
         unlisted.push(("graph".into(), what));
     }
 

@@ -2,7 +2,7 @@
 //! the object, the storages' names), then each storage behind its number of elements.
 
 use super::parsed::{Base, Parsed, Place, Places, show_values};
-use super::rebuild::storage_of;
+use super::rebuild::{is_class, storage_of};
 use super::walk::Found;
 use crate::formats::containers::pickle::{self, Object, Pickle, Value};
 use crate::formats::error::{ParseError, malformed, unsupported};
@@ -42,11 +42,6 @@ fn is_magic(pickle: &Pickle) -> bool {
         }
         _ => false,
     }
-}
-
-/// True for the class of a whole module, which stands among the storages: `("module", class, file, source)`.
-pub(super) fn is_class(pickle: &Pickle, id: Value) -> bool {
-    pickle.sequence(id).is_some_and(|parts| parts.len() == 4 && pickle.text(parts[0]) == Some("module"))
 }
 
 pub(super) fn parse(source: &dyn Source) -> Result<Parsed, ParseError> {

@@ -287,6 +287,11 @@ impl Bits {
     }
 }
 
+/// True for the class of a whole module, which stands among the storages: `("module", class, file, source)`.
+pub fn is_class(pickle: &Pickle, id: Value) -> bool {
+    pickle.sequence(id).is_some_and(|parts| parts.len() == 4 && pickle.text(parts[0]) == Some("module"))
+}
+
 /// The storage of a persistent id: `("storage", class, key, device, elements[, (key, offset, elements)])`.
 pub fn storage_of(pickle: &Pickle, id: Value) -> Result<Storage, String> {
     let parts = pickle.sequence(id).ok_or("a persistent id is not a tuple")?;

@@ -7,8 +7,7 @@
 
 use super::arrays::makes_array;
 use super::keys::{Same, segment};
-use super::legacy::is_class;
-use super::rebuild::{Call, Data, Described, View};
+use super::rebuild::{Call, Data, Described, View, is_class};
 use crate::formats::containers::pickle::{DeferredCall, Object, Pickle, Value};
 use crate::formats::error::{ParseError, malformed, too_large};
 use crate::formats::limits::check_tensor_count;
