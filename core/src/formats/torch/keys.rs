@@ -1,6 +1,7 @@
 //! Keys of dictionaries as parts of tensors' names.
 
 use crate::formats::containers::pickle::{Object, Pickle, Value};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Longest name of a key that is put together from several parts, and their deepest nesting.
@@ -12,17 +13,19 @@ const MAX_LEVELS: usize = 8;
 pub enum Same<'p> {
     Text(&'p str),
     Int(i64),
-    Bytes(&'p [u8]),
+    Bytes(Cow<'p, [u8]>),
     Compound(String),
 }
 
 impl<'p> Same<'p> {
     /// None for keys that are compared by what the program makes of them, and for those that are too long.
     pub fn of(pickle: &'p Pickle, key: Value) -> Option<Self> {
+        if let Some(bytes) = bytes_of(pickle, key) {
+            return Some(Self::Bytes(bytes));
+        }
         match (key, pickle.object(key)) {
             (Value::Int(number), _) => Some(Self::Int(number)),
             (_, None) => pickle.text(key).map(Self::Text),
-            (_, Some(Object::Bytes(bytes))) => bytes.kept.as_deref().map(Self::Bytes),
             (_, Some(Object::Tuple(_))) => {
                 let text = compound(pickle, key);
                 (text.len() <= MAX_COMPOUND).then_some(Self::Compound(text))
@@ -32,11 +35,28 @@ impl<'p> Same<'p> {
     }
 }
 
+/// The bytes that a key is: as they are or, in protocols before 3, as a call that makes them of a text.
+fn bytes_of(pickle: &Pickle, key: Value) -> Option<Cow<'_, [u8]>> {
+    match pickle.object(key)? {
+        Object::Bytes(bytes) => bytes.kept.as_deref().map(Cow::Borrowed),
+        Object::Deferred(call) => {
+            let function = pickle.global(call.callee)?;
+            match (function.module.as_str(), function.name.as_str(), pickle.sequence(call.arguments)?) {
+                ("_codecs", "encode", [text, encoding]) if pickle.text(*encoding) == Some("latin1") => {
+                    let text = pickle.text(*text).filter(|text| text.len() <= 2 * MAX_COMPOUND)?;
+                    text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>().map(Cow::Owned)
+                }
+                ("builtins" | "__builtin__", "bytes", []) => Some(Cow::Borrowed(&[])),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// What a key adds to a path: itself, if it is a text, or bytes that are one. Others as Python writes them.
 pub fn segment(pickle: &Pickle, key: Value) -> String {
-    if let Some(Object::Bytes(bytes)) = pickle.object(key)
-        && let Some(Ok(text)) = bytes.kept.as_deref().map(std::str::from_utf8)
-    {
+    if let Some(Ok(text)) = bytes_of(pickle, key).as_deref().map(std::str::from_utf8) {
         return shown(text);
     }
     match pickle.text(key) {
@@ -63,6 +83,10 @@ fn write(pickle: &Pickle, value: Value, levels: usize, out: &mut String) {
         out.push('…');
         return;
     }
+    if let Some(bytes) = bytes_of(pickle, value) {
+        out.push('b');
+        return quoted(bytes.iter().map(|byte| char::from(*byte)), true, out);
+    }
     match value {
         Value::None => out.push_str("None"),
         Value::Bool(true) => out.push_str("True"),
@@ -76,13 +100,7 @@ fn write(pickle: &Pickle, value: Value, levels: usize, out: &mut String) {
         Value::Opaque => out.push('?'),
         Value::Object(_) => match pickle.object(value) {
             Some(Object::Tuple(items)) => list(pickle, items, levels, out),
-            Some(Object::Bytes(bytes)) => match &bytes.kept {
-                Some(kept) => {
-                    out.push('b');
-                    quoted(kept.iter().map(|byte| char::from(*byte)), true, out);
-                }
-                None => out.push_str(&format!("bytes at {}", bytes.range.offset)),
-            },
+            Some(Object::Bytes(bytes)) => out.push_str(&format!("bytes at {}", bytes.range.offset)),
             Some(Object::LongText(range)) => out.push_str(&format!("text at {}", range.offset)),
             Some(Object::Long(bytes)) => {
                 out.push_str(&long(bytes).map_or("?".into(), |number| number.to_string()));

@@ -235,8 +235,10 @@ fn read_pickle(source: &dyn Source, entry: &Entry) -> Result<Pickle, ParseError>
         ));
     }
     // A pickle that is not what was written could be anything: unlike a storage, it is refused.
-    if is_checked(entry) {
-        entry.verify(source)?;
+    if is_checked(entry)
+        && let Some(damage) = entry.damage(source)?
+    {
+        return Err(malformed!("{damage}"));
     }
     let recipe = entry.unchecked_recipe();
     pickle::read_next(&mut HeaderReader::new(&*recipe.open(source)?))
