@@ -134,11 +134,13 @@ impl Model {
         // The last one: a key that a file has itself stands before it.
         let found = self.metadata.iter().rev().find(|(key, _)| key == UNLISTED);
         let Some((_, Value::Array(array))) = found else { return (0, Vec::new()) };
-        let text = |value| match value {
-            &Value::Text(ref text) => Some(text.as_str()),
-            _ => None,
-        };
-        (array.count, array.head.iter().filter_map(text).collect())
+        let mut texts = Vec::new();
+        for value in &array.head {
+            if let Value::Text(text) = value {
+                texts.push(text.as_str());
+            }
+        }
+        (array.count, texts)
     }
 
     /// Adds what is wrong with the files and hinders nobody from reading them.

@@ -65,7 +65,8 @@ def manifest(name, value):
         tensor = tensor.contiguous()
         data = tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
         shape = ",".join(map(str, tensor.shape))
-        lines.append("\t".join([path, shape, TYPES[str(tensor.dtype).removeprefix("torch.")],
+        escaped = path.replace("\\", "\\\\")
+        lines.append("\t".join([escaped, shape, TYPES[str(tensor.dtype).removeprefix("torch.")],
                                 hashlib.sha256(data).hexdigest()]))
     (ROOT / "manifests" / f"{name}.tsv").write_text("\n".join(lines) + "\n")
 

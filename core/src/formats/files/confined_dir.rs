@@ -4,7 +4,6 @@
 //! way beneath one of the folders that are allowed: a cache of downloads has links into its folder of blobs.
 
 use crate::formats::error::{ParseError, malformed, too_large};
-use crate::formats::limits::MAX_FILES_BENEATH;
 use crate::source::{FileSource, SourceError};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
@@ -15,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// Folders within each other, more than any model has.
 const MAX_FOLDERS: usize = 16;
+/// Most files and folders that are listed: external data may be a file for each tensor, and what does not belong to the
+/// model is listed too.
+const MAX_LISTED: usize = 1 << 15;
 
 /// The folders of a hub's cache: `…/models--a--b/snapshots/REVISION/…` has links to `…/models--a--b/blobs/`.
 const SNAPSHOTS: &str = "snapshots";
@@ -145,11 +147,8 @@ impl Listing {
                 self.paths.push(path);
             }
             // Those that do not belong to the model are listed too, so there may be some more.
-            if self.paths.len() + self.folders > 2 * MAX_FILES_BENEATH {
-                return Err(too_large!(
-                    "the model's folder has more than {} files and folders",
-                    2 * MAX_FILES_BENEATH
-                ));
+            if self.paths.len() + self.folders > MAX_LISTED {
+                return Err(too_large!("the model's folder has more than {MAX_LISTED} files and folders"));
             }
         }
         Ok(())

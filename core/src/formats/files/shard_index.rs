@@ -29,8 +29,12 @@ pub(crate) fn open_shard_index(path: &Path) -> Result<Option<FileSet<'static>>, 
         Err(_) if !named => return Ok(None),
         index => index.map_err(|error| error.in_file(Some(&name)))?,
     };
-    let shards: BTreeSet<String> =
-        index.iter().flat_map(|(_, shards)| shards.names()).cloned().filter(|shard| *shard != name).collect();
+    let shards: BTreeSet<String> = index
+        .iter()
+        .flat_map(|(_, shards)| shards.names())
+        .filter(|shard| **shard != name)
+        .cloned()
+        .collect();
     let mut files: Vec<(String, Box<dyn Source>)> = vec![(name, Box::new(source))];
     for shard in shards {
         let source = FileSource::open(&path.with_file_name(&shard))?;

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_to_the_nearest_even() {
-        let halves = cast(&floats(&[1.0, -2.5, 1.00390625, 1.01171875, 3e38]), Dtype::F32, Dtype::BF16);
+        let halves =
+            cast(&floats(&[1.0, -2.5, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, 3e38]), Dtype::F32, Dtype::BF16);
         let halves: Vec<u16> = halves.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
         assert_eq!(halves, [0x3f80, 0xc020, 0x3f80, 0x3f82, 0x7f62]);
         let halves = cast(&floats(&[1.0, 65520.0, -1e-8]), Dtype::F32, Dtype::F16);

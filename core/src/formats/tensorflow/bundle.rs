@@ -162,6 +162,9 @@ fn read_slice(wire: &mut Wire, message: Span) -> Result<Slice, ParseError> {
     Ok(slice)
 }
 
+/// Names of what is not listed, and why.
+type Unlisted = Vec<(String, String)>;
+
 /// A checkpoint whose entries are being placed.
 struct Checkpoint<'f, 's> {
     files: &'f FileSet<'s>,
@@ -173,7 +176,7 @@ struct Checkpoint<'f, 's> {
     /// The data of slices, by name.
     pieces: BTreeMap<String, Vec<(Slice, Tensor)>>,
     /// Entries without weights: names and reasons.
-    unlisted: Vec<(String, String)>,
+    unlisted: Unlisted,
 }
 
 /// The checksums of all weights of a checkpoint of which file `index_no` is the index.
@@ -203,7 +206,7 @@ pub fn read(
     files: &FileSet,
     index_no: usize,
     metadata: &mut MetadataBuilder,
-) -> Result<(Vec<Tensor>, Vec<(String, String)>), ParseError> {
+) -> Result<(Vec<Tensor>, Unlisted), ParseError> {
     let index = files.source(index_no);
     let mut checkpoint = Checkpoint::new(files, index_no)?;
     metadata.count("checkpoint.shards", checkpoint.header.shards)?;
