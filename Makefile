@@ -8,6 +8,10 @@ SHELL := bash
 PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
 export PG_CONFIG
 
+# The flags that cargo pgrx builds with, so that lint and unit take the dependencies that install has compiled.
+RUSTFLAGS ?= -C link-arg=-Wl,--no-gc-sections
+export RUSTFLAGS
+
 # A model file for make demo; without one it takes a small model of its own choice.
 MODEL ?=
 
@@ -33,13 +37,14 @@ test: install ## Check style, run all tests
 	pg_test/run
 
 unit: ## Test the engine alone: needs no PostgreSQL
-	cargo test --release -p atomizer-core
+	cargo test --release -p atomizer-core --lib --tests
+	cargo test --release -p atomizer-core --doc
 
 fuzz: ## Fuzz the parsers: EXECUTIONS=100000 or TIME=60 (seconds) of each, TARGETS='gguf hdf5'
 	core/fuzz/run $(if $(TIME),--time $(TIME),$(EXECUTIONS)) $(TARGETS)
 
-soak: install ## What takes hours: a gigabyte in little memory, all formats against the official readers, ten million runs of each fuzz target
-	ATOMIZER_SOAK=1 pg_test/run memory
+soak: install ## What takes hours: a gigabyte in little memory, 200 crashes, all formats against the official readers, ten million runs of each fuzz target
+	ATOMIZER_SOAK=1 ATOMIZER_KILLS=200 ATOMIZER_TEST_TIMEOUT=3600 pg_test/run memory crash
 	pg_test/differential/run
 	core/fuzz/run 10000000 $(TARGETS)
 

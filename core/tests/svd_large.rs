@@ -7,7 +7,7 @@ use atomizer_core::svd::{self, SvdError};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-const ROWS: usize = 16_384;
+const ROWS: usize = 8_192;
 const COLUMNS: usize = 4_096;
 
 /// A figure of /proc/self/status, in bytes.
@@ -21,7 +21,7 @@ fn status(name: &str) -> usize {
 fn matrices_whose_memory_counts() {
     parallel::start();
     one_row();
-    a_quarter_gigabyte();
+    an_eighth_of_a_gigabyte();
 }
 
 /// The components alone are as large as the matrix.
@@ -34,7 +34,7 @@ fn one_row() {
     assert!(more < 6 * 4 * matrix.len(), "{more} bytes beyond the matrix");
 }
 
-fn a_quarter_gigabyte() {
+fn an_eighth_of_a_gigabyte() {
     // Weights that fall off, on top of noise: σ of the j-th column is about 128 ÷ √(1 + j).
     let mut state = 1u64;
     let matrix: Vec<f32> = (0..ROWS * COLUMNS)

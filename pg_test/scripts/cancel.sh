@@ -9,7 +9,7 @@ limit=2.0 # seconds: one, and the noise of a busy machine
 (($(df --output=avail -k "$EXPORTS" | tail -n 1) > 3000000)) || skip "needs 3 GB of disk"
 file=$EXPORTS/big.safetensors
 trap 'rm -f "$file" "$EXPORTS/pid" "$EXPORTS/out"' EXIT
-write_safetensors "$file" 300000000 200000000 100000000
+write_safetensors "$file" 200000000 130000000 70000000
 
 # begin [ARGUMENT...]: starts an ingestion in the background; sets session to its process, pid to its backend.
 begin() {
@@ -41,7 +41,7 @@ interrupt() {
     done_before=$(progress)
 }
 
-interrupt plan "$planning" 0.2
+interrupt plan "$planning" 0.1
 check "plan: nothing is planned" "$(sql 'SELECT count(*) FROM atomizer.tensor_atom')" 0
 # shellcheck disable=SC2059
 interrupt chunk "$(printf "$storing" 0)" 0.5
@@ -73,7 +73,7 @@ sql "SELECT atomizer.drop_model(model_id) FROM atomizer.model" >/dev/null
 for where in planning folding; do
     begin
     wait_until "${!where}"
-    sleep 0.2
+    sleep 0.1
     sql 'SELECT pg_sleep(2)' >/dev/null &
     bystander=$!
     begun=$(now)
@@ -109,8 +109,8 @@ sql "CALL atomizer.ingest_model('matrices', '$MODELS/minilm-l6-v2.safetensors')"
 matrices=$(sql "SELECT model_id FROM atomizer.model WHERE model_name = 'matrices'")
 while IFS='|' read -r what statement; do
     begun=$(now)
-    check "$what ends at its timeout" "$(TIMEOUT=300ms sqlstate_of "$statement")" 57014
-    check_below "$what: seconds" "$(since "$begun")" "$(awk -v l=$limit 'BEGIN { print l + 0.3 }')"
+    check "$what ends at its timeout" "$(TIMEOUT=200ms sqlstate_of "$statement")" 57014
+    check_below "$what: seconds" "$(since "$begun")" "$(awk -v l=$limit 'BEGIN { print l + 0.2 }')"
 done <<STATEMENTS
 verify_model|SELECT count(*) FROM atomizer.verify_model($model)
 read_model_file|SELECT sum(octet_length(bytes)) FROM atomizer.read_model_file($model)
@@ -125,7 +125,7 @@ compress_model|CALL atomizer.compress_model($matrices, rank => 64, min_parameter
 STATEMENTS
 # What they showed is gone with them, and long work tells its client.
 check "nothing is in progress" "$(sql 'SELECT count(*) FROM atomizer.progress')" 0
-check "check_integrity tells how far it is" "$(psql -X -q -A -t -c 'SELECT count(*) FROM atomizer.check_integrity()' 2>&1 | grep -cE 'NOTICE:  (verifying|decoding contents): [0-9]+ % of 6[0-9]+ MB, [0-9.]+ [MG]B/s' | awk '{ print ($1 > 0) }')" 1
+check "check_integrity tells how far it is" "$(psql -X -q -A -t -c 'SELECT count(*) FROM atomizer.check_integrity()' 2>&1 | grep -cE 'NOTICE:  (verifying|decoding contents): [0-9]+ % of 4[0-9]+ MB, [0-9.]+ [MG]B/s' | awk '{ print ($1 > 0) }')" 1
 check "an interrupted export leaves no file" "$(find "$EXPORTS" -name '*never*')" ''
 check_integrity
 finish

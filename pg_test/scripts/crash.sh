@@ -4,7 +4,7 @@
 # needs: minilm-f16.safetensors
 # shellcheck source=pg_test/scripts/lib.bash
 source "$(dirname "$0")/lib.bash"
-wanted=${ATOMIZER_KILLS:-50}
+wanted=${ATOMIZER_KILLS:-30}
 RANDOM=${ATOMIZER_SEED:-42}
 
 own_server

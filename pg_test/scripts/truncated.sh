@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The source file changes under an ingestion: truncated, overwritten, replaced, grown, deleted, without rights. Each time a clear error,
 # kept in the job, a server that goes on, and an ingestion that resumes when the file is back.
-# needs: minilm-l6-v2.safetensors
+# needs: minilm-f16.safetensors
 # shellcheck source=pg_test/scripts/lib.bash
 source "$(dirname "$0")/lib.bash"
 
-original=$MODELS/minilm-l6-v2.safetensors
+original=$MODELS/minilm-f16.safetensors
 file=$EXPORTS/model.safetensors
 size=$(stat -c %s "$original")
 start=$(server_start)

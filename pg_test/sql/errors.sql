@@ -1,5 +1,6 @@
 -- Every error tells its SQLSTATE, what is wrong with both values, and what to do next.
 -- needs: tinycoder.gguf
+-- serial
 \getenv root ATOMIZER_ROOT
 \set helpers :root '/pg_test/helpers.psql'
 \i :helpers

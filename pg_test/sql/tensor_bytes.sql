@@ -1,5 +1,6 @@
 -- The bytes of stored tensors, and their weights as little-endian floats: any range, wherever it lies in segments and blocks.
 -- needs: silero-vad-16k.safetensors smollm2-135m-q4_1.gguf minilm-f16.safetensors
+-- serial
 \getenv root ATOMIZER_ROOT
 \set helpers :root '/pg_test/helpers.psql'
 \i :helpers

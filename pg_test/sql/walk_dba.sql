@@ -1,5 +1,6 @@
 -- A newcomer's walk: a DBA asks what it costs, who may do what, and what happens when something goes wrong.
 -- needs: tinycoder.gguf silero-vad-16k.safetensors
+-- serial
 \getenv root ATOMIZER_ROOT
 \set helpers :root '/pg_test/helpers.psql'
 \i :helpers

@@ -1,5 +1,6 @@
 -- A newcomer's walk: a platform engineer puts model files into the store, sees what it saves, and gets them back.
 -- needs: tinycoder.gguf tinycoder-split silero-vad-16k.safetensors
+-- serial
 \getenv root ATOMIZER_ROOT
 \set helpers :root '/pg_test/helpers.psql'
 \i :helpers

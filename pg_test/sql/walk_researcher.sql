@@ -1,5 +1,6 @@
 -- A newcomer's walk: a researcher looks into the weights of models.
 -- needs: tinycoder.gguf minilm-bf16.safetensors minilm-f16.safetensors
+-- serial
 \getenv root ATOMIZER_ROOT
 \set helpers :root '/pg_test/helpers.psql'
 \i :helpers

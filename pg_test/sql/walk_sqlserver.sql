@@ -1,5 +1,6 @@
 -- A newcomer's walk: someone from the SQL Server system does what it did, by docs/migrating.md.
 -- needs: tinycoder.gguf silero-vad.onnx
+-- serial
 \getenv root ATOMIZER_ROOT
 \set helpers :root '/pg_test/helpers.psql'
 \i :helpers
