@@ -161,6 +161,24 @@ fn objects_of_unknown_classes_hide_nothing() {
     let pickle = one(pickle.text("bias")).op(b"s").text("_buffers").op(b"}").text("_modules").op(b"}");
     let pickle = attributes(pickle.text("fc").global("m", "Linear")).op(b"sub");
     assert_eq!(names_of(&pickle.end()), ["bias", "fc.weight"]);
+    // Its other attributes are listed where they hold something else: not its weights again, nor its own module.
+    let pickle = Pickle::new().global("torch.nn", "LSTM").op(b")\x81q\x01}(").text("_flat_weights").op(b"](");
+    let pickle = one(one(pickle).op(b"q\x02")).op(b"e").text("owner").op(b"]h\x01a").text("_parameters");
+    let pickle = pickle.op(b"}").text("bias").op(b"h\x02s").text("_buffers").op(b"}");
+    let pickle = attributes(pickle.text("_modules").op(b"}").text("fc").global("m", "Linear")).op(b"sub");
+    let mut expected = ["bias", "fc.weight", "_flat_weights.1"];
+    expected.sort_unstable();
+    assert_eq!(names_of(&pickle.end()), expected);
+}
+
+#[test]
+fn what_is_in_very_many_places_is_told() {
+    let pickle = Pickle::new().op(b"](]q\x01");
+    let shared = one(pickle).op(b"a").op(b"h\x01".repeat(99)).op(b"e").end();
+    let model = open(&torch_zip(&shared, &[("0", &floats([1, 2]))]), Detail::Full).unwrap();
+    let (count, reasons) = model.unlisted();
+    assert_eq!((model.tensors.len(), count), (64, 1));
+    assert!(reasons[0].contains("64: in more than 64 places"), "{reasons:?}");
 }
 
 #[test]
@@ -653,7 +671,7 @@ fn keys_tell_tensors_apart() {
         one(pickle.op(b"(N(").text("it's").op(b"tt"))
     });
     let mut expected =
-        ["a", "b'\\xff'", "('a', 0)", "('a', 1)", "ä", "18446744073709551616", "(None, ('it\\'s',))"];
+        ["a", "b'\\xff'", "('a', 0)", "('a', 1)", "ä", "18446744073709551616", "(None, (\"it's\",))"];
     expected.sort_unstable();
     assert_eq!(names_of(&pickle), expected);
     // Equal keys are one pair, whatever they are.

@@ -133,21 +133,29 @@ fn list(pickle: &Pickle, items: &[Value], levels: usize, out: &mut String) {
     out.push_str(if items.len() == 1 { ",)" } else { ")" });
 }
 
-fn quoted(text: impl Iterator<Item = char>, ascii: bool, out: &mut String) {
-    out.push('\'');
-    for c in text {
+fn quoted(text: impl Iterator<Item = char> + Clone, ascii: bool, out: &mut String) {
+    let mut text = text.take(MAX_COMPOUND);
+    // Python takes double quotes where only single ones are within.
+    let has = |quote: char| text.clone().any(|c| c == quote);
+    let quote = if has('\'') && !has('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.by_ref() {
         if out.len() > MAX_COMPOUND {
             break;
         }
         match c {
-            '\'' | '\\' => out.extend(['\\', c]),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
             c if c.is_control() || (ascii && !c.is_ascii()) => {
                 write!(out, "\\x{:02x}", u32::from(c)).expect("writing to a String");
             }
             c => out.push(c),
         }
     }
-    out.push('\'');
+    out.push(quote);
 }
 
 /// An integer in two's complement, little-endian.

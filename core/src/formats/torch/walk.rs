@@ -3,7 +3,8 @@
 //!
 //! Objects may be shared, and may hold themselves. Branches that lead to no tensor are never
 //! entered, an object is not entered from within itself, and a container is entered a bounded number
-//! of times, so the work cannot explode where the paths do.
+//! of times, so the work cannot explode where the paths do. Attributes of a module that are not in its state
+//! dict come last, and are not entered for what has a name already: `torch.nn.LSTM` holds its weights in a list, too.
 
 use super::arrays::makes_array;
 use super::keys::{Same, segment};
@@ -11,7 +12,7 @@ use super::rebuild::{Call, Data, Described, View, is_class};
 use crate::formats::containers::pickle::{DeferredCall, Object, Pickle, Value};
 use crate::formats::error::{ParseError, malformed, too_large};
 use crate::formats::limits::check_tensor_count;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Deepest nesting. Python's own pickler gives up at about 300.
 const MAX_DEPTH: usize = 500;
@@ -23,6 +24,8 @@ const MAX_STEPS: usize = 1 << 23;
 const MAX_NAME: usize = 65_535;
 /// Most bytes of all names.
 const MAX_NAMES: usize = 128 << 20;
+/// The attributes in which a torch.nn.Module keeps what is in its state dict.
+const INNER: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 /// What a tensor is called that no key leads to.
 const NAMELESS: &str = "tensor";
 
@@ -82,6 +85,35 @@ struct Frame {
 /// A part of an object; without a name where the path goes through it unseen.
 type Child = (Option<String>, Value);
 
+/// What to enter last, with the paths.
+#[derive(Default)]
+struct Later {
+    attributes: VecDeque<(String, Value)>,
+    bytes: usize,
+}
+
+impl Later {
+    fn add(&mut self, path: &str, (segment, value): Child) -> Result<(), ParseError> {
+        let mut path = path.to_owned();
+        add_segment(&mut path, segment);
+        self.bytes += path.len();
+        if self.bytes > MAX_NAMES {
+            return Err(too_large!("the names of attributes have more than {MAX_NAMES} bytes"));
+        }
+        self.attributes.push_back((path, value));
+        Ok(())
+    }
+}
+
+fn add_segment(path: &mut String, segment: Option<String>) {
+    if let Some(segment) = segment {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&segment);
+    }
+}
+
 impl Found {
     /// Adds the tensors of a pickle; `prefix` starts their names.
     pub fn add(&mut self, pickle: &Pickle, prefix: &str) -> Result<(), ParseError> {
@@ -90,11 +122,25 @@ impl Found {
         let mut visits = vec![0u8; objects.len()];
         let mut inside = vec![false; objects.len()];
         let mut path = prefix.to_owned();
-        let root =
-            Frame { object: u32::MAX, children: vec![(None, pickle.root())].into_iter(), path: path.len() };
-        let mut stack = vec![root];
+        let from = |value: Value, path: usize| Frame {
+            object: u32::MAX,
+            children: vec![(None, value)].into_iter(),
+            path,
+        };
+        let mut stack = vec![from(pickle.root(), path.len())];
+        let (mut later, mut is_later) = (Later::default(), false);
+        let mut listed = vec![false; objects.len()];
         let mut steps = 0;
-        while let Some(frame) = stack.last_mut() {
+        loop {
+            let Some(frame) = stack.last_mut() else {
+                let Some((of, value)) = later.attributes.pop_front() else {
+                    break;
+                };
+                is_later = true;
+                path = of;
+                stack.push(from(value, path.len()));
+                continue;
+            };
             path.truncate(frame.path);
             let Some((segment, value)) = frame.children.next() else {
                 if let Some(done) = inside.get_mut(frame.object as usize) {
@@ -107,27 +153,28 @@ impl Found {
                 continue;
             };
             let index = number as usize;
-            if !parts.leads[index] || inside[index] {
+            if !parts.leads[index] || inside[index] || is_later && (visits[index] > 0 || listed[index]) {
                 continue;
             }
             steps += 1 + parts.width(&objects[index]);
             if steps > MAX_STEPS {
                 return Err(too_large!("more than {MAX_STEPS} paths were tried to find the tensors"));
             }
-            if let Some(segment) = segment {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(&segment);
-            }
+            add_segment(&mut path, segment);
             if let Some(call) = tensor_call(pickle, &objects[index]) {
                 self.tensor(pickle, &call, &path)?;
+                listed[index] = true;
             } else if let Some(reason) = beside_tensors(pickle, &objects[index]) {
-                let name = self.names.unique(&path)?;
-                self.unlisted.push((name, reason.into()));
-                check_tensor_count((self.tensors.len() + self.unlisted.len()) as u64)?;
+                self.leave_out(&path, reason)?;
+                listed[index] = true;
                 continue;
-            } else if visits[index] == MAX_VISITS {
+            } else if visits[index] >= MAX_VISITS {
+                if visits[index] == MAX_VISITS {
+                    visits[index] += 1;
+                    let reason =
+                        format!("in more than {MAX_VISITS} places, of which only the first are listed");
+                    self.leave_out(&path, &reason)?;
+                }
                 continue;
             } else {
                 visits[index] += 1;
@@ -136,10 +183,19 @@ impl Found {
                 return Err(too_large!("a tensor is nested deeper than {MAX_DEPTH} levels: \"{path}…\""));
             }
             inside[index] = true;
+            for attribute in parts.beside(&objects[index]) {
+                later.add(&path, attribute)?;
+            }
             let children = parts.children(&objects[index]).into_iter();
             stack.push(Frame { object: number, children, path: path.len() });
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, path: &str, reason: &str) -> Result<(), ParseError> {
+        let name = self.names.unique(path)?;
+        self.unlisted.push((name, reason.into()));
+        check_tensor_count((self.tensors.len() + self.unlisted.len()) as u64)
     }
 
     /// Says in which folder of an archive the storages are, and in which of its pickles the arrays, of all tensors
@@ -362,22 +418,14 @@ impl Parts<'_> {
 
     /// The attributes that a state sets. The dictionaries in which a torch.nn.Module keeps its
     /// parameters, buffers and modules leave no mark on the path, so the names are those of its state
-    /// dict.
+    /// dict; its other attributes are [`Self::beside`] it.
     fn attributes(&self, state: Value) -> Vec<Child> {
-        const INNER: [&str; 3] = ["_parameters", "_buffers", "_modules"];
         match self.pickle.object(state) {
-            Some(Object::Dict(pairs)) => {
-                let mut children = self.keyed(pairs);
-                let has = |name: &str| pairs.iter().any(|(key, _)| self.pickle.text(*key) == Some(name));
-                if INNER.into_iter().all(has) {
-                    for (key, _) in &mut children {
-                        if key.as_deref().is_some_and(|key| INNER.contains(&key)) {
-                            *key = None;
-                        }
-                    }
-                }
-                children
+            Some(Object::Dict(pairs)) if self.is_module(pairs) => {
+                let inner = self.keyed(pairs).into_iter().filter(is_inner);
+                inner.map(|(_, value)| (None, value)).collect()
             }
+            Some(Object::Dict(pairs)) => self.keyed(pairs),
             // Attributes and slots.
             Some(Object::Tuple(parts))
                 if parts.len() == 2 && parts.iter().all(|part| self.is_state(*part)) =>
@@ -389,10 +437,38 @@ impl Parts<'_> {
         }
     }
 
+    /// The attributes of a module that are not in its state dict.
+    fn beside(&self, object: &Object) -> Vec<Child> {
+        let Object::Deferred(call) = object else { return Vec::new() };
+        let states = Call::from_deferred(self.pickle, call).map(|call| call.states).unwrap_or_default();
+        let mut found = Vec::new();
+        for state in states.into_iter().chain([call.state]) {
+            let parts: &[Value] = match self.pickle.object(state) {
+                Some(Object::Tuple(parts)) if parts.len() == 2 => parts,
+                _ => &[state],
+            };
+            let dictionaries = parts.iter().filter_map(|part| match self.pickle.object(*part) {
+                Some(Object::Dict(pairs)) if self.is_module(pairs) => Some(pairs),
+                _ => None,
+            });
+            found.extend(dictionaries.flat_map(|pairs| self.keyed(pairs)).filter(|child| !is_inner(child)));
+        }
+        found
+    }
+
+    fn is_module(&self, attributes: &[(Value, Value)]) -> bool {
+        let has = |name: &str| attributes.iter().any(|(key, _)| self.pickle.text(*key) == Some(name));
+        INNER.into_iter().all(has)
+    }
+
     /// True for a dictionary, and for what is not an object at all.
     fn is_state(&self, value: Value) -> bool {
         matches!(self.pickle.object(value), Some(Object::Dict(_)) | None)
     }
+}
+
+fn is_inner((segment, _): &Child) -> bool {
+    segment.as_deref().is_some_and(|segment| INNER.contains(&segment))
 }
 
 /// The names of a sparse tensor's parts. Its layout is a global, or a call of
