@@ -49,7 +49,7 @@ def row(name: str, array: np.ndarray, pack: bool = False) -> tuple[str, str, str
 
 def onnx_rows(path: Path):
     import onnx
-    from onnx import AttributeProto, TensorProto, numpy_helper
+    from onnx import TensorProto, numpy_helper
 
     model = onnx.load(str(path), load_external_data=False)
     places = {}
@@ -133,14 +133,16 @@ def checkpoint_rows(prefix: Path):
 
 def saved_model_rows(path: Path):
     """Variables, and the constants that may be weights, as core/src/formats/tensorflow/graph.rs says."""
-    import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
     variables = list(checkpoint_rows(path / "variables" / "variables"))
     yield from variables
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((path / "saved_model.pb").read_bytes())
-    size = lambda rows: sum(int(np.prod([int(n) for n in shape.split(",") if n])) * SIZES[dtype] for _, shape, dtype, _ in rows)
+
+    def size(rows):
+        return sum(int(np.prod([int(n) for n in shape.split(",") if n])) * SIZES[dtype] for _, shape, dtype, _ in rows)
+
     constants = list(weights_among(constant_rows(model.meta_graphs[0].graph_def), variables))
     if size(constants) > size(variables):
         yield from constants
@@ -150,7 +152,7 @@ def weights_among(constants, variables):
     for name, shape, dtype, digest in constants:
         weights = int(np.prod([int(extent) for extent in shape.split(",") if extent]))
         floats = dtype[0] in "FBC" and dtype != "BOOL"
-        if not variables or "/Initializer/" not in name and (weights > 1 if floats else weights * SIZES[dtype] >= 1024):
+        if not variables or ("/Initializer/" not in name and (weights > 1 if floats else weights * SIZES[dtype] >= 1024)):
             yield name, shape, dtype, digest
 
 

@@ -47,7 +47,9 @@ def node(op, inputs, outputs, *attributes, name="", domain=""):
 
 
 def graph(name, nodes, initializers=(), inputs=("x",), outputs=("y",)):
-    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    def value(name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+
     return helper.make_graph(nodes, name, [value(i) for i in inputs], [value(o) for o in outputs], list(initializers))
 
 

@@ -140,7 +140,9 @@ def write_devices():
 
 
 def write_keys():
-    of = lambda *shape: torch.from_numpy(array("f4", *shape))
+    def of(*shape):
+        return torch.from_numpy(array("f4", *shape))
+
     keys = {
         b"conv.weight": of(2, 3), b"block": {b"weight": of(2), "bias": of(1)}, ("layer", 0): of(2),
         ("layer", 1): {("inner", None, True): of(3)}, 5: of(2), None: of(1), -7: {2.5: of(2)}, b"\xff\xfe": of(2),
