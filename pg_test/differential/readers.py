@@ -1,25 +1,35 @@
-"""What the official readers find in a model file: the names, data types (ours), shapes and little-endian bytes of its tensors."""
+"""What the official readers find in a model file: the names, data types (ours) and shapes of its tensors, and the SHA-256 of their
+little-endian bytes."""
 
+import hashlib
+import json
 import os
 import pickle
+import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import gguf
 import h5py
 import ml_dtypes  # noqa: F401 - registers the types by name
 import numpy as np
-import onnx
 import safetensors
 import torch
-from onnx import numpy_helper
+
+sys.path.append(str(Path(__file__).parents[2] / "testdata" / "generate"))
+import manifests_graphs
 
 
 class Tensor(NamedTuple):
     dtype: str
     shape: tuple[int, ...]
-    data: bytes
+    sha256: str
+
+    @classmethod
+    def of(cls, dtype: str, shape: tuple[int, ...], data: bytes) -> "Tensor":
+        return cls(dtype, tuple(int(extent) for extent in shape), hashlib.sha256(data).hexdigest())
 
 
 NUMPY_DTYPES = {
@@ -37,7 +47,7 @@ def of_array(array: np.ndarray) -> Tensor | None:
     if dtype is None:
         return None
     little = array.astype(array.dtype.newbyteorder("<")) if array.dtype.kind in "iufc" and array.dtype.itemsize > 1 else array
-    return Tensor(dtype, array.shape, little.tobytes())
+    return Tensor.of(dtype, array.shape, little.tobytes())
 
 
 def of_torch(tensor: torch.Tensor) -> Tensor | None:
@@ -48,16 +58,26 @@ def of_torch(tensor: torch.Tensor) -> Tensor | None:
         tensor = tensor.int_repr()
     tensor = tensor.detach().resolve_conj().resolve_neg().contiguous()
     data = tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
-    return Tensor(TORCH_DTYPES[name], tuple(tensor.shape), data)
+    return Tensor.of(TORCH_DTYPES[name], tuple(tensor.shape), data)
 
 
 def read_gguf(path: str) -> dict[str, Tensor]:
-    return {t.name: Tensor(t.tensor_type.name, tuple(int(n) for n in reversed(t.shape)), t.data.tobytes()) for t in gguf.GGUFReader(path).tensors}
+    return {t.name: Tensor.of(t.tensor_type.name, tuple(reversed(t.shape)), t.data.tobytes()) for t in gguf.GGUFReader(path).tensors}
 
 
 def read_safetensors(path: str) -> dict[str, Tensor]:
     with open(path, "rb") as file:
-        return {name: Tensor(info["dtype"], tuple(info["shape"]), bytes(info["data"])) for name, info in safetensors.deserialize(file.read())}
+        return {name: Tensor.of(info["dtype"], tuple(info["shape"]), bytes(info["data"])) for name, info in safetensors.deserialize(file.read())}
+
+
+def plain(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray | None:
+    """None for an array of objects, which is a pickle."""
+    try:
+        return archive[name]
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
+        return None
 
 
 def read_numpy(path: str) -> dict[str, Tensor]:
@@ -65,12 +85,14 @@ def read_numpy(path: str) -> dict[str, Tensor]:
         found = {os.path.basename(path).removesuffix(".npy"): np.load(path)}
     else:
         with np.load(path) as archive:
-            found = {name: archive[name] for name in archive.files}
+            found = {name: array for name in archive.files if (array := plain(archive, name)) is not None}
     return {name: tensor for name, array in found.items() if (tensor := of_array(array)) is not None}
 
 
 class Stub(dict):
     """Stands for a class of a package that is not installed: what it holds is looked at, its code never runs."""
+
+    dump_patches = False  # which torch asks of modules
 
     def __init__(self, *args, **kwargs):
         super().__init__()
@@ -95,23 +117,41 @@ class Pickle:
             return Stub
 
 
+def segment(key: object) -> str:
+    """What a key adds to a tensor's name."""
+    if isinstance(key, bytes):
+        try:
+            return key.decode()
+        except UnicodeDecodeError:
+            return repr(key)
+    return key if isinstance(key, str) else repr(key)
+
+
+def state(module: dict) -> dict:
+    """What is in the state dict of a module with these attributes, whose parts may be stubs, which have no such method."""
+    left_out = module.get("_non_persistent_buffers_set", ())
+    buffers = {name: buffer for name, buffer in module["_buffers"].items() if name not in left_out}
+    return {**module["_parameters"], **buffers, **module["_modules"]}
+
+
 def flatten(value: object, name: str = "", seen: tuple[int, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:
     if id(value) in seen:
         return
     inner = (*seen, id(value))
     below = f"{name}." if name else ""
+    if isinstance(value, torch.nn.Module):
+        value = state(vars(value))
+    elif isinstance(value, Stub) and "_modules" in value:
+        value = state(value)
     if isinstance(value, torch.Tensor):
         if value.layout == torch.sparse_coo:
             yield from flatten(value._indices(), f"{below}indices")
             yield from flatten(value._values(), f"{below}values")
         else:
             yield name, value
-    elif isinstance(value, torch.nn.Module):
-        yield from flatten(value.state_dict(keep_vars=True), name, inner)
     elif isinstance(value, dict):
         for key, item in value.items():
-            key = key.decode() if isinstance(key, bytes) else key
-            yield from flatten(item, f"{below}{key}", inner)
+            yield from flatten(item, f"{below}{segment(key)}", inner)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from flatten(item, f"{below}{index}", inner)
@@ -127,36 +167,20 @@ def read_torch(path: str) -> dict[str, Tensor]:
     return {name: tensor for name, value in found if (tensor := of_torch(value)) is not None}
 
 
+def of_rows(rows: Iterator[tuple[str, str, str, str]]) -> dict[str, Tensor]:
+    return {name: Tensor(dtype, tuple(int(extent) for extent in shape.split(",") if extent), digest) for name, shape, dtype, digest in rows}
+
+
 def read_onnx(path: str) -> dict[str, Tensor]:
-    model, folder = onnx.load(path, load_external_data=False), os.path.dirname(path)
-    found: dict[str, Tensor] = {}
+    if "/snapshots/" in path:  # of a cache, whose links onnx does not follow
+        path = f"{path.split('/models--')[0]}/real/{os.path.basename(path)}"
+    return of_rows(manifests_graphs.onnx_rows(Path(path)))
 
-    def add(name: str, proto: onnx.TensorProto) -> None:
-        if proto.data_type == onnx.TensorProto.STRING:
-            return
-        if (tensor := of_array(numpy_helper.to_array(proto, folder))) is not None:
-            found[name] = tensor
 
-    def graph(part: onnx.GraphProto | onnx.FunctionProto, place: str) -> None:
-        for proto in getattr(part, "initializer", []):
-            add(place + proto.name, proto)
-        for number, node in enumerate(part.node):
-            for attribute in node.attribute:
-                below = f"{place}{node.name or node.output[0]}/{attribute.name}"
-                if node.op_type == "Constant" and attribute.name == "value":
-                    add(place + node.output[0], attribute.t)
-                elif attribute.HasField("t"):
-                    add(f"{below}/{attribute.t.name}".removesuffix("/"), attribute.t)
-                for index, inner in enumerate(attribute.tensors):
-                    add(f"{below}.{index}/{inner.name}".removesuffix("/"), inner)
-                for index, inner in enumerate([attribute.g] if attribute.HasField("g") else attribute.graphs):
-                    number_of = f"/{index}" if attribute.graphs else ""
-                    graph(inner, f"{place}{node.name or number}/{attribute.name}{number_of}/")
-
-    graph(model.graph, "")
-    for function in model.functions:
-        graph(function, f"{function.domain}::{function.name}/")
-    return found
+def read_saved_model(path: str) -> dict[str, Tensor] | None:
+    if not os.path.exists(f"{path}/variables/variables.index"):
+        return None
+    return of_rows(manifests_graphs.saved_model_rows(Path(path)))
 
 
 def read_hdf5(path: str | object) -> dict[str, Tensor]:
@@ -184,15 +208,32 @@ def read_checkpoint(prefix: str) -> dict[str, Tensor]:
     return {key: tensor for key, array in arrays.items() if (tensor := of_array(array)) is not None}
 
 
+READERS: dict[str, Callable[[str], dict[str, Tensor] | None]] = {
+    ".gguf": read_gguf, ".safetensors": read_safetensors, ".npy": read_numpy, ".npz": read_numpy, ".pt": read_torch, ".pth": read_torch,
+    ".bin": read_torch, ".ckpt": read_torch, ".jit": read_torch, ".onnx": read_onnx, ".h5": read_hdf5, ".hdf5": read_hdf5, ".keras": read_keras,
+}
+
+
+def read_index(path: str) -> dict[str, Tensor] | None:
+    """All tensors of the shards that an index names; None for other JSON."""
+    with open(path, "rb") as file:
+        index = json.load(file)
+    if not isinstance(index, dict) or not isinstance(index.get("weight_map"), dict):
+        return None
+    shards = {shard for named in index["weight_map"].values() for shard in ([named] if isinstance(named, str) else named)}
+    found: dict[str, Tensor] = {}
+    for shard in sorted(shards):
+        found |= READERS[os.path.splitext(shard)[1]](os.path.join(os.path.dirname(path), shard)) or {}
+    return found
+
+
 def read(path: str) -> dict[str, Tensor] | None:
     """By the extension; None where no official reader is known."""
     if os.path.isdir(path):
-        return read_checkpoint(f"{path}/variables/variables") if os.path.exists(f"{path}/saved_model.pb") else None
-    readers = {
-        ".gguf": read_gguf, ".safetensors": read_safetensors, ".npy": read_numpy, ".npz": read_numpy, ".pt": read_torch, ".pth": read_torch,
-        ".bin": read_torch, ".ckpt": read_torch, ".jit": read_torch, ".onnx": read_onnx, ".h5": read_hdf5, ".hdf5": read_hdf5, ".keras": read_keras,
-    }
-    reader = readers.get(os.path.splitext(path)[1])
+        return read_saved_model(path)
     if path.endswith(".index"):
         return read_checkpoint(path.removesuffix(".index"))
+    if path.endswith(".json"):
+        return read_index(path)
+    reader = READERS.get(os.path.splitext(path)[1])
     return reader and reader(path)

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import safetensors.torch
 import torch
+from kinds import write_kinds
 from onnx import TensorProto, helper
 
 SHAPES = [(), (1,), (3,), (0,), (2, 3), (2, 0, 3), (1, 1, 5), (4, 3, 2), (2, 3, 4, 5), (300, 7)]
@@ -210,6 +211,6 @@ def write_tensorflow(folder: str) -> None:
 
 def write_all(folder: str) -> None:
     os.makedirs(folder, exist_ok=True)
-    for write in (write_torch, write_safetensors, write_gguf, write_numpy, write_hdf5, write_onnx, write_tensorflow):
+    for write in (write_torch, write_safetensors, write_gguf, write_numpy, write_hdf5, write_onnx, write_tensorflow, write_kinds):
         print(f"{write.__name__.removeprefix('write_')}: writing", flush=True)
         write(folder)
