@@ -48,11 +48,17 @@ ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_file text,
     ADD COLUMN queued_at timestamptz,
     ADD COLUMN queued_role name,
-    ADD COLUMN unlink_lo boolean;
+    ADD COLUMN unlink_lo boolean,
+    ADD COLUMN safety text CHECK (safety IN ('refuse', 'warn', 'ignore'));
 -- With a default at once, the functions that take a row of the table would be in its way.
 ALTER TABLE atomizer.ingestion_job ALTER COLUMN unlink_lo SET DEFAULT false;
-UPDATE atomizer.ingestion_job SET unlink_lo = false;
+ALTER TABLE atomizer.ingestion_job ALTER COLUMN safety SET DEFAULT 'warn';
+UPDATE atomizer.ingestion_job SET unlink_lo = false, safety = 'warn';
 ALTER TABLE atomizer.ingestion_job ALTER COLUMN unlink_lo SET NOT NULL;
+ALTER TABLE atomizer.ingestion_job ALTER COLUMN safety SET NOT NULL;
+
+ALTER TABLE atomizer.model
+    ADD COLUMN safety_verdict text CHECK (safety_verdict IN ('safe', 'suspicious', 'dangerous'));
 
 ALTER TABLE atomizer.model_file
     ADD COLUMN role text NOT NULL DEFAULT 'weights' CHECK (role IN ('weights', 'companion'));
@@ -113,10 +119,10 @@ CREATE OR REPLACE FUNCTION atomizer.atoms_in_box(search_box box3d, strategy text
  STABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$atoms_in_box_by_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer.create_ingestion_job(model regmodel, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint)
+CREATE OR REPLACE FUNCTION atomizer.create_ingestion_job(model regmodel, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint, safety text DEFAULT 'warn'::text)
  RETURNS bigint
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$create_ingestion_job_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$create_ingestion_job_0_1_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.detect_model_format(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text)
  RETURNS model_format
@@ -166,11 +172,11 @@ CREATE OR REPLACE FUNCTION atomizer.model_metadata(model_bytes bytea DEFAULT NUL
  PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$model_metadata_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer.model_pickle_report(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
- RETURNS TABLE(verdict text, global text, times bigint, why text)
+CREATE OR REPLACE FUNCTION atomizer.model_safety_report(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
+ RETURNS TABLE(verdict text, kind text, place text, what text, why text, count bigint)
  LANGUAGE c
  PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$model_pickle_report_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$model_safety_report_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.model_spectral_measures(model regmodel, min_parameters bigint DEFAULT 0)
  RETURNS TABLE(tensor_atom_id bigint, layer_name text, rows bigint, cols bigint, spectral_norm double precision, frobenius_norm double precision, stable_rank double precision, effective_rank double precision, alpha double precision, alpha_sigma double precision, power_law_xmin double precision, ks_distance double precision, tail bigint, alpha_weighted double precision, log_norm double precision, log_spectral_norm double precision, log_alpha_norm double precision, rank_loss bigint)
@@ -342,16 +348,16 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
  LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
  RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
@@ -359,16 +365,11 @@ CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model
  PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
- RETURNS bytea
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+ RETURNS void
  LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
+ STRICT
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
  RETURNS uuid
@@ -376,40 +377,11 @@ CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_i
  STRICT
 AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
- RETURNS bytea
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
  RETURNS boolean
  LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
  RETURNS bigint
@@ -417,34 +389,29 @@ CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
  RETURNS void
  LANGUAGE c
  STRICT
 AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
+ RETURNS bytea
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
  RETURNS boolean
  LANGUAGE c
- PARALLEL RESTRICTED STRICT
-AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
  RETURNS bytea
@@ -452,10 +419,55 @@ CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type 
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
  RETURNS void
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false, safety text DEFAULT 'warn'::text)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
  RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
@@ -463,22 +475,16 @@ CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, gr
  STRICT
 AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
- RETURNS TABLE(piece_no integer, bytes bytea)
- LANGUAGE c
- STABLE PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
  RETURNS void
  LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
  LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
@@ -872,7 +878,7 @@ BEGIN
     RETURN coalesce(wanted, most);
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.create_ingestion_job(role_name name, model bigint, model_path text, model_lo oid, model_format text, granularity text, atom_chunk_size bigint, atom_quota bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.create_ingestion_job(role_name name, model bigint, model_path text, model_lo oid, model_format text, granularity text, atom_chunk_size bigint, atom_quota bigint, safety text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -895,11 +901,11 @@ BEGIN
                              atom_chunk_size, coalesce(atom_quota::text, 'unlimited'));
     END IF;
     INSERT INTO atomizer.ingestion_job
-        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota)
+        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota, safety)
     VALUES (model, found_row.tenant_id, create_ingestion_job.model_path, create_ingestion_job.model_lo,
             create_ingestion_job.model_format::atomizer.model_format,
             create_ingestion_job.granularity::atomizer.atom_granularity, create_ingestion_job.atom_chunk_size,
-            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota))
+            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota), create_ingestion_job.safety)
     RETURNING ingestion_job_id INTO new_id;
     RETURN new_id;
 END $function$;
@@ -1058,7 +1064,7 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb, unlink boolean)
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb, unlink boolean, safety text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1127,16 +1133,16 @@ BEGIN
               (prepare_ingestion.model_type, prepare_ingestion.provider, prepare_ingestion.properties);
     END IF;
     job := coalesce(job, atomizer_internal.create_ingestion_job(role_name, known.model_id, model_path, model_lo, model_format,
-                                                        granularity, atom_chunk_size, atom_quota));
-    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink WHERE j.ingestion_job_id = job AND j.unlink_lo <> unlink;
+                                                        granularity, atom_chunk_size, atom_quota, safety));
+    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety
+    WHERE j.ingestion_job_id = job AND (j.unlink_lo, j.safety) IS DISTINCT FROM (unlink, prepare_ingestion.safety);
     RETURN job;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+CREATE OR REPLACE FUNCTION atomizer_internal.refuse_unsafe(safety text, model_bytes bytea, model_lo oid, model_path text, warns boolean DEFAULT false)
  RETURNS void
  LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+AS 'MODULE_PATHNAME', $function$_refuse_unsafe_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  RETURNS text
@@ -1202,6 +1208,27 @@ BEGIN ATOMIC
      (s.t).atomic_value AS atomic_value,
      (s.t).content_hash AS content_hash
     FROM ( SELECT atomizer_internal.stream_atomic_weights_chunked(stream_atomic_weights_chunked.model_bytes, stream_atomic_weights_chunked.model_format, stream_atomic_weights_chunked."offset", stream_atomic_weights_chunked.chunk_size, stream_atomic_weights_chunked.model_lo, stream_atomic_weights_chunked.model_path, stream_atomic_weights_chunked.model, stream_atomic_weights_chunked.layers, stream_atomic_weights_chunked.strict) AS t) s;
+END;
+
+CREATE OR REPLACE FUNCTION atomizer.model_pickle_report(model_bytes bytea DEFAULT NULL::bytea, model_lo oid DEFAULT NULL::oid, model_path text DEFAULT NULL::text, model regmodel DEFAULT NULL::regmodel)
+ RETURNS TABLE(verdict text, global text, times bigint, why text)
+ LANGUAGE sql
+ PARALLEL SAFE COST 10000
+BEGIN ATOMIC
+ SELECT r.verdict,
+         CASE
+             WHEN (r.kind = 'global'::text) THEN r.what
+             ELSE NULL::text
+         END AS "case",
+         CASE
+             WHEN (r.kind = 'global'::text) THEN r.count
+             ELSE NULL::bigint
+         END AS "case",
+         CASE
+             WHEN (r.kind = 'global'::text) THEN r.why
+             ELSE concat_ws(': '::text, r.place, r.what, r.why)
+         END AS concat_ws
+    FROM model_safety_report(model_pickle_report.model_bytes, model_pickle_report.model_lo, model_pickle_report.model_path, model_pickle_report.model) r(verdict, kind, place, what, why, count);
 END;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.queue_ingestion_job(role_name name, job bigint, OUT model_path text, OUT model_lo oid)
@@ -1297,7 +1324,7 @@ BEGIN ATOMIC
    RETURNING j.ingestion_job_id;
 END;
 
-CREATE OR REPLACE FUNCTION atomizer.start_ingestion(model_name text, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, tenant text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION atomizer.start_ingestion(model_name text, model_path text DEFAULT NULL::text, model_lo oid DEFAULT NULL::oid, model_format text DEFAULT NULL::text, tenant text DEFAULT NULL::text, granularity text DEFAULT 'auto'::text, atom_chunk_size bigint DEFAULT 64000000, atom_quota bigint DEFAULT NULL::bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false, safety text DEFAULT 'warn'::text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1311,9 +1338,10 @@ BEGIN
     END IF;
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(NULL, model_lo, model_path);
+    PERFORM atomizer_internal.refuse_unsafe(safety, NULL, model_lo, model_path, true);
     RETURN atomizer.start_ingestion(atomizer_internal.prepare_ingestion(
         model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota,
-        model_type, provider, properties, unlink));
+        model_type, provider, properties, unlink, safety));
 END $function$;
 
 CREATE OR REPLACE FUNCTION atomizer.tensor_weights(model regmodel, tensor text, first bigint DEFAULT 0, count bigint DEFAULT NULL::bigint)
@@ -1398,6 +1426,12 @@ BEGIN ATOMIC
      (s.p).bytes AS bytes
     FROM ( SELECT atomizer_internal.read_model_file(read_model_file.model, read_model_file.file_no) AS p) s;
 END;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type tensor_dtype)
  RETURNS real[]
@@ -2407,7 +2441,7 @@ BEGIN
     RAISE NOTICE '%', atomizer_internal.completion_line(ingestion_job_id, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) begun);
 END $procedure$;
 
-CREATE OR REPLACE PROCEDURE atomizer.ingest_model(IN model_name text, IN model_path text DEFAULT NULL::text, IN model_lo oid DEFAULT NULL::oid, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text, IN tenant text DEFAULT NULL::text, IN granularity text DEFAULT 'auto'::text, IN atom_chunk_size bigint DEFAULT 64000000, IN atom_quota bigint DEFAULT NULL::bigint, IN model_type text DEFAULT NULL::text, IN provider text DEFAULT NULL::text, IN properties jsonb DEFAULT NULL::jsonb, IN unlink boolean DEFAULT false, IN strict boolean DEFAULT false)
+CREATE OR REPLACE PROCEDURE atomizer.ingest_model(IN model_name text, IN model_path text DEFAULT NULL::text, IN model_lo oid DEFAULT NULL::oid, IN model_bytes bytea DEFAULT NULL::bytea, IN model_format text DEFAULT NULL::text, IN tenant text DEFAULT NULL::text, IN granularity text DEFAULT 'auto'::text, IN atom_chunk_size bigint DEFAULT 64000000, IN atom_quota bigint DEFAULT NULL::bigint, IN model_type text DEFAULT NULL::text, IN provider text DEFAULT NULL::text, IN properties jsonb DEFAULT NULL::jsonb, IN unlink boolean DEFAULT false, IN strict boolean DEFAULT false, IN safety text DEFAULT 'warn'::text)
  LANGUAGE plpgsql
 AS $procedure$
 DECLARE
@@ -2416,11 +2450,13 @@ BEGIN
     PERFORM atomizer_internal.check_may_commit('ingest_model');
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(model_bytes, model_lo, model_path);
+    -- The same of a model that is to be refused; a warning comes with the plan.
+    PERFORM atomizer_internal.refuse_unsafe(safety, model_bytes, model_lo, model_path);
     IF strict THEN
         PERFORM FROM atomizer.list_tensors(model_bytes, model_format, model_lo, model_path, strict => true);
     END IF;
     job := atomizer_internal.prepare_ingestion(model_name, model_path, model_lo, model_format, tenant, granularity,
-                                       atom_chunk_size, atom_quota, model_type, provider, properties, unlink);
+                                       atom_chunk_size, atom_quota, model_type, provider, properties, unlink, safety);
     PERFORM atomizer_internal.check_commit('ingest_model');
     COMMIT;
     CALL atomizer.atomize_model_governed(job, model_bytes, model_format);
@@ -2878,9 +2914,9 @@ COMMENT ON FUNCTION compute_hilbert_value(geometry,integer,box3d) IS 'Index of a
 
 GRANT EXECUTE ON FUNCTION compute_hilbert_value(geometry,integer,box3d) TO PUBLIC;
 
-COMMENT ON FUNCTION create_ingestion_job(regmodel,text,oid,text,text,bigint,bigint) IS 'Creates the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file''s bytes to atomize_model_governed(). atom_chunk_size is the number of weights per commit, atom_quota the most the job may process.';
+COMMENT ON FUNCTION create_ingestion_job(regmodel,text,oid,text,text,bigint,bigint,text) IS 'Creates the ingestion job of a model and returns its number. Without model_path and model_lo, pass the file''s bytes to atomize_model_governed(). atom_chunk_size is the number of weights per commit, atom_quota the most the job may process, safety what happens to a model that model_safety_report() does not call safe: refuse, warn or ignore.';
 
-GRANT EXECUTE ON FUNCTION create_ingestion_job(regmodel,text,oid,text,text,bigint,bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION create_ingestion_job(regmodel,text,oid,text,text,bigint,bigint,text) TO PUBLIC;
 
 COMMENT ON FUNCTION detect_model_format(bytea,oid,text) IS 'Format of a model file, detected from its content, not its name. Example: SELECT detect_model_format(model_path => ''/models/x.gguf'').';
 
@@ -2922,9 +2958,9 @@ COMMENT ON FUNCTION model_metadata(bytea,text,boolean,oid,text,regmodel) IS 'Met
 
 GRANT EXECUTE ON FUNCTION model_metadata(bytea,text,boolean,oid,text,regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) IS 'Every global that the pickles of a PyTorch or NumPy file would import, worst first: safe (torch loads it with weights_only), harmless, unknown, dangerous. Nothing is ever run. No row: no pickle imports anything.';
+COMMENT ON FUNCTION model_safety_report(bytea,oid,text,regmodel) IS 'What loading a model''s files by the usual libraries would run, worst first: each finding with its verdict (safe, suspicious, dangerous), kind, place (file, entry, byte), and how often it was found. Never empty: where there is nothing to report, a row says what was examined. Nothing is ever run.';
 
-GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION model_safety_report(bytea,oid,text,regmodel) TO PUBLIC;
 
 COMMENT ON FUNCTION model_spectral_measures(regmodel,bigint) IS 'As tensor_spectral_measures(), for every matrix of a model with at least min_parameters weights.';
 
@@ -3066,101 +3102,101 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds or creates the job that ingest_model() runs.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) IS 'Implements stream_atomic_weights_chunked().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) IS 'Implements stream_atomic_weights_chunked().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) IS 'Implements extract_model_weights().';
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.check_writable(text) TO PUBLIC;
 
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
 COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
@@ -3168,9 +3204,9 @@ GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
-COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
-
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
+
+COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
@@ -3194,67 +3230,71 @@ COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
 COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 
-COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
 
-COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
+COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
 
 COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
-COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+COMMENT ON COLUMN model.safety_verdict IS 'Worst verdict of model_safety_report() when it was ingested; null where that was not asked for.';
+
+COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
 COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
 
-COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
-
-COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
+COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
-COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
+COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
+
+COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
-
-COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
 
 COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
 
 COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
 
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
-
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
-
-COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
-
-COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
-
-COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
-
-COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
-
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
-
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
 
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.safety IS 'What happens to a model that model_safety_report() does not call safe: refuse, warn (a NOTICE), ignore (it is not examined).';
+
+COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
+
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
+
+COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
+
+COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
+
+COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
+
+COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
+
+COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 
 COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
-
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
 
 COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
@@ -3274,17 +3314,17 @@ COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity f
 
 COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
 
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
-
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
 
@@ -3298,53 +3338,53 @@ COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of fo
 
 COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
+COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+
 COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
 
-COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
+COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
-COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
 COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
 COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
 
-COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
-
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
-
-COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
-
-COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 
 COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
 
-COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
+COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
 
-COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
-
-COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
-
-COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
-
-COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
-
-COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
-
-COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
-
-COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
-
-COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
-
-COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
+COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
 
 COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
 
-COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
+COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
-COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
+COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
+
+COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
+
+COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
+
+COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
+
+COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
+
+COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
+
+COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
+
+COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
+
+COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
+
+COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
 
 COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -3406,9 +3446,9 @@ COMMENT ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) IS 'The quota
 
 REVOKE ALL ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) IS 'Implements create_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint,text) IS 'Implements create_ingestion_job().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
 
@@ -3430,13 +3470,13 @@ COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) IS 'Imp
 
 REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+COMMENT ON FUNCTION atomizer_internal.refuse_unsafe(text,bytea,oid,text,boolean) IS 'Raises an error for a model that model_safety_report() does not call safe where safety is refuse, and, if told so, a NOTICE where it is warn.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.refuse_unsafe(text,bytea,oid,text,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
@@ -3453,6 +3493,10 @@ GRANT EXECUTE ON FUNCTION extract_model_weights(bytea,text,oid,text,regmodel,tex
 COMMENT ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) IS 'chunk_size weights of a model file from "offset" (counted in weights, from 0), in the order of its tensors, each with its atom''s content and SHA-256. layers: a pattern of LIKE for the names; only weights of these tensors are counted. strict: an error when something in the file is not among its tensors.';
 
 GRANT EXECUTE ON FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) IS 'model_safety_report() in the columns that it had under this name: what pickles import is global, everything else stands in why.';
+
+GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) IS 'Puts a job in the queue of the background workers, for a role to run, and returns its source.';
 
@@ -3474,9 +3518,9 @@ COMMENT ON FUNCTION atomizer_internal.give_up_ingestion_job(bigint,text,text) IS
 
 REVOKE ALL ON FUNCTION atomizer_internal.give_up_ingestion_job(bigint,text,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) IS 'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
+COMMENT ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
 
-GRANT EXECUTE ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION start_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) TO PUBLIC;
 
 COMMENT ON FUNCTION tensor_weights(regmodel,text,bigint,bigint) IS 'The same of a tensor by the names of its model and its layer.';
 
@@ -3513,6 +3557,10 @@ GRANT EXECUTE ON FUNCTION tensor_histogram(regmodel,text,double precision,double
 COMMENT ON FUNCTION read_model_file(regmodel,integer) IS 'The bytes of a file of a stored model in order, in pieces of 4 to 8 MiB (the last may be smaller), as the client asks for them. It writes nothing, so a standby serves it. After the last piece it fails unless the whole has the recorded SHA-256. Example: SELECT bytes FROM read_model_file(''smollm2'').';
 
 GRANT EXECUTE ON FUNCTION read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
@@ -3652,41 +3700,19 @@ COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier
 
 COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
+COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
+
 COMMENT ON VIEW atomizer_internal.own_matrix IS 'Tensors of the caller that have rows and columns, for layer_spectrum.';
-
-COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
-
-COMMENT ON COLUMN atomizer_internal.own_matrix.model_name IS 'Name of its model.';
-
-COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
 
-COMMENT ON COLUMN layer_spectrum.layer_idx IS 'Number of its layer.';
-
-COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
-
-COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
-
-COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
-
-COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
-
-COMMENT ON COLUMN layer_spectrum.rows IS 'Rows: the tensor''s first axis.';
-
-COMMENT ON COLUMN layer_spectrum.cols IS 'Columns: all other axes.';
-
-COMMENT ON COLUMN layer_spectrum.spectral_norm IS 'The largest singular value; its square is what WeightWatcher calls spectral_norm.';
-
-COMMENT ON COLUMN layer_spectrum.frobenius_norm IS 'Root of the sum of squares; its square is what WeightWatcher calls norm.';
-
-COMMENT ON COLUMN layer_spectrum.stable_rank IS '(frobenius_norm / spectral_norm)^2, as in WeightWatcher.';
-
-COMMENT ON COLUMN layer_spectrum.effective_rank IS 'e to the entropy of the singular values'' shares of their sum (Roy and Vetterli 2007).';
+COMMENT ON COLUMN atomizer_internal.own_matrix.model_name IS 'Name of its model.';
 
 COMMENT ON COLUMN layer_spectrum.alpha IS 'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
 
@@ -3694,7 +3720,7 @@ COMMENT ON COLUMN layer_spectrum.alpha_sigma IS 'Its standard error, WeightWatch
 
 COMMENT ON COLUMN layer_spectrum.power_law_xmin IS 'The least squared singular value of the tail, WeightWatcher''s xmin.';
 
-COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
+COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
 
 COMMENT ON COLUMN layer_spectrum.tail IS 'Number of singular values in the tail, WeightWatcher''s num_pl_spikes.';
 
@@ -3710,23 +3736,35 @@ COMMENT ON COLUMN layer_spectrum.rank_loss IS 'Singular values whose square is a
 
 COMMENT ON COLUMN layer_spectrum.model_name IS 'Name of its model.';
 
+COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
+
+COMMENT ON COLUMN layer_spectrum.rows IS 'Rows: the tensor''s first axis.';
+
+COMMENT ON COLUMN layer_spectrum.cols IS 'Columns: all other axes.';
+
+COMMENT ON COLUMN layer_spectrum.spectral_norm IS 'The largest singular value; its square is what WeightWatcher calls spectral_norm.';
+
+COMMENT ON COLUMN layer_spectrum.frobenius_norm IS 'Root of the sum of squares; its square is what WeightWatcher calls norm.';
+
+COMMENT ON COLUMN layer_spectrum.stable_rank IS '(frobenius_norm / spectral_norm)^2, as in WeightWatcher.';
+
+COMMENT ON COLUMN layer_spectrum.effective_rank IS 'e to the entropy of the singular values'' shares of their sum (Roy and Vetterli 2007).';
+
+COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
+
+COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
+
+COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
+
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values: those that analyze_model() stored, others computed when read. Conditions on models and layers are applied before anything is computed.';
 
 GRANT SELECT ON TABLE layer_spectrum TO PUBLIC;
 
-COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
-
-COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
-
-COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
-
-COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
-
-COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
-
-COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
+COMMENT ON COLUMN layer_spectrum.layer_idx IS 'Number of its layer.';
 
 COMMENT ON COLUMN model_spectrum.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
 
 COMMENT ON VIEW model_spectrum IS 'Means of layer_spectrum over the matrices of each of your models, as WeightWatcher sums a model up: at once after analyze_model(), computed when read before it. Select a model (WHERE model_id = …), and only that is read.';
 
@@ -3734,9 +3772,27 @@ GRANT SELECT ON TABLE model_spectrum TO PUBLIC;
 
 COMMENT ON COLUMN model_spectrum.model_id IS 'The model.';
 
-COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
+COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
+
+COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
+
+COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
+
+COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
+
+COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
 
 COMMENT ON COLUMN model_spectrum.log_norm IS 'Mean of log_norm.';
+
+COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
+
+COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
+
+COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
+
+COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
+
+COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
 
@@ -3752,19 +3808,11 @@ COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if i
 
 COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
-COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
-
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
-COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
-
-COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
 
 COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
-
-COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
 
 COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
 
@@ -3790,15 +3838,11 @@ COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
 
 COMMENT ON COLUMN progress.model_id IS 'The model.';
 
-COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
+COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
 
 COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
 
 GRANT SELECT ON TABLE progress TO PUBLIC;
-
-COMMENT ON COLUMN relation_storage.free_bytes IS 'What is free for new rows, as the last VACUUM found it and later ones used it.';
-
-COMMENT ON COLUMN relation_storage.dead_rows IS 'Rows of a table that VACUUM will free: an estimate of the statistics.';
 
 COMMENT ON VIEW relation_storage IS 'Every table of atomizer, its indexes and what is kept out of line, with its size on disk and what is free inside. For administrators.';
 
@@ -3814,7 +3858,11 @@ COMMENT ON COLUMN relation_storage.free IS 'free_bytes, readable.';
 
 COMMENT ON COLUMN relation_storage.bytes IS 'Size on disk, with the maps of free space and visibility.';
 
-COMMENT ON COLUMN storage_summary.stored_content_bytes IS 'stored_content in bytes.';
+COMMENT ON COLUMN relation_storage.free_bytes IS 'What is free for new rows, as the last VACUUM found it and later ones used it.';
+
+COMMENT ON COLUMN relation_storage.dead_rows IS 'Rows of a table that VACUUM will free: an estimate of the statistics.';
+
+COMMENT ON COLUMN storage_summary.distinct_content_bytes IS 'distinct_content in bytes.';
 
 COMMENT ON COLUMN storage_summary.stored_atoms_bytes IS 'stored_atoms in bytes.';
 
@@ -3832,14 +3880,6 @@ COMMENT ON COLUMN storage_summary.exports_bytes IS 'exports in bytes.';
 
 COMMENT ON COLUMN storage_summary.total_bytes IS 'total in bytes.';
 
-COMMENT ON COLUMN storage_summary.tables IS 'Size of all tables on disk: relation_storage has each.';
-
-COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and what they take: readable, then in bytes. For administrators.';
-
-COMMENT ON COLUMN storage_summary.indexes IS 'Size of their indexes.';
-
-COMMENT ON COLUMN storage_summary.toast IS 'Size of what is kept out of line, with its indexes.';
-
 COMMENT ON COLUMN storage_summary.free IS 'What is free inside of them for new rows, as VACUUM found it.';
 
 COMMENT ON COLUMN storage_summary.exports IS 'Size of the large objects that exports made and nobody has removed.';
@@ -3848,9 +3888,15 @@ COMMENT ON COLUMN storage_summary.total IS 'Tables, indexes, toast and exports.'
 
 COMMENT ON COLUMN storage_summary.files_bytes IS 'files in bytes.';
 
-COMMENT ON COLUMN storage_summary.distinct_content_bytes IS 'distinct_content in bytes.';
+COMMENT ON COLUMN storage_summary.stored_content_bytes IS 'stored_content in bytes.';
 
-COMMENT ON VIEW atomizer_internal.model_content IS 'Contents of every model: its tensors, and the other bytes of its files.';
+COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and what they take: readable, then in bytes. For administrators.';
+
+COMMENT ON COLUMN storage_summary.tables IS 'Size of all tables on disk: relation_storage has each.';
+
+COMMENT ON COLUMN storage_summary.indexes IS 'Size of their indexes.';
+
+COMMENT ON COLUMN storage_summary.toast IS 'Size of what is kept out of line, with its indexes.';
 
 COMMENT ON COLUMN atomizer_internal.model_content.tenant_id IS 'The tenant.';
 
@@ -3860,41 +3906,39 @@ COMMENT ON COLUMN atomizer_internal.model_content.content_hash IS 'The content.'
 
 COMMENT ON COLUMN atomizer_internal.model_content.byte_length IS 'Its size in bytes.';
 
+COMMENT ON VIEW atomizer_internal.model_content IS 'Contents of every model: its tensors, and the other bytes of its files.';
+
+COMMENT ON COLUMN model_storage.tenant_id IS 'The tenant that owns it.';
+
+COMMENT ON COLUMN model_storage.model_id IS 'The model.';
+
+COMMENT ON COLUMN model_storage.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_storage.is_complete IS 'Whether all of it is stored.';
+
+COMMENT ON COLUMN model_storage.files IS 'Size of its files.';
+
 COMMENT ON COLUMN model_storage.distinct_content IS 'Size of its distinct contents.';
 
-COMMENT ON COLUMN model_storage.points IS 'Number of points that its contents have in space, tensors and rows; null unless you may read atom_embedding.';
+COMMENT ON COLUMN model_storage.alone IS 'Size of those that no other model of the tenant has: dropping the model and collect_garbage() free at most these.';
+
+COMMENT ON COLUMN model_storage.shared IS 'Size of those that others of the tenant have too.';
+
+COMMENT ON COLUMN model_storage.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN model_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON COLUMN model_storage.alone_bytes IS 'alone in bytes.';
+
+COMMENT ON COLUMN model_storage.shared_bytes IS 'shared in bytes.';
 
 COMMENT ON COLUMN model_storage.decompositions_bytes IS 'Size of the decompositions of its tensors, which compress_model() stores beside the weights; null unless you may read svd_component, as administrators may.';
+
+COMMENT ON COLUMN model_storage.points IS 'Number of points that its contents have in space, tensors and rows; null unless you may read atom_embedding.';
 
 COMMENT ON VIEW model_storage IS 'What each of your models holds: readable, then in bytes. Sizes are of contents before they are compressed; alone and shared compare the models of one tenant.';
 
 GRANT SELECT ON TABLE model_storage TO PUBLIC;
-
-COMMENT ON COLUMN model_storage.shared_bytes IS 'shared in bytes.';
-
-COMMENT ON COLUMN model_storage.alone_bytes IS 'alone in bytes.';
-
-COMMENT ON COLUMN model_storage.distinct_content_bytes IS 'distinct_content in bytes.';
-
-COMMENT ON COLUMN model_storage.files_bytes IS 'files in bytes.';
-
-COMMENT ON COLUMN model_storage.shared IS 'Size of those that others of the tenant have too.';
-
-COMMENT ON COLUMN model_storage.alone IS 'Size of those that no other model of the tenant has: dropping the model and collect_garbage() free at most these.';
-
-COMMENT ON COLUMN model_storage.files IS 'Size of its files.';
-
-COMMENT ON COLUMN model_storage.is_complete IS 'Whether all of it is stored.';
-
-COMMENT ON COLUMN model_storage.model_name IS 'Its name.';
-
-COMMENT ON COLUMN model_storage.model_id IS 'The model.';
-
-COMMENT ON COLUMN model_storage.tenant_id IS 'The tenant that owns it.';
-
-COMMENT ON COLUMN tenant_storage.shared_bytes IS 'shared in bytes.';
-
-COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
 
 COMMENT ON COLUMN tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
 
@@ -3902,25 +3946,29 @@ COMMENT ON COLUMN tenant_storage.files_bytes IS 'files in bytes.';
 
 COMMENT ON COLUMN tenant_storage.shared IS 'Size of those that others have too; null as alone.';
 
-COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
-
-COMMENT ON COLUMN tenant_storage.models IS 'Number of its models, complete or not.';
-
-COMMENT ON COLUMN tenant_storage.tenant_name IS 'Its name.';
-
-COMMENT ON COLUMN tenant_storage.tenant_id IS 'The tenant.';
-
-COMMENT ON COLUMN tenant_storage.points IS 'Number of points that their contents have in space; null unless you may read atom_embedding.';
-
 COMMENT ON COLUMN tenant_storage.alone IS 'Size of those that no other tenant has; null unless you may read atom, as administrators may.';
 
-COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
+COMMENT ON COLUMN tenant_storage.points IS 'Number of points that their contents have in space; null unless you may read atom_embedding.';
 
 COMMENT ON VIEW tenant_storage IS 'What each of your tenants holds: readable, then in bytes. Sizes are of contents before they are compressed.';
 
 GRANT SELECT ON TABLE tenant_storage TO PUBLIC;
 
+COMMENT ON COLUMN tenant_storage.tenant_id IS 'The tenant.';
+
+COMMENT ON COLUMN tenant_storage.tenant_name IS 'Its name.';
+
+COMMENT ON COLUMN tenant_storage.models IS 'Number of its models, complete or not.';
+
+COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
+
+COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
+
 COMMENT ON COLUMN tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null unless you may read svd_component.';
+
+COMMENT ON COLUMN tenant_storage.shared_bytes IS 'shared in bytes.';
+
+COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
 
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 
@@ -3934,9 +3982,9 @@ COMMENT ON PROCEDURE atomize_model_governed(bigint,bytea,text) IS 'Runs an inges
 
 GRANT EXECUTE ON PROCEDURE atomize_model_governed(bigint,bytea,text) TO PUBLIC;
 
-COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint,text,text,jsonb,boolean,boolean) IS 'Registers a model, or continues one that is registered, creates its job and runs it; call it again after a failure to resume. model_path may be a folder: its files beside the weights are kept, too. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit; unlink removes the large object once the model is complete; strict refuses a file in which something is not listed as a tensor. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
+COMMENT ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint,text,text,jsonb,boolean,boolean,text) IS 'Registers a model, or continues one that is registered, creates its job and runs it; call it again after a failure to resume. model_path may be a folder: its files beside the weights are kept, too. granularity is auto, weight or tensor; atom_chunk_size the number of weights per commit; unlink removes the large object once the model is complete; strict refuses a file in which something is not listed as a tensor; safety says what happens to a model that model_safety_report() does not call safe: refuse, warn or ignore. Example: CALL ingest_model(''name'', model_path => ''/models/x.gguf'').';
 
-GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint,text,text,jsonb,boolean,boolean) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint,text,text,jsonb,boolean,boolean,text) TO PUBLIC;
 
 COMMENT ON PROCEDURE compress_model(regmodel,integer,double precision,bigint) IS 'Lossy, and beside the stored weights, which stay: decomposes the matrices of a model with at least min_parameters weights into svd_component, to a rank (default 64), or to the lowest rank that keeps the share target_energy of the sum of squares; only where that is smaller than the tensor. Commits each matrix: call it again to resume.';
 

@@ -6,12 +6,12 @@
 use crate::errors::require_arg;
 use crate::names::ModelId;
 use crate::server_path::ServerPath;
-use crate::sources::NamedFormat;
+use crate::sources::{ModelLocation, NamedFormat};
 use crate::space::geometry::{Box3d, PointZ};
 use crate::space::near::{self, Strategy};
 use crate::space::similar;
 use crate::sql_types::{Bytea, LayerType, QuantizationType, TensorDtype};
-use crate::{access, ingestion, owner, reading, svd};
+use crate::{access, ingestion, owner, reading, safety, svd};
 use pgrx::prelude::*;
 use std::borrow::Cow;
 
@@ -56,6 +56,58 @@ fn _release_ingestion_job(
 #[pg_extern(sql = false)]
 fn _unfold_model(model_id: i64) {
     ingestion::finalize::_release_weight_refs(model_id);
+}
+
+/// 0.0.1: `model_pickle_report` before it was a statement around `model_safety_report`.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn model_pickle_report(
+    model_bytes: Option<&[u8]>,
+    model_lo: Option<pg_sys::Oid>,
+    model_path: Option<ServerPath>,
+    model_id: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(verdict, &'static str),
+        name!(global, Option<String>),
+        name!(times, Option<i64>),
+        name!(why, String),
+    ),
+> {
+    let model = model_id.map(ModelId);
+    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model };
+    TableIterator::new(safety::pickle_rows(safety::report_on(location)))
+}
+
+/// 0.0.1: `create_ingestion_job` without safety.
+#[pg_extern(sql = false)]
+fn create_ingestion_job(
+    model_id: i64,
+    model_path: Option<ServerPath>,
+    model_lo: Option<pg_sys::Oid>,
+    model_format: Option<&str>,
+    granularity: Option<&str>,
+    atom_chunk_size: Option<i64>,
+    atom_quota: Option<i64>,
+) -> i64 {
+    let granularity = require_arg("granularity", granularity);
+    let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
+    let format = model_format.map(|name| NamedFormat::from_name(name).label());
+    owner::value(
+        "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            owner::caller_name().into(),
+            model_id.into(),
+            model_path.into(),
+            model_lo.into(),
+            format.into(),
+            granularity.into(),
+            atom_chunk_size.into(),
+            atom_quota.into(),
+        ],
+    )
+    .expect("a new job has a number")
 }
 
 /// 0.0.1: `list_tensors` without layers.

@@ -5,6 +5,7 @@
 use crate::errors::{raise, require_arg};
 use crate::names::ModelId;
 use crate::owner;
+use crate::safety::Safety;
 use crate::server_path::ServerPath;
 use crate::sources::NamedFormat;
 use pgrx::prelude::*;
@@ -35,8 +36,8 @@ fn register_model(
 }
 
 #[allow(clippy::too_many_arguments)]
-#[pg_extern(volatile, parallel_unsafe)]
-fn create_ingestion_job(
+#[pg_extern(name = "create_ingestion_job", volatile, parallel_unsafe)]
+fn create_ingestion_job_0_1(
     model: Option<ModelId>,
     model_path: default!(Option<ServerPath>, "NULL"),
     model_lo: default!(Option<pg_sys::Oid>, "NULL"),
@@ -44,14 +45,16 @@ fn create_ingestion_job(
     granularity: default!(Option<&str>, "'auto'"),
     atom_chunk_size: default!(Option<i64>, "64000000"),
     atom_quota: default!(Option<i64>, "NULL"),
+    safety: default!(Option<&str>, "'warn'"),
 ) -> i64 {
     owner::check_writable("create_ingestion_job()", "");
     let model_id = require_arg("model", model).0;
     let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
+    let safety = Safety::from_name(require_arg("safety", safety));
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
-        "SELECT atomizer_internal.create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
+        "SELECT atomizer_internal.create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             owner::caller_name().into(),
             model_id.into(),
@@ -61,6 +64,7 @@ fn create_ingestion_job(
             granularity.into(),
             atom_chunk_size.into(),
             atom_quota.into(),
+            safety.label().into(),
         ],
     )
     .expect("a new job has a number")
@@ -112,15 +116,17 @@ fn prepare_ingestion_0_1(
     provider: default!(Option<&str>, "NULL"),
     properties: default!(Option<pgrx::JsonB>, "NULL"),
     unlink: default!(Option<bool>, "false"),
+    safety: default!(Option<&str>, "'warn'"),
 ) -> i64 {
     let model_name = require_arg("model_name", model_name);
     let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let unlink = require_arg("unlink", unlink);
     let properties = properties_object(properties);
+    let safety = Safety::from_name(require_arg("safety", safety));
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
-        "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             owner::caller_name().into(),
             model_name.into(),
@@ -135,6 +141,7 @@ fn prepare_ingestion_0_1(
             provider.into(),
             properties.into(),
             unlink.into(),
+            safety.label().into(),
         ],
     )
     .expect("a prepared job has a number")

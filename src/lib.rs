@@ -25,6 +25,7 @@ mod owner;
 mod progress;
 mod quantization;
 mod reading;
+mod safety;
 mod segment_rows;
 mod server_file;
 mod server_folder;
@@ -148,7 +149,7 @@ sql_files! {
     "internal_require_job" "../sql/internal/require_job.sql";
     "internal_allowed_quota" "../sql/internal/allowed_quota.sql";
     "internal_create_ingestion_job" "../sql/internal/create_ingestion_job.sql";
-    "create_ingestion_job" "../sql/functions/create_ingestion_job.sql" after [governance::create_ingestion_job];
+    "create_ingestion_job" "../sql/functions/create_ingestion_job.sql" after [governance::create_ingestion_job_0_1];
     "internal_claim_ingestion_job" "../sql/internal/claim_ingestion_job.sql" after [governance::_claim_ingestion_job];
     "internal_release_ingestion_job" "../sql/internal/release_ingestion_job.sql" after [governance::release_ingestion_job];
     "internal_cancel_ingestion_job" "../sql/internal/cancel_ingestion_job.sql";
@@ -161,6 +162,7 @@ sql_files! {
     "internal_ingestion_step" "../sql/internal/ingestion_step.sql" after [ingestion::_ingestion_step];
     "internal_check_may_commit" "../sql/internal/check_may_commit.sql" after [governance::_check_may_commit];
     "internal_check_commit" "../sql/internal/check_commit.sql" after [governance::check_commit];
+    "internal_refuse_unsafe" "../sql/internal/refuse_unsafe.sql" after [safety::_refuse_unsafe];
     "internal_plan_line" "../sql/internal/plan_line.sql";
     "internal_completion_line" "../sql/internal/completion_line.sql";
 
@@ -172,7 +174,8 @@ sql_files! {
     "extract_model_weights" "../sql/functions/extract_model_weights.sql";
     "internal_stream_atomic_weights_chunked" "../sql/internal/stream_atomic_weights_chunked.sql" after [reading::_stream_atomic_weights_chunked];
     "stream_atomic_weights_chunked" "../sql/functions/stream_atomic_weights_chunked.sql";
-    "model_pickle_report" "../sql/functions/model_pickle_report.sql" after [reading::model_pickle_report];
+    "model_safety_report" "../sql/functions/model_safety_report.sql" after [safety::model_safety_report];
+    "model_pickle_report" "../sql/functions/model_pickle_report.sql";
 
     // Background workers
     "internal_queue_ingestion_job" "../sql/internal/queue_ingestion_job.sql";

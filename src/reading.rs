@@ -8,8 +8,6 @@ use crate::sql_types::{Bytea, JsonbText, LayerType, ModelFormat, QuantizationTyp
 use atomizer_core::coefficient::position;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::error::tidy_to;
-use atomizer_core::formats::safety::classify::Verdict;
-use atomizer_core::formats::safety::report::pickle_report;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers;
 use atomizer_core::metadata;
@@ -70,33 +68,6 @@ fn model_metadata(
     let detail = if full_arrays { Detail::Full } else { Detail::Summary };
     let (_, model) = sources::parse(location, model_format, detail);
     JsonbText(metadata::to_json(&model.metadata))
-}
-
-#[allow(clippy::type_complexity)]
-#[pg_extern(volatile, parallel_safe, cost = 10000)]
-fn model_pickle_report(
-    model_bytes: default!(Option<&[u8]>, "NULL"),
-    model_lo: default!(Option<pg_sys::Oid>, "NULL"),
-    model_path: default!(Option<ServerPath>, "NULL"),
-    model: default!(Option<ModelId>, "NULL"),
-) -> TableIterator<
-    'static,
-    (
-        name!(verdict, &'static str),
-        name!(global, Option<String>),
-        name!(times, Option<i64>),
-        name!(why, String),
-    ),
-> {
-    let location = ModelLocation { bytes: model_bytes, lo: model_lo, path: model_path.as_deref(), model };
-    let report = pickle_report(&sources::open(location)).or_raise();
-    let globals = report.globals.into_iter().map(|found| {
-        let global = format!("{}.{}", found.module, found.name).replace('\0', "\u{2400}");
-        (found.verdict.name(), Some(global), Some(found.import_count as i64), found.reason.to_owned())
-    });
-    // What cannot be read to its end may go on with anything.
-    let broken = report.broken.into_iter().map(|what| (Verdict::Unknown.name(), None, None, what));
-    TableIterator::new(broken.chain(globals))
 }
 
 #[allow(clippy::type_complexity)]

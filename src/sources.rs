@@ -4,6 +4,7 @@
 use crate::errors::{OrRaise, raise};
 use crate::names::ModelId;
 use crate::{owner, store, threads};
+use atomizer_core::formats::safety::open_path;
 use atomizer_core::formats::{self, Detail, FileSet};
 use atomizer_core::layers::is_diffusion;
 use atomizer_core::model::{Format, Model};
@@ -47,6 +48,32 @@ pub fn open<'a>(location: ModelLocation<'a, '_>) -> FileSet<'a> {
             "give the model once: as model_bytes, model_lo or model_path, or a stored one as model",
             "For example: model_path => '/models/tiny.gguf', or model => 'tiny'.",
         ),
+    }
+}
+
+/// What is examined, by the names of its parts.
+pub struct Examined<'a> {
+    /// The files.
+    pub files: FileSet<'a>,
+    /// What could not be opened, and why.
+    pub unopened: Vec<(String, String)>,
+}
+
+/// Opens the one source that was given, to be examined: also where no model can be opened.
+pub fn open_to_examine<'a>(location: ModelLocation<'a, '_>) -> Examined<'a> {
+    match location {
+        ModelLocation { bytes: None, lo: None, path: Some(path), model: None } => {
+            check_may_read_files(path);
+            let opened = open_path(path).or_raise();
+            Examined { files: opened.files, unopened: opened.unopened }
+        }
+        // A configuration is text, and not the name of a file.
+        ModelLocation { bytes: Some(bytes), lo: None, path: None, model: None }
+            if bytes.trim_ascii_start().starts_with(b"{") || bytes.trim_ascii_start().starts_with(b"[") =>
+        {
+            Examined { files: FileSet::unnamed(Box::new(bytes)), unopened: Vec::new() }
+        }
+        location => Examined { files: open(location), unopened: Vec::new() },
     }
 }
 

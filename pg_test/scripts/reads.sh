@@ -28,8 +28,8 @@ check "writers that are not parallel unsafe" "$(sql "SELECT f.signature FROM tes
 
 # Calls that find nothing in this store, and calls that are not made in a worker.
 declare -A empty=(
-    [reads_ann]='(SELECT * FROM atomizer.progress) atomizer.model_pickle_report(model => 1)'
-    [postgres]='(SELECT * FROM atomizer.progress) atomizer.check_integrity() atomizer.model_pickle_report(model => 1)'
+    [reads_ann]='(SELECT * FROM atomizer.progress)'
+    [postgres]='(SELECT * FROM atomizer.progress) atomizer.check_integrity()'
 )
 export="atomizer.export_model('tiny', '$EXPORTS/' || gen_random_uuid())"
 declare -A serial=([reads_ann]=$export [postgres]="atomizer.check_integrity() $export")

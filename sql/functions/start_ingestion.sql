@@ -14,7 +14,8 @@ CREATE FUNCTION atomizer.start_ingestion(
     model_type      text DEFAULT NULL,
     provider        text DEFAULT NULL,
     properties      jsonb DEFAULT NULL,
-    unlink          boolean DEFAULT false)
+    unlink          boolean DEFAULT false,
+    safety          text DEFAULT 'warn')
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -26,12 +27,13 @@ BEGIN
     END IF;
     -- A wrong path or an unknown format must leave nothing behind.
     PERFORM atomizer.detect_model_format(NULL, model_lo, model_path);
+    PERFORM atomizer_internal.refuse_unsafe(safety, NULL, model_lo, model_path, true);
     RETURN atomizer.start_ingestion(atomizer_internal.prepare_ingestion(
         model_name, model_path, model_lo, model_format, tenant, granularity, atom_chunk_size, atom_quota,
-        model_type, provider, properties, unlink));
+        model_type, provider, properties, unlink, safety));
 END $$;
 COMMENT ON FUNCTION atomizer.start_ingestion(
-    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) IS
+    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) IS
     'Does what ingest_model() does in a background worker, with the caller''s rights, and returns the job''s number at once. At most atomizer.max_workers run at a time, further jobs wait; progress shows both. Example: SELECT start_ingestion(''name'', model_path => ''/models/x.gguf'').';
 GRANT EXECUTE ON FUNCTION atomizer.start_ingestion(
-    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) TO PUBLIC;
+    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) TO PUBLIC;

@@ -1,7 +1,7 @@
 -- create_ingestion_job() in C calls it as the owner, with the caller's name.
 CREATE FUNCTION atomizer_internal.create_ingestion_job(
     role_name name, model bigint, model_path text, model_lo oid, model_format text,
-    granularity text, atom_chunk_size bigint, atom_quota bigint)
+    granularity text, atom_chunk_size bigint, atom_quota bigint, safety text)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -22,13 +22,13 @@ BEGIN
                              atom_chunk_size, coalesce(atom_quota::text, 'unlimited'));
     END IF;
     INSERT INTO atomizer.ingestion_job
-        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota)
+        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota, safety)
     VALUES (model, found_row.tenant_id, create_ingestion_job.model_path, create_ingestion_job.model_lo,
             create_ingestion_job.model_format::atomizer.model_format,
             create_ingestion_job.granularity::atomizer.atom_granularity, create_ingestion_job.atom_chunk_size,
-            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota))
+            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota), create_ingestion_job.safety)
     RETURNING ingestion_job_id INTO new_id;
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name, bigint, text, oid, text, text, bigint, bigint) IS
+COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name, bigint, text, oid, text, text, bigint, bigint, text) IS
     'Implements create_ingestion_job().';

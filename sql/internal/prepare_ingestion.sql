@@ -2,7 +2,7 @@
 CREATE FUNCTION atomizer_internal.prepare_ingestion(
     role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text,
     granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb,
-    unlink boolean)
+    unlink boolean, safety text)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -69,15 +69,16 @@ BEGIN
               (prepare_ingestion.model_type, prepare_ingestion.provider, prepare_ingestion.properties);
     END IF;
     job := coalesce(job, atomizer_internal.create_ingestion_job(role_name, known.model_id, model_path, model_lo, model_format,
-                                                        granularity, atom_chunk_size, atom_quota));
-    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink WHERE j.ingestion_job_id = job AND j.unlink_lo <> unlink;
+                                                        granularity, atom_chunk_size, atom_quota, safety));
+    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety
+    WHERE j.ingestion_job_id = job AND (j.unlink_lo, j.safety) IS DISTINCT FROM (unlink, prepare_ingestion.safety);
     RETURN job;
 END $$;
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(
-    name, text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) IS
+    name, text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) IS
     'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(
-    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) IS
+    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) IS
     'Finds or creates the job that ingest_model() runs.';
 GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(
-    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean) TO PUBLIC;
+    text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) TO PUBLIC;

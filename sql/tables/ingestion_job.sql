@@ -39,6 +39,7 @@ CREATE TABLE atomizer.ingestion_job (
     queued_at             timestamptz,
     queued_role           name,
     unlink_lo             boolean NOT NULL DEFAULT false,
+    safety                text NOT NULL DEFAULT 'warn' CHECK (safety IN ('refuse', 'warn', 'ignore')),
     CHECK (model_path IS NULL OR model_lo IS NULL),
     CHECK (total_atoms_processed = current_atom_offset),
     CHECK (total_atoms_processed <= atom_quota)
@@ -86,6 +87,8 @@ COMMENT ON COLUMN atomizer.ingestion_job.queued_at IS 'Since when it waits for a
 COMMENT ON COLUMN atomizer.ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
 COMMENT ON COLUMN atomizer.ingestion_job.unlink_lo IS
     'Whether the large object is removed when the model is complete and verified.';
+COMMENT ON COLUMN atomizer.ingestion_job.safety IS
+    'What happens to a model that model_safety_report() does not call safe: refuse, warn (a NOTICE), ignore (it is not examined).';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;

@@ -15,6 +15,7 @@ CREATE TABLE atomizer.model (
     is_complete      boolean NOT NULL DEFAULT false,
     created_at       timestamptz NOT NULL DEFAULT now(),
     completed_at     timestamptz,
+    safety_verdict   text CHECK (safety_verdict IN ('safe', 'suspicious', 'dangerous')),
     UNIQUE (tenant_id, model_name)
 );
 COMMENT ON TABLE atomizer.model IS 'One registered model; its content is in tensor_atom and model_file.';
@@ -33,6 +34,8 @@ COMMENT ON COLUMN atomizer.model.is_complete IS
     'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 COMMENT ON COLUMN atomizer.model.created_at IS 'When the model was registered.';
 COMMENT ON COLUMN atomizer.model.completed_at IS 'When its ingestion became complete.';
+COMMENT ON COLUMN atomizer.model.safety_verdict IS
+    'Worst verdict of model_safety_report() when it was ingested; null where that was not asked for.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.model ENABLE ROW LEVEL SECURITY;

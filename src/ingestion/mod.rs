@@ -9,6 +9,7 @@ use crate::access::field;
 use crate::errors::{raise, require_arg};
 use crate::owner;
 use crate::progress::{self, Subject};
+use crate::safety::Safety;
 use crate::server_path::ServerPath;
 use crate::sources::{self, ModelLocation, NamedFormat};
 use atomizer_core::formats::{Detail, FileSet};
@@ -38,6 +39,8 @@ pub struct Job {
     cancel_requested: bool,
     /// Whether the large object is removed when the model is complete.
     unlink_lo: bool,
+    /// What happens to a model that is not safe.
+    safety: Safety,
 }
 
 impl Job {
@@ -50,7 +53,8 @@ impl Job {
              RETURNING model_id, tenant_id, model_path, model_lo, model_format::text, granularity::text, \
                  atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
                  content_no, segment_no, cancel_requested, \
-                 coalesce((to_jsonb(j) ->> 'unlink_lo')::boolean, false)"; // the previous version has no such column
+                 coalesce((to_jsonb(j) ->> 'unlink_lo')::boolean, false), \
+                 coalesce(to_jsonb(j) ->> 'safety', 'ignore')"; // the previous version has no such columns
         // Before the change of user: within, the caller would be the owner.
         let caller = owner::caller_name();
         let job = owner::run(|client| {
@@ -74,6 +78,7 @@ impl Job {
                     segment_no: field(&row, 14),
                     cancel_requested: field(&row, 15),
                     unlink_lo: field(&row, 16),
+                    safety: Safety::from_name(&field::<String>(&row, 17)),
                 })
                 .next()
         });
@@ -99,7 +104,12 @@ impl Job {
     }
 
     /// Opens the job's source, with the caller's own rights.
-    fn open<'a>(&self, model_data: Option<&'a [u8]>) -> FileSet<'a> {
+    fn open<'a>(&'a self, model_data: Option<&'a [u8]>) -> FileSet<'a> {
+        sources::open(self.location(model_data))
+    }
+
+    /// Where the job's source is.
+    fn location<'a>(&'a self, model_data: Option<&'a [u8]>) -> ModelLocation<'a, 'a> {
         if self.model_path.is_none() && self.model_lo.is_none() && model_data.is_none() {
             raise(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -108,13 +118,9 @@ impl Job {
             );
         }
         if let Some(bytes) = model_data {
-            return sources::open(ModelLocation { bytes: Some(bytes), ..ModelLocation::default() });
+            return ModelLocation { bytes: Some(bytes), ..ModelLocation::default() };
         }
-        sources::open(ModelLocation {
-            lo: self.model_lo,
-            path: self.model_path.as_deref(),
-            ..ModelLocation::default()
-        })
+        ModelLocation { lo: self.model_lo, path: self.model_path.as_deref(), ..ModelLocation::default() }
     }
 }
 

@@ -21,6 +21,7 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
     let files = job.open(model_data);
     let mut model = job.parse(&files);
     check_granularity(job, &model);
+    let verdict = job.safety.check(job.location(model_data), true);
     let computed = model.tensors.iter().filter(|tensor| tensor.lazy.is_some());
     let computed: u64 = computed.map(|tensor| tensor.byte_length).sum();
     let total_bytes = (0..files.len()).map(|index| files.source(index).len()).sum::<u64>() + computed;
@@ -41,6 +42,11 @@ pub fn plan(job: &Job, model_data: Option<&[u8]>) -> Progress {
              parameter_count = $4, metadata = $5::jsonb WHERE model_id = $1",
             &args,
         );
+        // The previous version has no such column, and asks for no verdict.
+        if let Some(verdict) = verdict {
+            let statement = "UPDATE atomizer.model SET safety_verdict = $2 WHERE model_id = $1";
+            owner::execute(client, statement, &[job.model_id.into(), verdict.name().into()]);
+        }
         write_files(client, job, &files, &digests);
         write_tensors(client, job, &model, &digests);
         let new_bytes = count_references(client, job, &files, &model, &digests);

@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use atomizer_core::formats::safety::report::pickle_report;
-use atomizer_core::formats::{FileSet};
+use atomizer_core::formats::safety::safety_report;
+use atomizer_core::formats::FileSet;
 use atomizer_core::model::Format;
 use atomizer_fuzz::common::{peak, torch::torch_zip};
 
@@ -12,9 +12,10 @@ const STORAGES: [(&str, &[u8]); 4] = [("0", &[1; 64]), ("1", &[2; 64]), ("2", &[
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     atomizer_fuzz::check(&torch_zip(bytes, &STORAGES), Format::PyTorch);
-    let report = || pickle_report(&FileSet::single("model", Box::new(bytes)));
+    let report = || safety_report(&FileSet::single("model", Box::new(bytes)), &[], &mut || {});
     atomizer_fuzz::promptly(|| {
         let (_, peak) = peak::measure(report);
-        assert!(peak <= bytes.len() + (4 << 20), "the report on {} bytes cost {peak}", bytes.len());
+        // Compressed streams are held, and deflate makes up to 1032 bytes of one.
+        assert!(peak <= 1100 * bytes.len() + (4 << 20), "the report on {} bytes cost {peak}", bytes.len());
     });
 });

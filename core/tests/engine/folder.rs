@@ -3,7 +3,7 @@
 use crate::common::gguf::plain;
 use crate::common::safetensors::{file, index, one};
 use crate::common::{Folder, Kind, assert_refused};
-use atomizer_core::formats::safety::report::pickle_report;
+use atomizer_core::formats::safety::{Verdict, safety_report};
 use atomizer_core::formats::{self, Detail, FileRole, FileSet, ParseError};
 
 /// The names of a folder's files in their order, those that are companions behind a `+`.
@@ -137,15 +137,22 @@ fn the_report_reads_pickles_beside_the_weights() {
     folder.write("model.safetensors", &one("a"));
     folder.write("config.json", b"{}");
     folder.write("README.md", b"# x\n");
-    let report = |folder: &Folder| pickle_report(&formats::open_path(folder.path()).unwrap()).unwrap();
-    assert!(report(&folder).globals.is_empty() && report(&folder).broken.is_empty());
+    let report =
+        |folder: &Folder| safety_report(&formats::open_path(folder.path()).unwrap(), &[], &mut || {});
+    assert_eq!(report(&folder).verdict(), Verdict::Safe);
     folder.write("tokenizer.pkl", b"cos\nsystem\n.");
     folder.write("modeling_x.py", b"import os\n");
     folder.write("args", b"\x80\x02cposix\nsystem\n.");
-    let found = report(&folder);
-    let modules: Vec<_> = found.globals.iter().map(|global| global.module.as_str()).collect();
-    assert_eq!(modules, ["os", "posix"]);
-    assert_eq!(found.broken, ["modeling_x.py: Python source, which trust_remote_code runs"]);
+    let found: Vec<_> = report(&folder).findings.into_iter().map(|found| (found.place, found.what)).collect();
+    let found: Vec<_> = found.iter().map(|(place, what)| (place.as_str(), what.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("tokenizer.pkl, byte 0", "os.system"),
+            ("args, byte 2", "posix.system"),
+            ("modeling_x.py", "Python source")
+        ]
+    );
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod opening_cost;
 mod pickle;
 mod quantize;
 mod safetensors;
+mod safety;
 mod shards;
 mod svd;
 mod svd_lora;

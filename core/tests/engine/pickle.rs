@@ -4,8 +4,8 @@ use crate::common::torch::{Pickle, dict, legacy, torch_zip};
 use crate::common::zip::{archive, deflated, stored};
 use crate::common::{Kind, assert_refused, noise, open, peak};
 use atomizer_core::formats::containers::pickle::{self, Object, Value};
-use atomizer_core::formats::safety::classify::{Verdict, classify};
-use atomizer_core::formats::safety::report::{PickleReport, pickle_report};
+use atomizer_core::formats::safety::policy::classify;
+use atomizer_core::formats::safety::{Kind as What, SafetyReport, Verdict, safety_report};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
 use proptest::prelude::*;
 use std::time::Instant;
@@ -224,7 +224,7 @@ fn malicious_pickles_do_nothing_and_are_reported() {
         for file in [torch_zip(&pickle, &[]), legacy(&pickle, &[])] {
             assert_refused(open(&file, Detail::Full), Kind::Malformed, "holds no tensor");
             let report = report(&file);
-            let found = report.globals.iter().find(|global| global.module == module && global.name == name);
+            let found = report.findings.iter().find(|found| found.what == format!("{module}.{name}"));
             assert_eq!(found.unwrap().verdict, Verdict::Dangerous, "{module}.{name}");
             assert_eq!(report.verdict(), Verdict::Dangerous);
         }
@@ -232,8 +232,14 @@ fn malicious_pickles_do_nothing_and_are_reported() {
     assert!(!canary.exists());
 }
 
-fn report(file: &[u8]) -> PickleReport {
-    pickle_report(&FileSet::single("model", Box::new(file))).unwrap()
+fn report(file: &[u8]) -> SafetyReport {
+    safety_report(&FileSet::single("model", Box::new(file)), &[], &mut || {})
+}
+
+/// The findings of a kind.
+fn of(report: &SafetyReport, kind: What) -> Vec<(Verdict, &str, u64)> {
+    let found = report.findings.iter().filter(|found| found.kind == kind);
+    found.map(|found| (found.verdict, found.what.as_str(), found.count)).collect()
 }
 
 #[test]
@@ -250,45 +256,42 @@ fn the_report_reads_every_pickle_of_a_file() {
         stored("m/broken.pkl", &broken),
     ]);
     let found = report(&file);
-    assert_eq!(found.pickles, 3);
-    assert_eq!(found.broken.len(), 1);
-    assert!(
-        found.broken[0].contains("m/broken.pkl") && found.broken[0].contains("0xff"),
-        "{:?}",
-        found.broken
-    );
-    let globals: Vec<_> = found
-        .globals
-        .iter()
-        .map(|g| (g.module.as_str(), g.name.as_str(), g.import_count, g.verdict))
-        .collect();
+    let broken = &found.findings.iter().find(|found| found.kind == What::Pickle).unwrap();
+    assert!(broken.place.contains("m/broken.pkl") && broken.what.contains("0xff"), "{broken:?}");
     assert_eq!(
-        globals,
+        of(&found, What::Global),
         [
-            ("os", "system", 1, Verdict::Dangerous),
-            ("somebody", "thing", 2, Verdict::Unknown),
-            ("collections", "OrderedDict", 1, Verdict::Safe),
-            ("torch", "FloatStorage", 1, Verdict::Safe),
-            ("torch._utils", "_rebuild_tensor_v2", 1, Verdict::Safe),
+            (Verdict::Dangerous, "os.system", 1),
+            (Verdict::Suspicious, "somebody.thing", 2),
+            (Verdict::Safe, "collections.OrderedDict", 1),
+            (Verdict::Safe, "torch.FloatStorage", 1),
+            (Verdict::Safe, "torch._utils._rebuild_tensor_v2", 1),
         ]
     );
-    assert_eq!(report(&torch_zip(&good, &[])).verdict(), Verdict::Safe);
+    let safe = report(&torch_zip(&good, &[]));
+    assert_eq!(safe.verdict(), Verdict::Safe);
+    assert!(safe.findings.iter().any(|found| found.kind == What::Examined));
     // Legacy files: all five pickles. A bare pickle of protocol 0, and an object array.
-    assert_eq!(report(&legacy(&good, &[("0", 2, &[0; 8])])).pickles, 5);
+    let old = report(&legacy(&good, &[("0", 2, &[0; 8])]));
+    assert!(of(&old, What::Examined)[0].1.contains("5 pickles"), "{old:?}");
     assert_eq!(report(b"cos\nsystem\n(S'true'\ntR.").verdict(), Verdict::Dangerous);
     let header = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n";
     let array =
         [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &bad].concat();
     assert_eq!(report(&array).verdict(), Verdict::Dangerous);
     assert_eq!(report(&archive(&[stored("a.npy", &array)])).verdict(), Verdict::Dangerous);
-    // Other formats have no pickles, whatever byte they start with.
     let safetensors =
-        [&40u64.to_le_bytes()[..], b"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}"]
+        [&55u64.to_le_bytes()[..], b"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}} ", &[7]]
             .concat();
-    assert_eq!(report(&safetensors).pickles, 0);
-    assert!(report(b"GGUF").broken.is_empty());
-    let bad_crc = archive(&[crate::common::zip::Entry { crc: 1, ..stored("m/data.pkl", &good) }]);
-    assert_eq!(report(&bad_crc).broken.len(), 1);
+    let found = report(&safetensors);
+    assert_eq!((found.findings.len(), found.verdict()), (1, Verdict::Safe), "{found:?}");
+    // A wrong checksum hides nothing, one of zero was not computed.
+    for (crc, verdict) in [(1, Verdict::Suspicious), (0, Verdict::Safe)] {
+        let file = archive(&[crate::common::zip::Entry { crc, ..stored("m/data.pkl", &good) }]);
+        assert_eq!(report(&file).verdict(), verdict);
+        let file = archive(&[crate::common::zip::Entry { crc, ..stored("m/data.pkl", &bad) }]);
+        assert_eq!(report(&file).verdict(), Verdict::Dangerous);
+    }
 }
 
 #[test]
@@ -298,12 +301,12 @@ fn verdicts() {
         ("torch", "float8_e4m3fn", Verdict::Safe),
         ("torch._utils", "_rebuild_parameter", Verdict::Safe),
         ("torch.storage", "UntypedStorage", Verdict::Safe),
-        ("numpy", "dtype", Verdict::Harmless),
-        ("__torch__.torch.nn.modules.linear", "Linear", Verdict::Harmless),
-        ("builtins", "dict", Verdict::Harmless),
-        ("argparse", "Namespace", Verdict::Harmless),
-        ("transformers.training_args", "TrainingArguments", Verdict::Unknown),
-        ("torch.nn.modules.linear", "Linear", Verdict::Unknown),
+        ("numpy", "dtype", Verdict::Safe),
+        ("__torch__.torch.nn.modules.linear", "Linear", Verdict::Safe),
+        ("builtins", "dict", Verdict::Suspicious),
+        ("argparse", "Namespace", Verdict::Suspicious),
+        ("transformers.training_args", "TrainingArguments", Verdict::Suspicious),
+        ("torch.nn.modules.linear", "Linear", Verdict::Suspicious),
         ("torch", "load", Verdict::Dangerous),
         ("torch.storage", "_load_from_bytes", Verdict::Dangerous),
         ("torch.hub", "load", Verdict::Dangerous),
@@ -407,11 +410,11 @@ fn nothing_hides_behind_the_first_opcodes() {
     {
         let file = [prefix.as_bytes(), payload].concat();
         let report = report(&file);
-        let seen = report.globals.iter().any(|global| (&*global.module, &*global.name) == ("os", "system"));
-        assert!(seen || !report.broken.is_empty(), "{prefix:?}");
+        let seen = report.findings.iter().any(|found| found.what == "os.system");
+        assert!(seen || report.verdict() == Verdict::Suspicious, "{prefix:?}");
         assert!(seen || prefix == "N0\u{1}", "{prefix:?}");
     }
     for file in [&b"hello world"[..], b"", b"\x1f\x8b\x08\0\0\0\0\0"] {
-        assert_eq!(report(file).broken.len(), 1, "{file:02x?}");
+        assert_ne!(report(file).verdict(), Verdict::Safe, "{file:02x?}");
     }
 }

@@ -74,6 +74,11 @@ impl<'a> FileSet<'a> {
         Self { files, begins_with_index: OnceCell::new() }
     }
 
+    /// Adds a file that stands beside the weights.
+    pub(crate) fn add_companion(&mut self, name: String, source: Box<dyn Source + 'a>) {
+        self.files.push(ModelFile { name: Some(name), source, role: FileRole::Companion });
+    }
+
     /// Number of files, the index and companions included.
     pub fn len(&self) -> usize {
         self.files.len()

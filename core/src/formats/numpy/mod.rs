@@ -52,23 +52,6 @@ impl FormatReader for Numpy {
     }
 }
 
-/// True for a file that is an array.
-///
-/// # Errors
-/// [`ParseError`] when it cannot be read.
-pub(super) fn is_array(source: &dyn Source) -> Result<bool, ParseError> {
-    Numpy.sniff(&Content::read(source)?)
-}
-
-/// Where the pickle of an array of objects starts; none for other arrays.
-///
-/// # Errors
-/// [`ParseError`] when it is not an array.
-pub(super) fn objects_at(source: &dyn Source) -> Result<Option<u64>, ParseError> {
-    let header = Header::read(source)?;
-    Ok((header.element == Element::Objects).then_some(header.data_start))
-}
-
 /// Parses archives of arrays, or single arrays.
 fn parse(files: &FileSet) -> Result<Model, ParseError> {
     let (mut tensors, mut unlisted) = (Vec::new(), Vec::new());

@@ -1,178 +1,251 @@
-//! "Is this file safe?": every global that the pickles of a model's files would import, with a
-//! verdict. Python calls what a pickle names, so loading a file with a dangerous global by Python's
-//! own means runs code; this engine never imports or calls anything.
+//! What a report says: findings, each with a verdict, what was examined, and never nothing.
 
-use super::classify::{Verdict, classify};
-use crate::formats::containers::pickle::{self, Global};
-use crate::formats::containers::zip;
-use crate::formats::error::{ParseError, too_large};
-use crate::formats::files::{FileRole, FileSet};
-use crate::formats::support::header_reader::HeaderReader;
-use crate::formats::torch::legacy;
-use crate::formats::{self, detect, numpy};
-use crate::model::Format;
-use crate::source::Source;
+use super::limits::MAX_FINDINGS;
+use crate::formats::error::tidy_to;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Most globals of all files together; a file that names more is not a model.
-const MAX_GLOBALS: usize = 100_000;
+/// Longest text of a finding. Names of a hostile file stand in it.
+const MAX_FINDING_BYTES: usize = 500;
 
-/// A global that a pickle would import.
+/// What loading the model would do, from harmless to harmful.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Nothing that is not known to be harmless.
+    Safe,
+    /// It depends on the code that is installed, or it could not be told.
+    Suspicious,
+    /// It runs code, starts programs, or reaches files or networks.
+    Dangerous,
+}
+
+impl Verdict {
+    /// The verdict's name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Suspicious => "suspicious",
+            Self::Dangerous => "dangerous",
+        }
+    }
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Something a pickle imports.
+    Global,
+    /// A pickle itself.
+    Pickle,
+    /// A ZIP or tar archive, or one of its entries.
+    Archive,
+    /// A configuration of Keras.
+    Keras,
+    /// A graph of TensorFlow.
+    TensorFlow,
+    /// A graph of ONNX.
+    Onnx,
+    /// A chat template.
+    Template,
+    /// A configuration beside the weights, or in them.
+    Json,
+    /// Source code or machine code beside the weights, or among them.
+    Code,
+    /// What was not searched, as it is too large or too deep.
+    Limit,
+    /// What could not be read.
+    Unreadable,
+    /// What was examined.
+    Examined,
+}
+
+impl Kind {
+    /// The kind's name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Pickle => "pickle",
+            Self::Archive => "archive",
+            Self::Keras => "keras",
+            Self::TensorFlow => "tensorflow",
+            Self::Onnx => "onnx",
+            Self::Template => "template",
+            Self::Json => "json",
+            Self::Code => "code",
+            Self::Limit => "limit",
+            Self::Unreadable => "unreadable",
+            Self::Examined => "examined",
+        }
+    }
+}
+
+/// One thing that was found, in one place or many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GlobalUse {
-    /// The module.
-    pub module: String,
-    /// The name within it.
-    pub name: String,
-    /// How often it is imported over all files.
-    pub import_count: u64,
-    /// What that means.
+pub struct Finding {
+    /// What it means.
     pub verdict: Verdict,
-    /// Why.
-    pub reason: &'static str,
+    /// What it is about.
+    pub kind: Kind,
+    /// The first place: the file, the entries within it, the byte.
+    pub place: String,
+    /// What was found.
+    pub what: String,
+    /// Why it means that.
+    pub why: String,
+    /// How often it was found.
+    pub count: u64,
 }
 
-/// What the pickles of a model's files would import.
-#[derive(Debug, Clone, Default)]
-pub struct PickleReport {
-    /// Number of pickles that were read.
-    pub pickles: u64,
-    /// Their globals, the most harmful first.
-    pub globals: Vec<GlobalUse>,
-    /// Pickles that could not be read to their ends, and why. What they import before that is among
-    /// the globals: Python would have called it already.
-    pub broken: Vec<String>,
+/// What is to be said of the files of a model: at least one finding.
+#[derive(Debug, Clone)]
+pub struct SafetyReport {
+    /// The findings, the worst first.
+    pub findings: Vec<Finding>,
 }
 
-impl PickleReport {
-    /// The worst verdict: what is broken counts as unknown.
+impl SafetyReport {
+    /// The worst verdict.
     pub fn verdict(&self) -> Verdict {
-        let broken = if self.broken.is_empty() { Verdict::Safe } else { Verdict::Unknown };
-        self.globals.iter().map(|global| global.verdict).fold(broken, Verdict::max)
+        self.findings.first().map_or(Verdict::Suspicious, |worst| worst.verdict)
+    }
+
+    /// The worst finding.
+    pub fn worst(&self) -> Option<&Finding> {
+        self.findings.first()
     }
 }
 
-/// Reads every pickle in the files of a model: those of ZIP archives, the streams of torch's legacy
-/// files, object arrays of NumPy, and whatever is of no other format: that is a pickle, or counts as a broken one.
-/// Of the files beside the weights, those that are pickles by content or name; Python sources, which loading a model
-/// may run, count as unknown.
-///
-/// # Errors
-/// [`ParseError`] when a file cannot be read at all.
-pub fn pickle_report(files: &FileSet) -> Result<PickleReport, ParseError> {
-    let mut report = Collector::default();
-    for file_no in formats::shards(files) {
-        report
-            .file(files.name(file_no), files.source(file_no))
-            .map_err(|error| error.in_file(files.given_name(file_no)))?;
-    }
-    for file_no in files.with_role(FileRole::Companion) {
-        report
-            .companion(files.name(file_no), files.source(file_no))
-            .map_err(|error| error.in_file(files.given_name(file_no)))?;
-    }
-    Ok(report.finish())
-}
-
-/// Ends of names of files that Python's tools load as pickles.
-const PICKLE_SUFFIXES: [&str; 5] = [".pkl", ".pickle", ".joblib", ".dill", ".bin"];
-
+/// Gathers findings.
 #[derive(Default)]
-struct Collector {
-    report: PickleReport,
-    import_counts: BTreeMap<(String, String), u64>,
+pub(super) struct Findings {
+    by_content: BTreeMap<(Verdict, Kind, String, String), (String, u64)>,
+    pub(super) examined: Examined,
 }
 
-impl Collector {
-    fn file(&mut self, name: &str, source: &dyn Source) -> Result<(), ParseError> {
-        if zip::is_archive(source)? {
-            for entry in zip::entries(source)? {
-                let what = format!("{name}: {}", entry.name);
-                if [".pkl", ".pickle", "_pkl"].iter().any(|suffix| entry.name.ends_with(suffix)) {
-                    match entry.verify(source) {
-                        Ok(()) => self.stream(&what, &*entry.open(source)?, 0, 1)?,
-                        Err(error) => self.report.broken.push(format!("{what}: {error}")),
-                    }
-                } else if entry.name.ends_with(".npy") {
-                    self.array(&what, &*entry.open(source)?)?;
-                }
-            }
-            return Ok(());
-        }
-        if numpy::is_array(source)? {
-            return self.array(name, source);
-        }
-        // Protocols 0 and 1 have no mark of their own, and any opcode may come first: what is of no other
-        // format is read as a pickle, and what is none counts as broken. No row would say that it is safe.
-        if matches!(detect(source), Ok(format) if format != Format::PyTorch) {
-            return Ok(());
-        }
-        let pickles = if legacy::is_legacy(source)? { legacy::LEGACY_PICKLES } else { 1 };
-        self.stream(name, source, 0, pickles)
+/// How much was examined.
+#[derive(Default)]
+pub(super) struct Examined {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+    pub(super) pickles: u64,
+    pub(super) configurations: u64,
+    pub(super) nodes: u64,
+    pub(super) templates: u64,
+}
+
+impl Findings {
+    /// Adds a finding, or counts it again.
+    pub(super) fn add(&mut self, verdict: Verdict, kind: Kind, place: &str, what: &str, why: &str) {
+        self.add_many(verdict, kind, place, what, why, 1);
     }
 
-    /// A file that stands beside the weights: most are texts.
-    fn companion(&mut self, name: &str, source: &dyn Source) -> Result<(), ParseError> {
-        let lower = name.to_ascii_lowercase();
-        if lower.ends_with(".py") {
-            self.report.broken.push(format!("{name}: Python source, which trust_remote_code runs"));
-            return Ok(());
-        }
-        let is_pickle = PICKLE_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix));
-        let is_known = zip::is_archive(source)? || numpy::is_array(source)?;
-        if is_pickle || is_known || matches!(detect(source), Ok(Format::PyTorch)) {
-            return self.file(name, source);
-        }
-        Ok(())
-    }
-
-    /// The pickle behind the header of an object array.
-    fn array(&mut self, what: &str, source: &dyn Source) -> Result<(), ParseError> {
-        match numpy::objects_at(source) {
-            Ok(Some(offset)) => self.stream(what, source, offset, 1),
-            Ok(None) => Ok(()),
-            Err(error) => {
-                self.report.broken.push(format!("{what}: {error}"));
-                Ok(())
-            }
-        }
-    }
-
-    /// Pickles one behind the other.
-    fn stream(
+    /// Adds a finding that was made so many times.
+    pub(super) fn add_many(
         &mut self,
+        verdict: Verdict,
+        kind: Kind,
+        place: &str,
         what: &str,
-        source: &dyn Source,
-        offset: u64,
-        pickles: usize,
-    ) -> Result<(), ParseError> {
-        let mut reader = HeaderReader::new(source);
-        reader.skip(offset, "the pickle")?;
-        for _ in 0..pickles {
-            let (pickle, result) = pickle::read_partial(&mut reader);
-            self.report.pickles += 1;
-            for (Global { module, name }, import_count) in pickle.globals() {
-                *self.import_counts.entry((module.clone(), name.clone())).or_default() += import_count;
-            }
-            if self.import_counts.len() > MAX_GLOBALS {
-                return Err(too_large!("the pickles import more than {MAX_GLOBALS} names"));
-            }
-            if let Err(error) = result {
-                self.report.broken.push(format!("{what}: {error}"));
-                break;
+        why: &str,
+        count: u64,
+    ) {
+        let tidy = |text: &str| tidy_to(text.to_owned(), MAX_FINDING_BYTES);
+        let key = (verdict, kind, tidy(what), tidy(why));
+        if self.by_content.len() >= MAX_FINDINGS && !self.by_content.contains_key(&key) {
+            let what = format!("more than {MAX_FINDINGS} different findings");
+            let key =
+                (verdict.max(Verdict::Suspicious), Kind::Limit, what, "the others are only counted".into());
+            self.by_content.entry(key).or_insert_with(|| (tidy(place), 0)).1 += count;
+            return;
+        }
+        self.by_content.entry(key).or_insert_with(|| (tidy(place), 0)).1 += count;
+    }
+
+    /// The report, with what was examined where nothing is worse than safe.
+    pub(super) fn finish(self, place: &str) -> SafetyReport {
+        let mut findings: Vec<Finding> = self
+            .by_content
+            .into_iter()
+            .map(|((verdict, kind, what, why), (place, count))| Finding {
+                verdict,
+                kind,
+                place,
+                what,
+                why,
+                count,
+            })
+            .collect();
+        // Within a verdict by kind, then by what was found: the order of the keys.
+        findings.sort_by_key(|finding| Reverse(finding.verdict));
+        if findings.iter().all(|finding| finding.verdict == Verdict::Safe) {
+            findings.push(Finding {
+                verdict: Verdict::Safe,
+                kind: Kind::Examined,
+                place: tidy_to(place.to_owned(), MAX_FINDING_BYTES),
+                what: self.examined.to_string(),
+                why: "nothing in it runs code when it is loaded".to_owned(),
+                count: 1,
+            });
+        }
+        SafetyReport { findings }
+    }
+}
+
+impl std::fmt::Display for Examined {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { files, bytes, entries, pickles, configurations, nodes, templates } = *self;
+        let plural = |n: u64| if n == 1 { "" } else { "s" };
+        write!(f, "{files} file{} of {bytes} bytes", plural(files))?;
+        for (n, what) in [
+            (entries, "archive entr"),
+            (pickles, "pickle"),
+            (configurations, "configuration"),
+            (nodes, "graph node"),
+            (templates, "template"),
+        ] {
+            match what {
+                _ if n == 0 => {}
+                "archive entr" => write!(f, ", {n} {what}{}", if n == 1 { "y" } else { "ies" })?,
+                _ => write!(f, ", {n} {what}{}", plural(n))?,
             }
         }
         Ok(())
     }
+}
 
-    fn finish(mut self) -> PickleReport {
-        for ((module, name), import_count) in self.import_counts {
-            let (verdict, reason) = classify(&module, &name);
-            self.report.globals.push(GlobalUse { module, name, import_count, verdict, reason });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_never_empty_and_begins_with_the_worst() {
+        let report = Findings::default().finish("a.gguf");
+        assert_eq!(report.findings.len(), 1);
+        assert_eq!((report.verdict(), report.findings[0].kind), (Verdict::Safe, Kind::Examined));
+        let mut findings = Findings::default();
+        findings.add(Verdict::Safe, Kind::Global, "a", "x", "y");
+        findings.add(Verdict::Dangerous, Kind::Global, "a", "os.system", "it");
+        findings.add(Verdict::Dangerous, Kind::Global, "b", "os.system", "it");
+        findings.add(Verdict::Suspicious, Kind::Limit, "a", "z", "y");
+        let report = findings.finish("a");
+        let verdicts: Vec<_> = report.findings.iter().map(|finding| finding.verdict.name()).collect();
+        assert_eq!(verdicts, ["dangerous", "suspicious", "safe"]);
+        assert_eq!((report.findings[0].count, report.findings[0].place.as_str()), (2, "a"));
+    }
+
+    #[test]
+    fn findings_are_few_and_short() {
+        let mut findings = Findings::default();
+        for n in 0..2 * MAX_FINDINGS {
+            let verdict = if n == 2 * MAX_FINDINGS - 1 { Verdict::Dangerous } else { Verdict::Safe };
+            findings.add(verdict, Kind::Global, &"p".repeat(1000), &format!("{n}\n"), "y");
         }
-        self.report.globals.sort_by(|a, b| {
-            b.verdict.cmp(&a.verdict).then_with(|| (&a.module, &a.name).cmp(&(&b.module, &b.name)))
-        });
-        self.report
+        let report = findings.finish("a");
+        assert_eq!(report.findings.len(), MAX_FINDINGS + 2);
+        assert_eq!((report.verdict(), report.findings[0].kind), (Verdict::Dangerous, Kind::Limit));
+        assert!(
+            report.findings.iter().all(|finding| finding.place.len() < 510 && !finding.what.contains('\n'))
+        );
     }
 }

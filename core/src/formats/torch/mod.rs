@@ -21,7 +21,7 @@ use crate::formats::error::{ParseError, malformed, too_large, unsupported};
 use crate::formats::files::{FileSet, check_shard_index};
 use crate::formats::limits::{check_tensor_count, weight_count};
 use crate::formats::reader::{Content, FormatReader};
-use crate::formats::safety::classify::{Verdict, classify};
+use crate::formats::safety::policy::{Verdict, classify};
 use crate::formats::support::cast::Cast;
 use crate::formats::support::header_reader::HeaderReader;
 use crate::formats::support::lazy::{Buffered, ByteSwapped, Negated, Strided, SubRange};

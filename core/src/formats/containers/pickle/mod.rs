@@ -8,6 +8,7 @@ mod text;
 mod value;
 
 pub use machine::EXTENSION;
+pub(crate) use text::{quoted, raw_unicode};
 pub use value::{Bytes, DeferredCall, Global, Object, Pickle, TextRef, Value};
 
 use crate::formats::error::{ParseError, malformed};

@@ -1,0 +1,46 @@
+//! How much is searched. A model needs far less; what is beyond is named as not searched, and is suspicious.
+
+/// Archives, arrays and pickles within each other. Real ones have two: an array in an archive.
+pub const MAX_NESTED: usize = 8;
+/// Files and entries of archives, all together: as many as a model may have tensors.
+pub const MAX_PARTS: u64 = 1 << 20;
+/// Bytes of all that is inflated, which is held entry by entry.
+pub const MAX_INFLATED_BYTES: u64 = 1 << 30;
+/// Bytes of one entry that are inflated and held.
+pub const MAX_HELD_ENTRY_BYTES: u64 = 64 << 20;
+/// Opcodes of all pickles: four of the largest that are read.
+pub const MAX_PICKLE_OPCODES: u64 = 1 << 26;
+/// Pickles one behind the other in one file. Files of records have thousands.
+pub const MAX_STACKED_PICKLES: usize = 1 << 14;
+/// Bytes that are searched for further pickles behind a first one, all together.
+pub const MAX_SEARCHED_BYTES: u64 = 1 << 30;
+/// Bytes of one text that is examined as JSON: the largest tokenizers have about 35 MB.
+pub const MAX_JSON_TEXT_BYTES: u64 = 64 << 20;
+/// Values within each other in JSON.
+pub const MAX_JSON_DEPTH: usize = 128;
+/// Different findings of a report.
+pub const MAX_FINDINGS: usize = 10_000;
+
+/// What is left of the limits that hold for all files together.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Of [`MAX_PARTS`].
+    pub(super) parts: u64,
+    /// Of [`MAX_INFLATED_BYTES`].
+    pub(super) inflated: u64,
+    /// Of [`MAX_PICKLE_OPCODES`].
+    pub(super) opcodes: u64,
+    /// Of [`MAX_SEARCHED_BYTES`].
+    pub(super) searched: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            parts: MAX_PARTS,
+            inflated: MAX_INFLATED_BYTES,
+            opcodes: MAX_PICKLE_OPCODES,
+            searched: MAX_SEARCHED_BYTES,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What one pickle imports and calls. Other than the machine that builds a model's objects, this one goes on
+//! where Python would stop, as whoever edits a pickle counts on readers that give up. It keeps texts, which may
+//! become names, and what was imported; everything else is only there.
+//! Source: CPython's `Lib/pickletools.py` and `Modules/_pickle.c`.
+
+mod lines;
+mod machine;
+
+use crate::formats::containers::pickle::EXTENSION;
+use crate::formats::support::header_reader::HeaderReader;
+use crate::source::Source;
+use machine::Machine;
+
+/// How far a pickle is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// As Python does: to the first error.
+    Strict,
+    /// As far as there are opcodes.
+    Lenient,
+}
+
+/// What a pickle imports.
+#[derive(Debug, Clone)]
+pub(super) struct Import {
+    /// The module; empty where it is computed by a call.
+    pub(super) module: String,
+    /// The name in it.
+    pub(super) name: String,
+    /// How often.
+    pub(super) count: u64,
+    /// The first byte of the first opcode that imports it.
+    pub(super) offset: u64,
+    /// True where it is called, or made an instance of.
+    pub(super) is_called: bool,
+    /// True where the name does not stand right before the import, as with every writer.
+    pub(super) is_hidden: bool,
+    /// True where attributes of it are set, rather than of an instance.
+    pub(super) is_changed: bool,
+}
+
+/// How a pickle ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// At the opcode STOP.
+    Stop,
+    /// With an error at a byte: what was before it is run, what is behind it is not.
+    Broken(u64, String),
+    /// At a limit.
+    Limit(&'static str),
+}
+
+/// What was seen in one pickle.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Everything that is imported, in the order of the first times.
+    pub(super) imports: Vec<Import>,
+    /// How it ends.
+    pub(super) end: End,
+    /// The first thing that Python would have stopped at, where it was gone past.
+    pub(super) irregular: Option<(u64, String)>,
+    /// The byte behind it.
+    pub(super) next: u64,
+    /// The opcodes.
+    pub(super) opcodes: u64,
+    /// Constants that may be files: first byte and length.
+    pub(super) constants: Vec<(u64, u64)>,
+    /// What Python reads and no writer writes, each once, with its byte.
+    pub(super) signs: Vec<(u64, &'static str)>,
+}
+
+impl Seen {
+    /// True where something is imported that could be, and what it is shows that this is a pickle: random bytes
+    /// hardly ever end in order, or name a thing and call it.
+    pub(super) fn is_evident(&self) -> bool {
+        let named = |import: &&Import| import.module != EXTENSION && is_plausible(&import.module);
+        match self.end {
+            End::Stop => self.imports.iter().any(|import| named(&import) || import.module == EXTENSION),
+            _ => self.imports.iter().any(|import| {
+                named(&import) && (import.is_called || super::policy::is_known(&import.module))
+            }),
+        }
+    }
+}
+
+/// True for what may be a module's name; the empty one stands for a computed name.
+fn is_plausible(module: &str) -> bool {
+    module.chars().all(|c| c != ' ' && !c.is_control() && c != char::REPLACEMENT_CHARACTER)
+}
+
+/// Reads the pickle at a byte of a source.
+pub(super) fn look(source: &dyn Source, start: u64, follow: Follow, max_opcodes: u64) -> Seen {
+    let mut machine = Machine::new(follow);
+    let mut reader = HeaderReader::new(source);
+    let end = match reader.skip(start, "the pickle") {
+        Ok(()) => machine.run(&mut reader, max_opcodes),
+        Err(error) => End::Broken(start, error.to_string()),
+    };
+    machine.count_memo();
+    let Machine { imports, irregular, opcodes, constants, signs, .. } = machine;
+    Seen { imports, end, irregular, next: reader.position(), opcodes, constants, signs }
+}
