@@ -238,7 +238,20 @@ fn archives_that_programs_read_differently_are_suspicious() {
 }
 
 #[test]
+fn archives_within_archives_are_found_behind_anything() {
+    let mut inner = [&b"what stands before it"[..], &archive(&[stored("x", &payload())])].concat();
+    let comment = inner.len() - 2;
+    inner[comment] = 9;
+    inner.extend(b"a comment");
+    assert_dangerous(&archive(&[stored("a", &inner)]));
+    assert_dangerous(&archive(&[deflated("a", &inner)]));
+}
+
+#[test]
 fn there_are_limits_and_they_are_named() {
+    let file = [b"C\x04PK\x03\x040".repeat(10_001), b"N.".to_vec()].concat();
+    let pickle = [b"\x80\x03".to_vec(), file].concat();
+    assert_finding(&pickle, Verdict::Suspicious, Kind::Limit, "files in its bytes");
     let mut nested = b"N.".to_vec();
     for _ in 0..12 {
         nested = archive(&[stored("a", &nested)]);
@@ -267,6 +280,19 @@ fn configurations_name_code() {
         (r#"{"_target_": "mine.Net"}"#, Verdict::Suspicious, "_target_"),
     ] {
         assert_finding(json.as_bytes(), verdict, Kind::Json, words);
+    }
+    // Python's json takes it for UTF-16 or UTF-32 by its zeros, in both orders.
+    let text = r#" {"auto_map": {"A": "b.C"}}"#;
+    let in_16 = |of: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(of).collect::<Vec<u8>>();
+    let in_32 = |of: fn(u32) -> [u8; 4]| text.chars().flat_map(|c| of(c.into())).collect::<Vec<u8>>();
+    for bytes in [
+        in_16(u16::to_le_bytes),
+        in_16(u16::to_be_bytes),
+        in_32(u32::to_le_bytes),
+        in_32(u32::to_be_bytes),
+        [&b"\xff\xfe"[..], &in_16(u16::to_le_bytes)].concat(),
+    ] {
+        assert_finding(&bytes, Verdict::Suspicious, Kind::Json, "auto_map: b.C");
     }
     for json in [r#"{"a": 1}"#, r#"{"trust_remote_code": false, "auto_map": {}}"#, r#"{"a": NaN}"#, "[]"] {
         assert_verdict(json.as_bytes(), Verdict::Safe);
@@ -315,6 +341,9 @@ fn layers_of_keras_that_hold_code() {
         let keras = archive(&[stored("config.json", json.as_bytes()), stored("metadata.json", b"{}")]);
         assert_finding(&keras, verdict, Kind::Keras, words);
     }
+    // A function of Keras that no model needs is none of those that only compute.
+    let function = r#"{"module": "keras.src.backend.common.global_state", "class_name": "function", "config": "set_global_attribute", "registered_name": "function"}"#;
+    assert_finding(function.as_bytes(), Verdict::Suspicious, Kind::Keras, "global_state");
     let dense =
         r#"{"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense", "config": {}}]}}"#;
     assert_verdict(dense.as_bytes(), Verdict::Safe);

@@ -9,6 +9,7 @@ use crate::source::Source;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// One of these stands in every text that has something to report, or an escape that may hide it.
@@ -24,13 +25,15 @@ const WORDS: &[&str] = &[
     "\\u00",
     "\"template\"",
 ];
+/// Bytes of a beginning that tell whether it is JSON's.
+const LOOKED_AT: usize = 1 << 10;
 /// Largest header of safetensors, as of the reader.
 const MAX_HEADER: u64 = 100_000_000;
 
 /// True for what begins like JSON's objects and arrays.
 pub(super) fn looks_like_json(head: &[u8]) -> bool {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    match text {
+    let head = &head[..head.len().min(LOOKED_AT)];
+    match utf8(head).trim_ascii_start() {
         [b'{', rest @ ..] => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
         [b'[', rest @ ..] => {
             matches!(rest.trim_ascii_start().first(), Some(b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9'))
@@ -56,7 +59,7 @@ impl Walk<'_> {
     /// Examines a text that is JSON.
     pub(super) fn json_bytes(&mut self, bytes: &[u8], place: &str) {
         self.findings.examined.configurations += 1;
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let bytes = &*utf8(bytes);
         if !WORDS.iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some()) {
             return;
         }
@@ -184,8 +187,40 @@ impl Walk<'_> {
     }
 }
 
+/// A text in the encoding that Python's `json` takes it for, by where zeros stand in its beginning: UTF-8, 16 or 32.
+fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let wide = |big: bool, bytes: &[u8]| {
+        let units = bytes.chunks_exact(2).map(|unit| match big {
+            true => u16::from_be_bytes([unit[0], unit[1]]),
+            false => u16::from_le_bytes([unit[0], unit[1]]),
+        });
+        let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+        Cow::Owned(text.collect::<String>().into_bytes())
+    };
+    let wider = |big: bool, bytes: &[u8]| {
+        let text = bytes.chunks_exact(4).map(|unit| {
+            let unit = [unit[0], unit[1], unit[2], unit[3]];
+            let code = if big { u32::from_be_bytes(unit) } else { u32::from_le_bytes(unit) };
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+        });
+        Cow::Owned(text.collect::<String>().into_bytes())
+    };
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => rest.into(),
+        [0, 0, 0xfe, 0xff, rest @ ..] => wider(true, rest),
+        [0xff, 0xfe, 0, 0, rest @ ..] => wider(false, rest),
+        [0xfe, 0xff, rest @ ..] => wide(true, rest),
+        [0xff, 0xfe, rest @ ..] => wide(false, rest),
+        [0, 0, 0, 1..=255, ..] => wider(true, bytes),
+        [0, 1..=255, ..] => wide(true, bytes),
+        [1..=255, 0, 0, 0, ..] => wider(false, bytes),
+        [1..=255, 0, ..] => wide(false, bytes),
+        _ => bytes.into(),
+    }
+}
+
 /// Python writes numbers that JSON has not: NaN, Infinity. Outside of texts they become null.
-fn plain_numbers(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+fn plain_numbers(bytes: &[u8]) -> Cow<'_, [u8]> {
     const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
     if WORDS[1..].iter().all(|word| memmem::find(bytes, word).is_none()) {
         return bytes.into();

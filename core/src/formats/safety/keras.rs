@@ -21,6 +21,35 @@ static CLASSES: &str = include_str!("keras_classes.txt");
 /// Parts of Keras that load files, download, or switch the checks off.
 const DANGEROUS_PARTS: &[&str] =
     &["utils", "saving", "config", "export", "trainers", "distillation", "wrappers", "datasets", "callbacks"];
+/// Parts of a module's name that stand before what it is about.
+const PACKAGES: &[&str] = &[
+    "keras",
+    "tf_keras",
+    "tensorflow",
+    "src",
+    "python",
+    "api",
+    "_tf_keras",
+    "_v1",
+    "_v2",
+    "compat",
+    "v1",
+    "v2",
+    "legacy",
+];
+/// Modules of Keras whose functions compute, and no more.
+const FUNCTIONS_OF: &[&str] = &[
+    "activations",
+    "constraints",
+    "initializers",
+    "losses",
+    "metrics",
+    "ops",
+    "optimizers",
+    "quantizers",
+    "random",
+    "regularizers",
+];
 /// Classes that load a program, or another model.
 const LOADERS: &[(&str, &str)] = &[
     ("TFSMLayer", "it loads a SavedModel from a path (CVE-2026-1669)"),
@@ -202,9 +231,11 @@ fn module_verdict(module: &str, class: &str, registered: Option<&str>) -> Option
     if verdict == Verdict::Dangerous && !is_class(class) {
         return Some((verdict, "it loads files or code (CVE-2025-8747)"));
     }
-    // Functions of Keras: activations, losses, initializers.
-    let is_own = is_class(class) || class.starts_with(char::is_lowercase) || parts.contains(&"src");
-    if is_own || parts.len() > 1 && parts[0] != "tensorflow" {
+    // Functions of Keras, from the modules whose functions compute and no more.
+    let of_values = parts.iter().find(|part| !PACKAGES.contains(part));
+    let is_function =
+        class.starts_with(char::is_lowercase) && of_values.is_some_and(|part| FUNCTIONS_OF.contains(part));
+    if is_class(class) || is_function {
         return None;
     }
     Some((Verdict::Suspicious, "no class that Keras is known to have"))

@@ -17,19 +17,6 @@ const FIRST_BYTES: u64 = 1 << 10;
 const SEARCH_BYTES: u64 = 1 << 20;
 /// Most beginnings that are tried behind the pickles of one stream.
 const MAX_TRIES: usize = 1 << 16;
-/// What a constant or a compressed stream begins with that is a file of its own.
-const FILE_MARKS: &[&[u8]] = &[
-    b"\x80\x02",
-    b"\x80\x03",
-    b"\x80\x04",
-    b"\x80\x05",
-    b"PK\x03\x04",
-    b"\x93NUMPY",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ",
-];
-
 /// What is behind the last pickle of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
@@ -201,12 +188,6 @@ impl Walk<'_> {
         place: &str,
         depth: usize,
     ) -> Result<(), SourceError> {
-        let mut head = [0; 8];
-        let known = length.min(head.len() as u64) as usize;
-        source.read_at(offset, &mut head[..known])?;
-        if !FILE_MARKS.iter().any(|mark| head[..known].starts_with(mark)) {
-            return Ok(());
-        }
         let place = format!("{}: bytes", at(place, offset));
         if depth >= MAX_NESTED {
             self.limit(&place, &format!("more than {MAX_NESTED} files within each other"));

@@ -27,6 +27,52 @@ const DANGEROUS_WORDS: &[&str] = &[
     "popen",
     "environ",
 ];
+/// Functions and modules of Python that run code or reach files: a template has them only where a program gives them.
+const DANGEROUS_CALLS: &[&str] = &[
+    "os",
+    "sys",
+    "subprocess",
+    "builtins",
+    "importlib",
+    "eval",
+    "exec",
+    "compile",
+    "open",
+    "system",
+    "getattr",
+    "setattr",
+    "globals",
+    "locals",
+    "vars",
+    "import_module",
+    "import_string",
+];
+/// Attributes through which values lead to Python's internals.
+const INTERNAL_NAMES: &[&str] = &[
+    "__class__",
+    "__base__",
+    "__bases__",
+    "__mro__",
+    "__subclasses__",
+    "__globals__",
+    "__builtins__",
+    "__import__",
+    "__init__",
+    "__dict__",
+    "__getattribute__",
+    "__getattr__",
+    "__getitem__",
+    "__self__",
+    "__func__",
+    "__code__",
+    "__closure__",
+    "__module__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__loader__",
+    "__spec__",
+    "__wrapped__",
+];
 /// What builds text from numbers, so that no word shows.
 const DISGUISES: &[&str] = &["\\x5f", "\\u005f", "\\u{5f}", "\\137", "\\N{", "%c", "fromhex"];
 /// Statements that read further templates.
@@ -131,16 +177,27 @@ fn examine(code: &str) -> Vec<(Verdict, String, &'static str)> {
             found.push((Verdict::Dangerous, format!("the template uses {word}"), why));
         }
     }
-    // An attribute's name as a text: x['__class__'], x|attr('__class__').
+    // Functions of Python that no template is given, called or led through.
+    for name in DANGEROUS_CALLS {
+        if is_used(&bare, name) {
+            let why = "it calls out of the template, to functions of Python (CVE-2024-34359)";
+            found.push((Verdict::Dangerous, format!("the template calls {name}"), why));
+        }
+    }
+    // An attribute's name as a text: x['__class__'], x|attr('__class__'), x|map(attribute='a.__class__'),
+    // '{0.__class__}'.format(x).
     let is_subscript = bare.contains("['") || bare.contains("[\"");
     let has_attr = code_words.iter().any(|word| word == "attr");
-    let internal = texts.iter().find(|text| {
-        let plain = text.len() > 4 && text.starts_with("__") && text.ends_with("__");
-        plain && text[2..text.len() - 2].chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    });
-    if let Some(text) = internal.filter(|_| is_subscript || has_attr || bare.contains('(')) {
+    let is_computed = bare.contains(['(', '[', '|']);
+    let internal = texts.iter().find_map(|text| internal_name(text, is_subscript || has_attr || is_computed));
+    if let Some(name) = internal {
         let why = "it reaches out of the template to Python's internals (CVE-2024-34359)";
-        found.push((Verdict::Dangerous, format!("the template names \"{text}\""), why));
+        found.push((Verdict::Dangerous, format!("the template names \"{name}\""), why));
+    }
+    let formats = code_words.iter().any(|word| word == "format" || word == "format_map");
+    if formats && texts.iter().any(|text| has_field_of_attribute(text)) {
+        let why = "a format that reads attributes, also where the sandbox does not look (CVE-2024-56326)";
+        found.push((Verdict::Suspicious, "the template formats attributes".into(), why));
     }
     if has_attr && bare.contains('|') {
         let why = "it reads attributes by names that are put together (CVE-2025-27516)";
@@ -152,8 +209,12 @@ fn examine(code: &str) -> Vec<(Verdict, String, &'static str)> {
             found.push((Verdict::Suspicious, format!("the template writes {disguise}"), why));
         }
     }
-    let lone = texts.iter().any(|text| !text.is_empty() && text.len() <= 2 && text.chars().all(|c| c == '_'));
-    if lone && (is_subscript || bare.contains('~') || bare.contains('+') || bare.contains('*')) {
+    let has_part = texts.iter().any(|text| is_part_of_name(text));
+    let puts_together = bare.contains(['~', '+', '*', '%'])
+        || ["join", "replace", "format", "reverse"]
+            .iter()
+            .any(|filter| code_words.iter().any(|word| word == filter));
+    if has_part && (is_subscript || puts_together) {
         let why = "it puts names with underscores together";
         found.push((Verdict::Suspicious, "the template has a text of underscores".into(), why));
     }
@@ -163,6 +224,43 @@ fn examine(code: &str) -> Vec<(Verdict, String, &'static str)> {
         found.push((Verdict::Suspicious, format!("the template has the statement {statement}"), why));
     }
     found
+}
+
+/// True where a name is called, or something is taken of it: `name(`, `name.`.
+fn is_used(bare: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    bare.match_indices(name).any(|(place, _)| {
+        let before = bare[..place].chars().next_back();
+        let after = bare[place + name.len()..].trim_start().chars().next();
+        !before.is_some_and(is_word) && matches!(after, Some('(' | '.'))
+    })
+}
+
+/// The first name of Python's internals in a text: one of the known wherever it stands, any other where it is all of
+/// the text and the code may take it for an attribute's name.
+fn internal_name(text: &str, is_computed: bool) -> Option<&str> {
+    let known = INTERNAL_NAMES.iter().find(|name| text.contains(*name)).copied();
+    let inner = text.strip_prefix("__").and_then(|text| text.strip_suffix("__"));
+    let is_name =
+        |inner: &str| !inner.is_empty() && inner.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    known.or(Some(text).filter(|_| is_computed && inner.is_some_and(is_name)))
+}
+
+/// True for a text with a field such as `{0.name}` or `{0[name]}`.
+fn has_field_of_attribute(text: &str) -> bool {
+    text.match_indices('{').any(|(place, _)| {
+        let field = &text[place + 1..];
+        let field = &field[..field.find(['}', '{', ' ']).unwrap_or(field.len())];
+        let name = field.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        name.starts_with(['.', '['])
+    })
+}
+
+/// True for a piece of which names with underscores may be made: `_`, `__`, `__cl`, `ss__`.
+fn is_part_of_name(text: &str) -> bool {
+    let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_short = !text.is_empty() && text.len() <= 2 && text.chars().all(|c| c == '_');
+    is_short || (is_plain(text) && (text.starts_with("__") || text.ends_with("__")))
 }
 
 #[cfg(test)]
@@ -182,6 +280,8 @@ mod tests {
             "{%- set ns = namespace(found=false) -%}{{ raise_exception('no \\'x\\' %}') }}",
             "{{ message['tool_calls'] | tojson }}{{ strftime_now('%d %b %Y') }}{{ x.items() }}{{ '}}' }}",
             "{% macro render(a, b) %}{{ a ~ b }}{% endmacro %}",
+            "{{ system_message }}{{ pos.x }}{{ messages[0].content.split('</think>')[-1] }}",
+            "{{ '{\"name\": \"' + tool.name + '\"}' }}{% if system %}{{ system }}{% endif %}",
         ] {
             assert_eq!(worst(template), None, "{template}");
         }
@@ -198,12 +298,22 @@ mod tests {
             "{%- for x in ().__class__.__base__.__subclasses__() -%}{%- endfor -%}",
             "{{ '}}'.__class__ }}",
             "{{ x.__class__",
+            "{{ x | map(attribute='a.__class__.b') | list }}",
+            "{{ '{0.__class__}'.format(x) }}",
+            "{% set k = '__ssalc__' | reverse %}",
+            "{{ os.system('id') }}",
+            "{{ eval ('1') }}",
         ] {
             assert_eq!(worst(template), Some(Verdict::Dangerous), "{template}");
         }
         for template in [
             "{{ x['\\x5f\\x5fclass\\x5f\\x5f'] }}",
             "{{ x['_' * 2] }}",
+            "{{ x['__cl' ~ 'ass' ~ y] }}",
+            "{% set k = '__cl' + 'ass__' %}",
+            "{{ 'XXclassXX' | replace('XX', '__') }}",
+            "{{ '{0.a}'.format(x) }}",
+            "{{ '%s' | format('__') }}",
             "{% include 'a' %}",
             "{{ '%c%c' % (95, 95) }}",
         ] {

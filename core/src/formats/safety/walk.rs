@@ -94,7 +94,7 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<bool, SourceError> {
         let mut known = false;
-        if zip::is_archive(source, head, depth)? {
+        if zip::is_archive(source, head)? {
             self.zip(source, place, depth)?;
             // Something may stand before an archive, which is then not all of the file.
             known |= head.starts_with(b"PK");

@@ -28,12 +28,11 @@ const MAX_ENDS: usize = 16;
 const MAX_CHECKED_BYTES: u64 = 1 << 20;
 
 /// True for a file that is an archive, or has one at its end.
-pub(super) fn is_archive(source: &dyn Source, head: &[u8], depth: usize) -> Result<bool, SourceError> {
+pub(super) fn is_archive(source: &dyn Source, head: &[u8]) -> Result<bool, SourceError> {
     if head.starts_with(LOCAL) || head.starts_with(END) {
         return Ok(true);
     }
-    let most = if depth == 0 { MAX_COMMENT } else { 0 };
-    let (_, tail) = read_tail(source, END_BYTES as u64 + most)?;
+    let (_, tail) = read_tail(source, END_BYTES as u64 + MAX_COMMENT)?;
     Ok(memmem::find_iter(&tail, END).any(|place| tail.len() - place >= END_BYTES))
 }
 

@@ -17,9 +17,9 @@ const MAX_VALUES: usize = 1 << 23;
 const MAX_IMPORTS: usize = 100_000;
 /// How far a number of the memo may be ahead of the highest one and stand in a row with it.
 const MAX_GAP: u64 = 16;
-/// Fewest bytes of a constant that may be a file of its own.
-const MIN_FILE_BYTES: u64 = 4;
-/// Most constants that are looked into.
+/// Bytes that tell whether a constant is a file of its own.
+const FILE_MARK_BYTES: u64 = 8;
+/// Most constants of a pickle that are files.
 const MAX_CONSTANTS: usize = 10_000;
 
 /// Fewest opcodes of a kind that are more than a coincidence.
@@ -41,6 +41,22 @@ enum Value {
     Anything,
     /// No text.
     Other,
+}
+
+/// True for bytes that begin like a file of its own, which the pickle may have loaded.
+fn begins_a_file(head: &[u8]) -> bool {
+    const MARKS: &[&[u8]] = &[
+        b"\x80\x02",
+        b"\x80\x03",
+        b"\x80\x04",
+        b"\x80\x05",
+        b"PK\x03\x04",
+        b"\x93NUMPY",
+        b"\x1f\x8b",
+        b"BZh",
+        b"\xfd7zXZ",
+    ];
+    MARKS.iter().any(|mark| head.starts_with(mark))
 }
 
 /// Why the machine stops or, where it is lenient, goes on.
@@ -411,11 +427,16 @@ impl Machine {
 
     fn bytes(&mut self, reader: &mut HeaderReader, length: u64) -> Step {
         let start = reader.position();
-        reader.skip(length, "bytes")?;
-        self.push(Value::Other);
-        if length >= MIN_FILE_BYTES && self.constants.len() < MAX_CONSTANTS {
+        let known = length.min(FILE_MARK_BYTES);
+        let head = reader.take(known, "bytes")?;
+        if begins_a_file(head) {
+            if self.constants.len() >= MAX_CONSTANTS {
+                return Err(Fault::Limit("files in its bytes"));
+            }
             self.constants.push((start, length));
         }
+        reader.skip(length - known, "bytes")?;
+        self.push(Value::Other);
         Ok(())
     }
 
