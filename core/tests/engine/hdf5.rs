@@ -1,6 +1,7 @@
 //! HDF5 and `.keras` beyond their tensors: metadata, what is left out, hostile and damaged files, and
 //! what opening and reading may cost.
 
+use crate::common::processor_time::ProcessorTime;
 use crate::common::{Kind, assert_refused, assert_sane, fits_a_log, manifest, open, peak};
 use crate::{root, testdata};
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
@@ -10,7 +11,7 @@ use atomizer_core::source::{Source, SourceError};
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn folder() -> PathBuf {
     testdata("hdf5")
@@ -157,7 +158,7 @@ const ALLOWANCE: usize = 4 << 20;
 /// or `None` when it was refused.
 #[track_caller]
 fn survives(bytes: &[u8]) -> Option<Vec<String>> {
-    let start = Instant::now();
+    let start = ProcessorTime::start();
     let (result, peak) = peak::measure(|| open(bytes, Detail::Full));
     assert!(peak <= 4 * bytes.len() + ALLOWANCE, "{} bytes cost {peak}", bytes.len());
     let found = match result {

@@ -5,6 +5,7 @@ pub mod gguf;
 pub mod manifest;
 pub mod numbers;
 pub mod peak;
+pub mod processor_time;
 pub mod protobuf;
 pub mod safetensors;
 pub mod table;
