@@ -221,6 +221,51 @@ fn names_in_sub_graphs_are_their_own() {
     malformed(&common_constant_without_output(), "has no output");
 }
 
+#[test]
+fn a_place_leaves_the_names_of_the_main_graph_alone() {
+    let attribute =
+        |name: &str, held: &str| message(&[bytes(1, name), bytes(5, tensor(held, 1, &[1], raw(4)))]);
+    let body = message(&[bytes(1, "b"), bytes(6, initializer("w", 1, &[1], raw(4)))]);
+    let file = model(&[
+        node("n", "y", "Q", &[attribute("v", ""), attribute("u", "w"), body]),
+        node("n", "z", "Q", &[attribute("v", "")]),
+        initializer("n/v", 2, &[4], raw(4)),
+        initializer("n/u/w", 2, &[4], raw(4)),
+        initializer("n/b/w", 2, &[4], raw(4)),
+    ]);
+    let model = accepted(&file);
+    let expected = ["n/v#3", "n/u/w#2", "n/b/w#2", "n/v#2", "n/v", "n/u/w", "n/b/w"];
+    assert_eq!(names(&model), expected);
+    assert!(model.tensors[4..].iter().all(|tensor| tensor.dtype == Dtype::U8));
+    let twice = [initializer("w", 1, &[1], raw(4)), initializer("w", 1, &[1], raw(4))].concat();
+    malformed(
+        &self::model(&[node("n", "y", "If", &[message(&[bytes(1, "b"), bytes(6, twice)])])]),
+        "listed twice",
+    );
+}
+
+/// A writer of protobuf's third syntax leaves out a zero; what a function's caller gives is no value of it.
+#[test]
+fn single_numbers_that_are_not_there() {
+    let constant = |output: &str, attribute: &[Vec<u8>]| node("", output, "Constant", &[message(attribute)]);
+    let parameter = |name: &str| [bytes(1, name), bytes(21, "given")];
+    let file = model(&[
+        constant("f", &[bytes(1, "value_float"), int(20, 1)]),
+        constant("i", &[bytes(1, "value_int"), int(20, 2)]),
+        constant("a", &parameter("value_float")),
+        constant("b", &parameter("value_ints")),
+        constant("c", &parameter("value")),
+    ]);
+    let model = accepted(&file);
+    assert_eq!(names(&model), ["f", "i"]);
+    assert_eq!([model.tensors[0].dtype, model.tensors[1].dtype], [Dtype::F32, Dtype::I64]);
+    for tensor in &model.tensors {
+        let mut found = vec![7; tensor.byte_length as usize];
+        tensor.open(&&file[..]).unwrap().read_at(0, &mut found).unwrap();
+        assert!(found.iter().all(|byte| *byte == 0));
+    }
+}
+
 fn common_constant_without_output() -> Vec<u8> {
     let attribute = message(&[bytes(1, "value_int"), int(3, 5)]);
     model(&[bytes(1, message(&[bytes(4, "Constant"), bytes(5, attribute)]))])

@@ -19,7 +19,7 @@ use crate::formats::support::metadata_builder::MetadataBuilder;
 use crate::formats::support::tensor_names::TensorNames;
 use crate::model::Tensor;
 use crate::source::Source;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Graphs within graphs. Protobuf's own readers end at 100 messages within each other, and a graph
@@ -48,12 +48,60 @@ pub fn read_model(source: &dyn Source) -> Result<Content, ParseError> {
         names: TensorNames::new(source.len()),
         places: HashMap::new(),
         content: Content::default(),
+        placed: Vec::new(),
+        is_placed: false,
         sparse: Vec::new(),
     };
     reader.model(Span::all(source))?;
-    let Reader { mut content, sparse, .. } = reader;
+    let Reader { mut content, placed, sparse, .. } = reader;
+    free_names(&mut content, &placed);
     content.metadata.texts("onnx.sparse_tensors", sparse)?;
     Ok(content)
+}
+
+/// In which list a tensor is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Where {
+    Here,
+    Elsewhere,
+}
+
+/// A place may be called as a tensor of the main graph is. That keeps its name, and the other gets a number.
+fn free_names(content: &mut Content, placed: &[(Where, usize)]) {
+    if placed.is_empty() {
+        return;
+    }
+    let Content { here, elsewhere, .. } = content;
+    let behind: HashSet<(Where, usize)> = placed.iter().copied().collect();
+    let is_own = |list: Where, number: usize| !behind.contains(&(list, number));
+    let mut own: HashSet<&str> = HashSet::new();
+    own.extend(here.iter().enumerate().filter(|(no, _)| is_own(Where::Here, *no)).map(|(_, t)| &*t.name));
+    let others = elsewhere.iter().enumerate().filter(|(no, _)| is_own(Where::Elsewhere, *no));
+    own.extend(others.map(|(_, (tensor, _))| &*tensor.name));
+    let name_of = |(list, number): (Where, usize)| match list {
+        Where::Here => &*here[number].name,
+        Where::Elsewhere => &*elsewhere[number].0.name,
+    };
+    let names: HashSet<&str> = placed.iter().map(|tensor| name_of(*tensor)).collect();
+    let mut numbers: HashMap<&str, u64> = HashMap::new();
+    let mut renamed = Vec::new();
+    for &(list, number) in placed {
+        let name = name_of((list, number));
+        if own.contains(name) {
+            let free = numbers.entry(name).or_insert_with(|| {
+                let is_free = |name: String| !own.contains(&*name) && !names.contains(&*name);
+                let mut free = (2..).filter(|free| is_free(format!("{name}#{free}")));
+                free.next().expect("one more than there are tensors")
+            });
+            renamed.push((list, number, format!("{name}#{free}")));
+        }
+    }
+    for (list, number, name) in renamed {
+        match list {
+            Where::Here => here[number].name = name,
+            Where::Elsewhere => elsewhere[number].0.name = name,
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -62,6 +110,10 @@ struct Reader<'a> {
     /// The names of sub-graphs that are taken, and how often each was asked for.
     places: HashMap<String, u64>,
     content: Content,
+    /// The tensors whose names come behind places, by their numbers in the lists of the content.
+    placed: Vec<(Where, usize)>,
+    /// Whether the next tensor is such a one.
+    is_placed: bool,
     /// Sparse tensors with the shapes they stand for.
     sparse: Vec<String>,
 }
@@ -89,6 +141,8 @@ struct Attribute {
     floats: Seen,
     ints: Seen,
     texts: bool,
+    /// It takes its value from the function's caller.
+    is_parameter: bool,
     has_graphs: bool,
     has_tensors: bool,
 }
@@ -227,10 +281,16 @@ impl Reader<'_> {
                     self.node(field.bytes()?, place, depth)?;
                 }
                 2 if place.is_empty() => self.note("graph.name", &field)?,
-                5 => self.tensor(field.bytes()?, None, place)?,
+                5 => {
+                    self.is_placed = !place.is_empty();
+                    self.tensor(field.bytes()?, None, place)?;
+                }
                 11 => inputs += 1,
                 12 => outputs += 1,
-                15 => self.sparse(field.bytes()?, None, place)?,
+                15 => {
+                    self.is_placed = !place.is_empty();
+                    self.sparse(field.bytes()?, None, place)?;
+                }
                 _ => {}
             }
         }
@@ -294,6 +354,7 @@ impl Reader<'_> {
                 (7, _) => attribute.floats.add(&field, Coding::Fixed32)?,
                 (8, _) => attribute.ints.add(&field, Coding::Varint)?,
                 (4 | 9, _) => attribute.texts = true,
+                (21, _) => attribute.is_parameter |= field.bytes()?.len() > 0,
                 (10 | 23, _) => attribute.has_tensors = true,
                 (11, _) => attribute.has_graphs = true,
                 (22, _) => {
@@ -383,6 +444,7 @@ impl Reader<'_> {
         number: Option<u64>,
     ) -> Result<(), ParseError> {
         let place = self.place_of(place, below, number);
+        self.is_placed = true;
         match self.tensor_name(message)?.is_empty() {
             true => self.tensor(message, Some(place.trim_end_matches('/')), ""),
             false => self.tensor(message, None, &place),
@@ -397,12 +459,17 @@ impl Reader<'_> {
         number: Option<u64>,
     ) -> Result<(), ParseError> {
         let place = self.place_of(place, below, number);
+        self.is_placed = true;
         self.sparse(message, Some(place.trim_end_matches('/')), "")
     }
 
     /// A value of a `Constant` node, whichever attribute it has. Its name is that of the output.
     fn constant(&mut self, message: Span, node: &Node, place: &str) -> Result<(), ParseError> {
         let attribute = self.fields(message)?;
+        if attribute.is_parameter {
+            return Ok(());
+        }
+        self.is_placed = !place.is_empty();
         let output =
             node.output.ok_or_else(|| malformed!("the Constant at byte {} has no output", message.offset))?;
         let name = self.wire.text(output, "an output's name")?;
@@ -421,6 +488,14 @@ impl Reader<'_> {
         if let Some(int) = attribute.int {
             let recipe = numbers(3, Form::for_width(8), 1);
             return self.push_value(&name, place, Dtype::I64, &[], int.span.offset, Some(recipe));
+        }
+        // Writers of protobuf's third syntax leave a zero out.
+        for (single, dtype) in [("value_float", Dtype::F32), ("value_int", Dtype::I64)] {
+            if is(&mut self.wire, single)? {
+                let zero =
+                    Numbers { fill: true, ..numbers(3, Form::for_width(dtype.info().block_bytes as u8), 1) };
+                return self.push_value(&name, place, dtype, &[], message.offset, Some(zero));
+            }
         }
         if is(&mut self.wire, "value_floats")? {
             let count = attribute.floats.max();
@@ -531,6 +606,12 @@ impl Reader<'_> {
 
     fn push(&mut self, found: Found) -> Result<(), ParseError> {
         let Content { here, elsewhere, unlisted, beside, .. } = &mut self.content;
+        let list = match &found {
+            Found::Here(_) => Some((Where::Here, here.len())),
+            Found::Elsewhere(..) => Some((Where::Elsewhere, elsewhere.len())),
+            Found::Texts(..) => None,
+        };
+        self.placed.extend(list.filter(|_| self.is_placed));
         match found {
             Found::Here(tensor) => here.push(tensor),
             Found::Elsewhere(tensor, external) => elsewhere.push((tensor, external)),
