@@ -107,8 +107,27 @@ fn what_is_no_array_of_numbers_is_named() {
     }
     let broken = archive(&[stored("good.npy", &number), stored("bad.npy", b"\x93NUMPY")]);
     assert_refused(open(&broken, Detail::Full), Kind::Malformed, "entry \"bad.npy\"");
-    let none = archive(&[stored(".npy", &number)]);
+    let none = archive(&[stored(".npy", b"nothing")]);
     assert_refused(open(&none, Detail::Full), Kind::Malformed, "no array");
+}
+
+/// `numpy.load` takes an entry for an array by its content.
+#[test]
+fn entries_need_no_suffix() {
+    let array_of = |number: u8| array(1, &header("|u1", false, "(1,)"), &[number]);
+    let file = archive(&[
+        stored("w.npy", &array_of(1)),
+        stored("plain", &array_of(2)),
+        stored("both.npy", &array_of(3)),
+        stored("both", &array_of(4)),
+        stored("old.npy.bak", &array_of(5)),
+        stored("objects", &array(1, &header("|O", false, "(1,)"), b"\x80\x02N.")),
+        stored("readme", b"no"),
+    ]);
+    let model = accepted(&file);
+    let names: Vec<&str> = model.tensors.iter().map(|tensor| &tensor.name[..]).collect();
+    assert_eq!(names, ["w", "plain", "both.npy", "both", "old.npy.bak"]);
+    assert_eq!(model.unlisted().0, 1);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::metadata::{Detail, Metadata};
 use crate::model::{Format, Model, Tensor};
 use crate::source::Source;
 use literal::{Literal, read_literal};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 mod literal;
@@ -75,18 +76,36 @@ fn parse_file(
 ) -> Result<(), ParseError> {
     let source = files.source(file_no);
     if zip::is_archive(source)? {
-        for entry in zip::entries(source)? {
-            if let Some(name) = entry.name.strip_suffix(SUFFIX).filter(|name| !name.is_empty()) {
-                let header = Header::read(&*entry.open(source)?)
-                    .map_err(|error| error.within(format_args!("entry \"{}\"", entry.name)))?;
-                add(tensors, unlisted, name, header, Some(&entry), file_no, source)?;
-            }
+        let entries = zip::entries(source)?;
+        let names: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        for entry in &entries {
+            let bare = entry.name.strip_suffix(SUFFIX).filter(|name| !name.is_empty());
+            let content = entry.open(source)?;
+            // NumPy leaves the suffix out where no other entry has the name then, and needs none.
+            let name = match bare {
+                Some(bare) if names.contains(bare) => &entry.name,
+                Some(bare) => bare,
+                None if starts_as_array(&*content)? => &entry.name,
+                None => continue,
+            };
+            let header = Header::read(&*content)
+                .map_err(|error| error.within(format_args!("entry \"{}\"", entry.name)))?;
+            add(tensors, unlisted, name, header, Some(entry), file_no, source)?;
         }
         return Ok(());
     }
     let name = files.name(file_no);
     let name = name.strip_suffix(SUFFIX).filter(|name| !name.is_empty()).unwrap_or("array");
     add(tensors, unlisted, name, Header::read(source)?, None, file_no, source)
+}
+
+fn starts_as_array(source: &dyn Source) -> Result<bool, ParseError> {
+    let mut head = [0; MAGIC.len()];
+    if source.len() < head.len() as u64 {
+        return Ok(false);
+    }
+    source.read_at(0, &mut head)?;
+    Ok(head == MAGIC)
 }
 
 fn add(
