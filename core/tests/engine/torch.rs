@@ -659,6 +659,22 @@ fn what_is_beside_tensors_is_named() {
 }
 
 #[test]
+fn parameters_of_lazy_modules_are_named() {
+    let lazy = |pickle: Pickle, class| {
+        pickle.op(b"c").op(format!("torch.nn.parameter\n{class}\n").as_bytes()).op(b"(\x88tR")
+    };
+    let pickle = dict(|pickle| {
+        let pickle = lazy(pickle.text("lazy"), "UninitializedParameter");
+        one(lazy(pickle.text("buffer"), "UninitializedBuffer").text("w"))
+    });
+    let model = open(&torch_zip(&pickle, &[("0", &floats([1, 2]))]), Detail::Full).unwrap();
+    assert_eq!(names(&model), ["w"]);
+    let (count, reasons) = model.unlisted();
+    assert_eq!(count, 2);
+    assert!(reasons[0].starts_with("lazy: a parameter that nothing was put into yet"));
+}
+
+#[test]
 fn keys_tell_tensors_apart() {
     let pickle = dict(|pickle| {
         let pickle = one(pickle.op(b"C\x01a"));

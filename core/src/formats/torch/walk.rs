@@ -233,9 +233,20 @@ fn beside_tensors(pickle: &Pickle, object: &Object) -> Option<&'static str> {
         Object::Deferred(call) if makes_array(pickle, call) => {
             Some("an array of NumPy's, which torch does not take for a tensor")
         }
+        Object::Deferred(call) if is_uninitialized(pickle, call) => {
+            Some("a parameter that nothing was put into yet")
+        }
         Object::Persistent(id) if !is_class(pickle, *id) => Some("a storage that stands outside of a tensor"),
         _ => None,
     }
+}
+
+/// True for the parameters and buffers of torch's lazy modules, which have no shape before their first use.
+fn is_uninitialized(pickle: &Pickle, call: &DeferredCall) -> bool {
+    pickle.global(call.callee).is_some_and(|class| {
+        class.module == "torch.nn.parameter"
+            && matches!(class.name.as_str(), "UninitializedParameter" | "UninitializedBuffer")
+    })
 }
 
 /// For every object, whether a tensor can be reached from it: found backwards from the tensors, so
