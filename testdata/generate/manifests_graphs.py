@@ -102,6 +102,8 @@ def onnx_rows(path: Path):
             yield from sparse(inner, taken(f"{below}.{no}"))
 
     def constant(attribute, name):
+        if attribute.ref_attr_name:
+            return
         if attribute.name == "value":
             yield from tensor(attribute.t, name)
         elif attribute.name == "sparse_value":
@@ -151,7 +153,7 @@ def saved_model_rows(path: Path):
 def weights_among(constants, variables):
     for name, shape, dtype, digest in constants:
         weights = int(np.prod([int(extent) for extent in shape.split(",") if extent]))
-        floats = dtype[0] in "FBC" and dtype != "BOOL"
+        floats = (dtype[0] in "FBC" and dtype != "BOOL") or dtype in ("I8", "U8", "I16", "U16")
         if not variables or ("/Initializer/" not in name and (weights > 1 if floats else weights * SIZES[dtype] >= 1024)):
             yield name, shape, dtype, digest
 

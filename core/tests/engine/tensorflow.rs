@@ -113,6 +113,66 @@ fn values_that_are_missing_repeat_the_last() {
     assert_eq!(f32::from_le_bytes(last), 1.5);
 }
 
+/// A `NodeDef` with inputs, and the function that it calls.
+fn operation(name: &str, op: &str, inputs: &[&str], called: &str) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|input| bytes(3, input)).collect();
+    let called = match called {
+        "" => Vec::new(),
+        name => bytes(5, message(&[bytes(1, "f"), bytes(2, bytes(10, bytes(1, name)))])),
+    };
+    bytes(1, message(&[bytes(1, name), bytes(2, op), inputs, called]))
+}
+
+#[test]
+fn texts_of_saving_are_not_told() {
+    let text = |name: &str| constant(name, &[int(1, 7)]);
+    let save = |scope: &str| {
+        let nodes = [
+            text("part"),
+            text("temp"),
+            text("kept"),
+            operation("choice", "Select", &["flag", "part:output:0", "temp:output:0"], ""),
+            operation("path", "StringJoin", &["prefix", "choice:output:0"], ""),
+            operation("shard", "ShardedFilename", &["path:output:0"], ""),
+            operation("save", "SaveV2", &["shard:filename:0", "graph"], ""),
+            operation("back", "Identity", &["kept:output:0", "^save"], ""),
+        ];
+        let nodes: Vec<u8> = nodes
+            .iter()
+            .flat_map(|node| {
+                let mut node = node.clone();
+                node[0] = 3 << 3 | 2;
+                node
+            })
+            .collect();
+        let signature =
+            bytes(1, message(&[bytes(1, scope), bytes(2, bytes(1, "prefix")), bytes(2, bytes(1, "graph"))]));
+        let returned = bytes(4, message(&[bytes(1, "result"), bytes(2, "back:output:0")]));
+        bytes(1, message(&[signature, nodes, returned]))
+    };
+    let library = bytes(2, save("traced_save"));
+    let graph = message(&[
+        text("objects"),
+        text("labels"),
+        text("alone"),
+        text("both"),
+        operation("file", "Placeholder", &[], ""),
+        operation("call", "StatefulPartitionedCall", &["file", "objects"], "traced_save"),
+        operation("again", "StatefulPartitionedCall", &["file", "both"], "traced_save"),
+        operation("table", "LookupTableImportV2", &["labels", "both:0"], ""),
+        constant("w", &[int(1, 1), bytes(2, shape(&[1])), bytes(5, [0; 4])]),
+        library,
+    ]);
+    for file in [saved_model(&graph), graph] {
+        let model = open(&file, Detail::Full).unwrap();
+        let (_, reasons) = model.unlisted();
+        let mut names: Vec<&str> = reasons.iter().filter_map(|reason| reason.split(':').next()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["alone", "both", "labels", "traced_save/kept"]);
+        assert_eq!(model.tensors.len(), 1);
+    }
+}
+
 #[test]
 fn what_no_graph_holds() {
     let refused = |tensor: &[Vec<u8>], words: &str| {

@@ -4,6 +4,7 @@
 //! Source: tensorflow/core/framework/graph.proto, node_def.proto, function.proto, attr_value.proto.
 
 use super::tensor;
+use super::texts::{self, Key};
 use crate::dtype::{Class, Dtype};
 use crate::formats::containers::protobuf::{Span, Wire, once};
 use crate::formats::error::{ParseError, ParseErrorKind, malformed, too_large};
@@ -12,6 +13,7 @@ use crate::formats::support::metadata_builder::MetadataBuilder;
 use crate::formats::support::tensor_names::TensorNames;
 use crate::model::Tensor;
 use crate::source::Source;
+use std::collections::HashSet;
 
 /// Operations that stand for a variable, whose value is in a checkpoint.
 const VARIABLES: &[&str] = &["VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"];
@@ -27,8 +29,8 @@ const INITIALIZER: &str = "/Initializer/";
 pub enum Constants {
     /// All that are numbers.
     All,
-    /// Those that may be weights beside the variables of a model: several floating-point or complex numbers, or many
-    /// others.
+    /// Those that may be weights beside the variables of a model: several floating-point or complex numbers or short
+    /// integers, or many others.
     BesideVariables,
 }
 
@@ -51,6 +53,10 @@ pub struct Graphs<'a> {
     pub others: u64,
     pub other_bytes: u64,
     constants: Constants,
+    /// Of the graph that is read: its constants that are no numbers, with their names here.
+    texts: Vec<(Key, String)>,
+    /// The function of it that is read.
+    function: String,
     /// The number of nodes that are variables.
     pub variables: u64,
 }
@@ -68,6 +74,8 @@ impl<'a> Graphs<'a> {
             others: 0,
             other_bytes: 0,
             constants,
+            texts: Vec::new(),
+            function: String::new(),
             variables: 0,
         }
     }
@@ -166,6 +174,19 @@ impl<'a> Graphs<'a> {
                 _ => {}
             }
         }
+        self.tell_texts(message)
+    }
+
+    /// Names a graph's constants that are no numbers, but for those of its own saving.
+    fn tell_texts(&mut self, graph: Span) -> Result<(), ParseError> {
+        let texts = std::mem::take(&mut self.texts);
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let keys: HashSet<Key> = texts.iter().map(|(key, _)| key.clone()).collect();
+        let of_savers = texts::of_savers(&mut self.wire, graph, &keys)?;
+        let told = texts.into_iter().filter(|(key, _)| !of_savers.contains(key));
+        self.unlisted.extend(told.map(|(_, name)| (name, "a constant that is no number".into())));
         Ok(())
     }
 
@@ -196,12 +217,14 @@ impl<'a> Graphs<'a> {
         let name = name.ok_or_else(|| malformed!("the function at byte {} has no name", message.offset))?;
         let name = self.wire.text(name, "a function's name")?;
         let place = self.names.join(place, &format!("{name}/"))?;
+        self.function = name;
         let mut rest = message;
         while let Some(field) = self.wire.next(&mut rest)? {
             if field.number == 3 {
                 self.node(field.bytes()?, &place)?;
             }
         }
+        self.function.clear();
         Ok(())
     }
 
@@ -230,17 +253,18 @@ impl<'a> Graphs<'a> {
             if field.number == 5
                 && let Some(value) = self.value(field.bytes()?)?
             {
-                let name = self.wire.text(name, "a node's name")?;
-                let name = self.names.join(place, &name)?;
-                self.constant(value, name)?;
-                check_tensor_count((self.tensors.len() + self.unlisted.len()) as u64)?;
+                let node = self.wire.text(name, "a node's name")?;
+                let name = self.names.join(place, &node)?;
+                self.constant(value, node, name)?;
+                let known = self.tensors.len() + self.unlisted.len() + self.texts.len();
+                check_tensor_count(known as u64)?;
             }
         }
         Ok(())
     }
 
     /// The `TensorProto` of a constant.
-    fn constant(&mut self, value: Span, name: String) -> Result<(), ParseError> {
+    fn constant(&mut self, value: Span, node: String, name: String) -> Result<(), ParseError> {
         let beside_variables = self.constants == Constants::BesideVariables;
         match tensor::read(&mut self.wire, value, name.clone(), &mut self.filled) {
             Ok(Some(tensor)) if !beside_variables || may_be_weights(&tensor) => self.tensors.push(tensor),
@@ -251,7 +275,7 @@ impl<'a> Graphs<'a> {
             Ok(None) => {
                 self.others += 1;
                 if !beside_variables {
-                    self.unlisted.push((name, "a constant that is no number".into()));
+                    self.texts.push(((self.function.clone(), node), name));
                 }
             }
             // What is not known in the graph must not hide the variables.
@@ -310,6 +334,11 @@ impl<'a> Graphs<'a> {
 fn may_be_weights(tensor: &Tensor) -> bool {
     let numbers =
         tensor.dtype.info().class == Class::Float || matches!(tensor.dtype, Dtype::C64 | Dtype::C128);
-    let enough = if numbers { tensor.weight_count > 1 } else { tensor.byte_length >= MIN_INTEGER_BYTES };
+    // Axes, shapes and paddings are integers of 32 and 64 bits; shorter ones are quantized weights.
+    let short = matches!(tensor.dtype, Dtype::I8 | Dtype::U8 | Dtype::I16 | Dtype::U16);
+    let enough = match numbers || short {
+        true => tensor.weight_count > 1,
+        false => tensor.byte_length >= MIN_INTEGER_BYTES,
+    };
     enough && !tensor.name.contains(INITIALIZER)
 }

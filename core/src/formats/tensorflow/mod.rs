@@ -11,6 +11,7 @@ mod slices;
 mod sniff;
 mod sstable;
 mod tensor;
+mod texts;
 
 use crate::formats::checksum::Checksum;
 use crate::formats::error::{ParseError, missing};
