@@ -245,6 +245,34 @@ fn tensors_share_no_bytes() {
     malformed(&overlap(&[("a", 200, 0), ("none", 0, 32), ("b", 1, 64)]), "inside tensor \"a\"");
 }
 
+/// Blocks of 128 weights in 34 bytes under the number of ggml's Q2_0, as a fork wrote them.
+#[test]
+fn blocks_of_a_fork_are_refused() {
+    let file = |rows: &[(u64, usize)], of: fn(usize) -> Vec<u8>| {
+        let (mut file, mut data) = (Gguf::new(), Vec::new());
+        for (number, (weights, bytes)) in rows.iter().enumerate() {
+            file = file.tensor(entry(format!("t{number}"), &[*weights], 42, data.len() as u64));
+            data.extend(of(*bytes));
+            data.resize(data.len().next_multiple_of(32), 0);
+        }
+        file.data(data).build()
+    };
+    let noise = |bytes: usize| (0..bytes).map(|byte| byte as u8 | 1).collect();
+    // As long as they are the next tensor, or the end of the file, is too near.
+    malformed(&file(&[(128 * 15, 34 * 15)], noise), "a fork of ggml");
+    malformed(&file(&[(128 * 30, 34 * 30), (128, 34)], noise), "a fork of ggml");
+    malformed(&file(&[(128, 34), (128 * 300, 34 * 300)], noise), "a fork of ggml");
+    // Short ones fit, but for the zeros behind them.
+    malformed(&file(&[(128, 34)], noise), "a fork of ggml");
+    malformed(&file(&[(128 * 4, 34 * 4), (128 * 7, 34 * 7), (128 * 14, 34 * 14)], noise), "a fork of ggml");
+    // ggml's own, of any length; what is zero throughout is the same in both.
+    for blocks in [1, 2, 3, 4, 8, 14, 28, 30, 600] {
+        accepted(&file(&[(64 * blocks, 18 * blocks as usize), (128, 36)], noise));
+    }
+    accepted(&file(&[(128, 34)], |bytes| vec![0; bytes]));
+    accepted(&file(&[(64, 18), (128, 34)], noise));
+}
+
 #[test]
 fn tensors_lie_within_the_file() {
     for offset in [32, 1 << 40, 1 << 63, u64::MAX - 31] {

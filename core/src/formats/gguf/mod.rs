@@ -1,6 +1,8 @@
 //! GGUF, versions 2 and 3, little-endian, single or split.
 //! Source: ggml `docs/gguf.md`; split files: llama.cpp `tools/gguf-split`.
 
+mod fork;
+
 use crate::dtype::Dtype;
 use crate::formats::error::{ParseError, malformed, too_large, unsupported};
 use crate::formats::files::{FileSet, FirstFile, Siblings};
@@ -241,6 +243,7 @@ fn parse_file(
             )
         })?
         .min(source.len());
+    fork::refuse(source, &tensors, data_start, alignment)?;
     for tensor in &mut tensors {
         place(tensor, data_start, alignment, source.len())?;
     }
