@@ -47,7 +47,7 @@ ALTER TABLE atomizer.ingestion_job
     ADD COLUMN error_phase text,
     ADD COLUMN error_file text,
     ADD COLUMN queued_at timestamptz,
-    ADD COLUMN queued_role name,
+    ADD COLUMN queued_role regrole,
     ADD COLUMN unlink_lo boolean,
     ADD COLUMN safety text CHECK (safety IN ('refuse', 'warn', 'ignore'));
 -- With a default at once, the functions that take a row of the table would be in its way.
@@ -59,6 +59,15 @@ ALTER TABLE atomizer.ingestion_job ALTER COLUMN safety SET NOT NULL;
 
 ALTER TABLE atomizer.model
     ADD COLUMN safety_verdict text CHECK (safety_verdict IN ('safe', 'suspicious', 'dangerous'));
+
+-- Members are roles, whatever their names become. A name without a role may become another's.
+DELETE FROM atomizer.tenant_member WHERE pg_catalog.to_regrole(pg_catalog.quote_ident(member_role)) IS NULL;
+-- A function's body holds the column; below, the function goes.
+CREATE OR REPLACE FUNCTION atomizer._may_act_for(role_name name, tenant bigint) RETURNS boolean
+LANGUAGE sql STABLE AS 'SELECT false';
+ALTER TABLE atomizer.tenant_member ALTER COLUMN member_role TYPE regrole USING pg_catalog.to_regrole(pg_catalog.quote_ident(member_role));
+SELECT pg_catalog.pg_extension_config_dump('atomizer.tenant_member',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = member_role)');
 
 ALTER TABLE atomizer.model_file
     ADD COLUMN role text NOT NULL DEFAULT 'weights' CHECK (role IN ('weights', 'companion'));
@@ -486,6 +495,17 @@ CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
  PARALLEL RESTRICTED STRICT ROWS 5
 AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
 
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
+
 CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
  RETURNS boolean
  LANGUAGE c
@@ -560,7 +580,7 @@ DROP TRIGGER keep_history ON tensor_atom;
 
 CREATE TRIGGER keep_history BEFORE DELETE OR UPDATE ON atomizer.tensor_atom FOR EACH ROW WHEN ((old.valid_from IS NOT NULL)) EXECUTE FUNCTION atomizer_internal.keep_tensor_atom_history();
 
-CREATE OR REPLACE FUNCTION atomizer_internal.may_act_for(role_name name, tenant bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.may_act_for(caller oid, tenant bigint)
  RETURNS boolean
  LANGUAGE sql
  STABLE PARALLEL SAFE
@@ -568,13 +588,12 @@ CREATE OR REPLACE FUNCTION atomizer_internal.may_act_for(role_name name, tenant 
 BEGIN ATOMIC
  SELECT ((EXISTS ( SELECT
             FROM pg_roles r
-           WHERE ((r.rolname = may_act_for.role_name) AND r.rolsuper))) OR (EXISTS ( SELECT
-            FROM (tenant_member m
-              JOIN pg_roles r ON ((r.rolname = m.member_role)))
-           WHERE ((m.tenant_id = may_act_for.tenant) AND pg_has_role(may_act_for.role_name, r.oid, 'USAGE'::text)))));
+           WHERE ((r.oid = may_act_for.caller) AND r.rolsuper))) OR (EXISTS ( SELECT
+            FROM tenant_member m
+           WHERE ((m.tenant_id = may_act_for.tenant) AND pg_has_role(may_act_for.caller, (m.member_role)::oid, 'USAGE'::text)))));
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.tenant_of(role_name name, wanted text)
+CREATE OR REPLACE FUNCTION atomizer_internal.tenant_of(caller oid, wanted text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -584,28 +603,27 @@ DECLARE
 BEGIN
     IF wanted IS NOT NULL THEN
         SELECT array_agg(t.tenant_id) INTO found_ids FROM atomizer.tenant t
-        WHERE t.tenant_name = wanted AND atomizer_internal.may_act_for(role_name, t.tenant_id);
+        WHERE t.tenant_name = wanted AND atomizer_internal.may_act_for(caller, t.tenant_id);
         IF found_ids IS NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-                MESSAGE = format('tenant "%s" does not exist, or role "%s" does not act for it', wanted, role_name),
+                MESSAGE = format('tenant "%s" does not exist, or role "%s" does not act for it', wanted, pg_get_userbyid(caller)),
                 HINT = 'An administrator can call create_tenant(…) and add_tenant_member(…).';
         END IF;
         RETURN found_ids[1];
     END IF;
     SELECT array_agg(DISTINCT m.tenant_id) INTO found_ids FROM atomizer.tenant_member m
-    JOIN pg_roles r ON r.rolname = m.member_role
-    WHERE pg_has_role(role_name, r.oid, 'USAGE')
-      AND NOT (SELECT s.rolsuper FROM pg_roles s WHERE s.rolname = role_name);
+    WHERE pg_has_role(caller, m.member_role, 'USAGE')
+      AND NOT (SELECT s.rolsuper FROM pg_roles s WHERE s.oid = caller);
     IF cardinality(found_ids) = 1 THEN
         RETURN found_ids[1];
     ELSIF cardinality(found_ids) > 1 THEN
         RAISE EXCEPTION USING ERRCODE = 'ambiguous_parameter',
-            MESSAGE = format('role "%s" acts for %s tenants', role_name, cardinality(found_ids)),
+            MESSAGE = format('role "%s" acts for %s tenants', pg_get_userbyid(caller), cardinality(found_ids)),
             HINT = 'Name one: tenant => ''…''.';
-    ELSIF NOT (SELECT s.rolsuper FROM pg_roles s WHERE s.rolname = role_name) THEN
+    ELSIF NOT (SELECT s.rolsuper FROM pg_roles s WHERE s.oid = caller) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('role "%s" acts for no tenant', role_name),
-            HINT = format('An administrator can call add_tenant_member(''…'', ''%s'').', role_name);
+            MESSAGE = format('role "%s" acts for no tenant', pg_get_userbyid(caller)),
+            HINT = format('An administrator can call add_tenant_member(''…'', ''%s'').', pg_get_userbyid(caller));
     END IF;
     INSERT INTO atomizer.tenant (tenant_name) VALUES ('default') ON CONFLICT (tenant_name) DO NOTHING;
     RETURN (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = 'default');
@@ -657,6 +675,7 @@ CREATE OR REPLACE FUNCTION atomizer.add_tenant_member(tenant text, member_role n
 AS $function$
 DECLARE
     found_id bigint := (SELECT t.tenant_id FROM atomizer.tenant t WHERE t.tenant_name = add_tenant_member.tenant);
+    found_role oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = add_tenant_member.member_role);
 BEGIN
     PERFORM atomizer_internal.check_writable('add_tenant_member()');
     IF tenant IS NULL OR member_role IS NULL THEN
@@ -667,12 +686,12 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('tenant "%s" does not exist', tenant),
             HINT = 'Create it with create_tenant(…).';
-    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = member_role) THEN
+    ELSIF found_role IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('role "%s" does not exist', member_role),
             HINT = format('CREATE ROLE %I creates it.', member_role);
     END IF;
-    INSERT INTO atomizer.tenant_member VALUES (found_id, member_role) ON CONFLICT DO NOTHING;
+    INSERT INTO atomizer.tenant_member VALUES (found_id, found_role) ON CONFLICT DO NOTHING;
 END $function$;
 
 DROP FUNCTION remove_tenant_member(text,name);
@@ -683,6 +702,10 @@ CREATE OR REPLACE FUNCTION atomizer.remove_tenant_member(tenant text, member_rol
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+    -- That of a role which was dropped has no name, only the number that tenant_member shows.
+    found_role oid := coalesce((SELECT r.oid FROM pg_roles r WHERE r.rolname = remove_tenant_member.member_role),
+                               CASE WHEN member_role ~ '^[0-9]{1,9}$' THEN member_role::text::oid END);
 BEGIN
     PERFORM atomizer_internal.check_writable('remove_tenant_member()');
     IF tenant IS NULL OR member_role IS NULL THEN
@@ -690,11 +713,29 @@ BEGIN
             MESSAGE = CASE WHEN tenant IS NULL THEN 'tenant' ELSE 'member_role' END || ' must not be null';
     END IF;
     DELETE FROM atomizer.tenant_member m USING atomizer.tenant t
-    WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = remove_tenant_member.member_role;
+    WHERE t.tenant_id = m.tenant_id AND t.tenant_name = remove_tenant_member.tenant AND m.member_role = found_role;
     RETURN FOUND;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.require_model(role_name name, model bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.require_model(caller oid, model bigint)
  RETURNS model
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -703,7 +744,7 @@ DECLARE
     found_row atomizer.model;
 BEGIN
     SELECT * INTO found_row FROM atomizer.model m
-    WHERE m.model_id = model AND atomizer_internal.may_act_for(role_name, m.tenant_id) FOR UPDATE;
+    WHERE m.model_id = model AND atomizer_internal.may_act_for(caller, m.tenant_id) FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('model %s does not exist, or is not yours', model),
@@ -731,7 +772,7 @@ BEGIN
     END IF;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.register_model(role_name name, model_name text, tenant text, model_type text, provider text, properties jsonb)
+CREATE OR REPLACE FUNCTION atomizer_internal.register_model(caller oid, model_name text, tenant text, model_type text, provider text, properties jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -741,7 +782,7 @@ DECLARE
 BEGIN
     PERFORM atomizer_internal.check_model_name(model_name);
     INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
-    VALUES (atomizer_internal.tenant_of(role_name, tenant), register_model.model_name, register_model.model_type,
+    VALUES (atomizer_internal.tenant_of(caller, tenant), register_model.model_name, register_model.model_type,
             register_model.provider, register_model.properties)
     ON CONFLICT ON CONSTRAINT model_tenant_id_model_name_key DO NOTHING
     RETURNING model_id INTO new_id;
@@ -753,13 +794,13 @@ BEGIN
     RETURN new_id;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.update_model(role_name name, model bigint, model_name text, model_type text, provider text, properties jsonb)
+CREATE OR REPLACE FUNCTION atomizer_internal.update_model(caller oid, model bigint, model_name text, model_type text, provider text, properties jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-    PERFORM atomizer_internal.require_model(role_name, model);
+    PERFORM atomizer_internal.require_model(caller, model);
     PERFORM atomizer_internal.check_model_name(update_model.model_name);
     UPDATE atomizer.model m
     SET model_name = coalesce(update_model.model_name, m.model_name),
@@ -802,7 +843,7 @@ BEGIN
     RETURN tensors;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.drop_model(role_name name, model bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.drop_model(caller oid, model bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -813,7 +854,7 @@ DECLARE
 BEGIN
     -- The job first: a step of its ingestion locks it first, too.
     PERFORM FROM atomizer.ingestion_job j WHERE j.model_id = model FOR UPDATE;
-    found_row := atomizer_internal.require_model(role_name, model);
+    found_row := atomizer_internal.require_model(caller, model);
     IF EXISTS (SELECT FROM atomizer.ingestion_job j WHERE j.model_id = model AND atomizer_internal.is_held(j)) THEN
         RAISE EXCEPTION USING ERRCODE = 'object_in_use',
             MESSAGE = format('model "%s" is being ingested', found_row.model_name),
@@ -844,7 +885,7 @@ BEGIN ATOMIC
            WHERE ((a.pid = (is_held.job).lease_pid) AND (a.backend_start = (is_held.job).lease_backend_start) AND ((a.state IS DISTINCT FROM 'idle'::text) OR (a.state_change > (clock_timestamp() - '00:00:01'::interval)))))));
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.require_job(role_name name, job bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.require_job(caller oid, job bigint)
  RETURNS ingestion_job
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -853,7 +894,7 @@ DECLARE
     found_row atomizer.ingestion_job;
 BEGIN
     SELECT * INTO found_row FROM atomizer.ingestion_job j
-    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) FOR UPDATE;
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(caller, j.tenant_id) FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('ingestion job %s does not exist, or is not yours', job),
@@ -884,7 +925,7 @@ CREATE OR REPLACE FUNCTION atomizer_internal.create_ingestion_job(role_name name
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.model := atomizer_internal.require_model(role_name, model);
+    found_row atomizer.model := atomizer_internal.require_model(caller, model);
     old_job bigint := (SELECT j.ingestion_job_id FROM atomizer.ingestion_job j WHERE j.model_id = model);
     new_id bigint;
 BEGIN
@@ -910,13 +951,13 @@ BEGIN
     RETURN new_id;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(role_name name, job bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(caller oid, job bigint)
  RETURNS uuid
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
     token uuid := gen_random_uuid();
 BEGIN
     IF found_row.job_status = 'Complete' THEN
@@ -940,7 +981,7 @@ BEGIN
     RETURN token;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(caller oid, job bigint, token uuid, status text, code text, message text, detail text, hint text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -968,11 +1009,11 @@ BEGIN
              ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,
         lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL, lease_backend_start = NULL,
         cancel_requested = false, last_updated_at = clock_timestamp()
-    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer_internal.may_act_for(role_name, j.tenant_id);
+    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer_internal.may_act_for(caller, j.tenant_id);
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.cancel_ingestion_job(role_name name, job bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.cancel_ingestion_job(caller oid, job bigint)
  RETURNS text
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -984,7 +1025,7 @@ BEGIN
     -- Each step is a transaction that has the row locked and may be long: its statement is interrupted. What the steps
     -- before it stored is kept.
     SELECT * INTO found_row FROM atomizer.ingestion_job j
-    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j);
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(caller, j.tenant_id) AND atomizer_internal.is_held(j);
     IF FOUND THEN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
@@ -999,7 +1040,7 @@ BEGIN
             interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
         END;
     END IF;
-    found_row := atomizer_internal.require_job(role_name, job);
+    found_row := atomizer_internal.require_job(caller, job);
     IF found_row.job_status = 'Complete' THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('ingestion job %s is complete', job),
@@ -1016,13 +1057,13 @@ BEGIN
     RETURN 'cancelled';
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.reset_ingestion_job(role_name name, job bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.reset_ingestion_job(caller oid, job bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
 BEGIN
     IF found_row.job_status = 'Complete' OR atomizer_internal.is_held(found_row) THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -1042,13 +1083,13 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.set_atom_quota(role_name name, job bigint, quota bigint)
+CREATE OR REPLACE FUNCTION atomizer_internal.set_atom_quota(caller oid, job bigint, quota bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
 BEGIN
     IF quota < 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -1070,7 +1111,7 @@ CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, m
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    owner_id bigint := atomizer_internal.tenant_of(role_name, tenant);
+    owner_id bigint := atomizer_internal.tenant_of(caller, tenant);
     known atomizer.model;
     old_job atomizer.ingestion_job;
     job bigint;
@@ -1079,7 +1120,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'unlink removes a large object, but model_lo does not say which';
     ELSIF unlink AND EXISTS (SELECT FROM pg_largeobject_metadata l
-                             WHERE l.oid = model_lo AND NOT pg_has_role(role_name, l.lomowner, 'USAGE')) THEN
+                             WHERE l.oid = model_lo AND NOT pg_has_role(caller, l.lomowner, 'USAGE')) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of large object %s to unlink it', model_lo),
             HINT = 'Leave unlink out, or have its owner ingest the model.';
@@ -1110,7 +1151,7 @@ BEGIN
                 OR old_job.model_format::text IS NOT DISTINCT FROM model_format AND old_job.granularity::text = granularity) THEN
             RAISE NOTICE 'resuming ingestion job %', old_job.ingestion_job_id;
             IF atom_quota IS NOT NULL THEN
-                PERFORM atomizer_internal.set_atom_quota(role_name, old_job.ingestion_job_id, atom_quota);
+                PERFORM atomizer_internal.set_atom_quota(caller, old_job.ingestion_job_id, atom_quota);
             END IF;
             job := old_job.ingestion_job_id;
             -- Claiming it will fail; until then nothing is changed under the one that runs it.
@@ -1119,12 +1160,12 @@ BEGIN
             END IF;
         ELSE
             RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
-            PERFORM atomizer_internal.drop_model(role_name, known.model_id);
+            PERFORM atomizer_internal.drop_model(caller, known.model_id);
             known := NULL;
         END IF;
     END IF;
     IF known.model_id IS NULL THEN
-        known.model_id := atomizer_internal.register_model(role_name, model_name, tenant, model_type, provider, properties);
+        known.model_id := atomizer_internal.register_model(caller, model_name, tenant, model_type, provider, properties);
     ELSE
         UPDATE atomizer.model m SET model_type = prepare_ingestion.model_type, provider = prepare_ingestion.provider,
             properties = prepare_ingestion.properties
@@ -1237,7 +1278,7 @@ CREATE OR REPLACE FUNCTION atomizer_internal.queue_ingestion_job(role_name name,
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
 BEGIN
     IF found_row.job_status = 'Complete' THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -1247,9 +1288,9 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
             MESSAGE = format('ingestion job %s is being processed by backend %s', job, found_row.lease_pid),
             HINT = 'SELECT * FROM atomizer.progress shows how far it is.';
-    ELSIF NOT atomizer_internal.may_work(role_name) THEN
+    ELSIF NOT atomizer_internal.may_work(caller) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('role "%s" may not log in to this database, so no background worker can run its jobs', role_name),
+            MESSAGE = format('role "%s" may not log in to this database, so no background worker can run its jobs', pg_get_userbyid(caller)),
             HINT = format('CALL atomizer.atomize_model_governed(%s) runs the job in this session.', job);
     ELSIF found_row.model_path IS NULL AND found_row.model_lo IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -1257,7 +1298,7 @@ BEGIN
             HINT = format('A background worker cannot be given bytes: CALL atomize_model_governed(%s, model_bytes).', job);
     END IF;
     UPDATE atomizer.ingestion_job j
-    SET job_status = 'Pending', queued_at = coalesce(j.queued_at, clock_timestamp()), queued_role = role_name,
+    SET job_status = 'Pending', queued_at = coalesce(j.queued_at, clock_timestamp()), queued_role = caller,
         lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL, lease_backend_start = NULL, cancel_requested = false,
         error_code = NULL, error_message = NULL, error_detail = NULL, error_hint = NULL, error_phase = NULL,
         error_file = NULL, last_updated_at = clock_timestamp()
@@ -1266,7 +1307,7 @@ BEGIN
     model_lo := found_row.model_lo;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.may_work(role_name name)
+CREATE OR REPLACE FUNCTION atomizer_internal.may_work(caller oid)
  RETURNS boolean
  LANGUAGE sql
  STABLE
@@ -1274,7 +1315,7 @@ CREATE OR REPLACE FUNCTION atomizer_internal.may_work(role_name name)
 BEGIN ATOMIC
  SELECT (r.rolcanlogin AND has_database_privilege(r.oid, (current_database())::text, 'CONNECT'::text))
     FROM pg_roles r
-   WHERE (r.rolname = may_work.role_name);
+   WHERE (r.oid = may_work.caller);
 END;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.hand_on_queued_job(job bigint)
@@ -1298,15 +1339,15 @@ BEGIN
         error_hint = 'Start it again, as another member of the tenant, or CALL atomizer.atomize_model_governed(job).',
         last_updated_at = clock_timestamp()
     FROM (SELECT w.ingestion_job_id,
-                 CASE WHEN r.oid IS NULL THEN '42704' WHEN NOT atomizer_internal.may_work(r.rolname) THEN '42501' END AS code,
-                 format(CASE WHEN r.oid IS NULL THEN 'role "%s", which started the job, does not exist any more'
-                             ELSE 'role "%s", which started the job, may not log in to this database' END, w.queued_role) AS message
-          FROM atomizer.ingestion_job w LEFT JOIN pg_roles r ON r.rolname = w.queued_role
+                 CASE WHEN r.oid IS NULL THEN '42704' WHEN NOT atomizer_internal.may_work(r.oid) THEN '42501' END AS code,
+                 CASE WHEN r.oid IS NULL THEN format('the role that started the job was dropped (its oid was %s)', w.queued_role::oid)
+                      ELSE format('role "%s", which started the job, may not log in to this database', r.rolname) END AS message
+          FROM atomizer.ingestion_job w LEFT JOIN pg_roles r ON r.oid = w.queued_role
           WHERE w.queued_at IS NOT NULL) q
     WHERE j.ingestion_job_id = q.ingestion_job_id AND q.code IS NOT NULL;
     RETURN QUERY
     SELECT j.ingestion_job_id, r.oid
-    FROM atomizer.ingestion_job j JOIN pg_roles r ON r.rolname = j.queued_role
+    FROM atomizer.ingestion_job j JOIN pg_roles r ON r.oid = j.queued_role
     WHERE j.queued_at IS NOT NULL ORDER BY j.queued_at, j.ingestion_job_id LIMIT most;
 END $function$;
 
@@ -1319,7 +1360,7 @@ BEGIN ATOMIC
          CASE give_up_ingestion_job.code
              WHEN '57014'::text THEN 'Pending'::text
              ELSE 'Failed'::text
-         END)::job_status, queued_at = NULL::timestamp with time zone, queued_role = NULL::name, error_code = give_up_ingestion_job.code, error_message = give_up_ingestion_job.message, cancel_requested = false, lease_token = NULL::uuid, lease_pid = NULL::integer, lease_expires_at = NULL::timestamp with time zone, lease_backend_start = NULL::timestamp with time zone, last_updated_at = clock_timestamp()
+         END)::job_status, queued_at = NULL::timestamp with time zone, queued_role = NULL::regrole, error_code = give_up_ingestion_job.code, error_message = give_up_ingestion_job.message, cancel_requested = false, lease_token = NULL::uuid, lease_pid = NULL::integer, lease_expires_at = NULL::timestamp with time zone, lease_backend_start = NULL::timestamp with time zone, last_updated_at = clock_timestamp()
    WHERE ((j.ingestion_job_id = give_up_ingestion_job.job) AND ((j.queued_at IS NOT NULL) OR ((j.job_status = 'Processing'::job_status) AND (j.lease_pid = pg_backend_pid()))))
    RETURNING j.ingestion_job_id;
 END;
@@ -3210,7 +3251,11 @@ COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
+COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
+
 COMMENT ON POLICY own_rows ON tenant IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN tenant_member.member_role IS 'A role, whatever its name becomes; whoever has its privileges acts for the tenant. A number: the role was dropped.';
 
 COMMENT ON POLICY own_rows ON tenant_member IS 'Rows of the caller''s tenants.';
 
@@ -3249,6 +3294,8 @@ COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes
 COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
+
+COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
@@ -3300,19 +3347,17 @@ COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
-COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
-
-COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
-
-COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 
 COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
+COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
-COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
+COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
@@ -3334,8 +3379,6 @@ REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
 
 COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
 
-COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
-
 COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
@@ -3344,15 +3387,15 @@ COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the cont
 
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
+COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
+
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
-COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
-
-COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
 
 COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 
@@ -3386,13 +3429,35 @@ COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.
 
 COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
 
-COMMENT ON FUNCTION atomizer_internal.may_act_for(name,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.may_act_for(name,bigint) FROM PUBLIC;
+COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
 
-COMMENT ON FUNCTION atomizer_internal.tenant_of(name,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(name,text) FROM PUBLIC;
+COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
+
+COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
+
+COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
+
+COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
+
+COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
+
+COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
+
+COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
+
+COMMENT ON FUNCTION atomizer_internal.may_act_for(oid,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.may_act_for(oid,bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.tenant_of(oid,text) IS 'The tenant a role means: the one it names, else its only one; superusers use ''default'', created when first needed.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.tenant_of(oid,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION create_tenant(text,bigint) IS 'Creates a tenant and returns its number; atom_quota is the most weights that each of its ingestion jobs may process (null: unlimited). For administrators.';
 
@@ -3402,33 +3467,45 @@ COMMENT ON FUNCTION add_tenant_member(text,name) IS 'Lets a role, and every role
 
 REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
 
-COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. For administrators.';
+COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. A role that was dropped is named by the number that tenant_member shows. For administrators.';
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.require_model(name,bigint) IS 'Locks a model that a role acts for, or raises an error.';
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.require_model(name,bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.require_model(oid,bigint) IS 'Locks a model that a role acts for, or raises an error.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.require_model(oid,bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.check_model_name(text) IS 'Raises an error for a name that no model may have.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.check_model_name(text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) IS 'Implements register_model().';
+COMMENT ON FUNCTION atomizer_internal.register_model(oid,text,text,text,text,jsonb) IS 'Implements register_model().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.register_model(name,text,text,text,text,jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.register_model(oid,text,text,text,text,jsonb) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.update_model(name,bigint,text,text,text,jsonb) IS 'Implements update_model().';
+COMMENT ON FUNCTION atomizer_internal.update_model(oid,bigint,text,text,text,jsonb) IS 'Implements update_model().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.update_model(name,bigint,text,text,text,jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.update_model(oid,bigint,text,text,text,jsonb) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.forget_contents(bigint) IS 'Deletes a model''s tensor atoms and files, and subtracts their references; returns the number of tensors.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.forget_contents(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.drop_model(name,bigint) IS 'Implements drop_model().';
+COMMENT ON FUNCTION atomizer_internal.drop_model(oid,bigint) IS 'Implements drop_model().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.drop_model(name,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.drop_model(oid,bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.lease_duration() IS 'How long a worker that is not known to be dead keeps its job without renewing its lease. Planning or finalizing a very large model must take less.';
 
@@ -3438,9 +3515,9 @@ COMMENT ON FUNCTION atomizer_internal.is_held(ingestion_job) IS 'Whether a livin
 
 REVOKE ALL ON FUNCTION atomizer_internal.is_held(ingestion_job) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.require_job(name,bigint) IS 'Locks a job that a role acts for, or raises an error.';
+COMMENT ON FUNCTION atomizer_internal.require_job(oid,bigint) IS 'Locks a job that a role acts for, or raises an error.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.require_job(name,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.require_job(oid,bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) IS 'The quota of a job: the one requested, else the tenant''s; an error if it is above the tenant''s.';
 
@@ -3450,25 +3527,25 @@ COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,
 
 REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(oid,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.claim_ingestion_job(name,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.claim_ingestion_job(oid,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(oid,bigint,uuid,text,text,text,text,text) IS 'Ends work on a job before it is complete, and keeps the error that ended it.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.release_ingestion_job(name,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.release_ingestion_job(oid,bigint,uuid,text,text,text,text,text) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.cancel_ingestion_job(name,bigint) IS 'Implements cancel_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.cancel_ingestion_job(oid,bigint) IS 'Implements cancel_ingestion_job().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.cancel_ingestion_job(name,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.cancel_ingestion_job(oid,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.reset_ingestion_job(name,bigint) IS 'Implements reset_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.reset_ingestion_job(oid,bigint) IS 'Implements reset_ingestion_job().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.reset_ingestion_job(name,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.reset_ingestion_job(oid,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) IS 'Implements set_atom_quota().';
+COMMENT ON FUNCTION atomizer_internal.set_atom_quota(oid,bigint,bigint) IS 'Implements set_atom_quota().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(name,bigint,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(oid,bigint,bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
 
@@ -3500,11 +3577,11 @@ GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) TO PUBLIC
 
 COMMENT ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) IS 'Puts a job in the queue of the background workers, for a role to run, and returns its source.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.queue_ingestion_job(oid,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.may_work(name) IS 'Whether a background worker may run jobs of a role: whether it may log in here.';
+COMMENT ON FUNCTION atomizer_internal.may_work(oid) IS 'Whether a background worker may run jobs of a role: whether it may log in here.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.may_work(name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.may_work(oid) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.hand_on_queued_job(bigint) IS 'Puts a job that a worker is started for behind the others: one whose worker cannot begin does not keep them waiting.';
 

@@ -12,19 +12,36 @@ use crate::space::near::{self, Strategy};
 use crate::space::similar;
 use crate::sql_types::{Bytea, LayerType, QuantizationType, TensorDtype};
 use crate::{access, ingestion, owner, reading, safety, svd};
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use std::borrow::Cow;
+use std::ffi::CStr;
+
+/// Whether the installed SQL is that of 0.0.1.
+fn is_0_0_1() -> bool {
+    // SAFETY: a plain call on the main thread.
+    unsafe { pg_sys::get_namespace_oid(c"atomizer_internal".as_ptr(), true) == pg_sys::InvalidOid }
+}
 
 /// A statement with the names that the installed SQL has: 0.0.1 has its internal functions beside the public ones,
 /// with an underscore.
 pub fn names_of_installed(statement: &str) -> Cow<'_, str> {
-    // SAFETY: a plain call on the main thread.
-    let is_0_0_1 =
-        || unsafe { pg_sys::get_namespace_oid(c"atomizer_internal".as_ptr(), true) } == pg_sys::InvalidOid;
     if statement.contains("atomizer_internal.") && is_0_0_1() {
         return statement.replace("atomizer_internal.", "atomizer._").into();
     }
     statement.into()
+}
+
+/// A role as the internal functions of the installed SQL take it: those of 0.0.1 take its name.
+pub fn role_of_installed(role: pg_sys::Oid) -> DatumWithOid<'static> {
+    if !is_0_0_1() {
+        return role.into();
+    }
+    // SAFETY: the role exists, since it calls; what it is given is a text's datum.
+    unsafe {
+        let name = CStr::from_ptr(pg_sys::GetUserNameFromId(role, false)).to_string_lossy().into_owned();
+        DatumWithOid::new(name.into_datum(), pg_sys::TEXTOID)
+    }
 }
 
 /// 0.0.1: `_release_ingestion_job` without detail and hint.
@@ -42,7 +59,7 @@ fn _release_ingestion_job(
     owner::value::<i64>(
         "SELECT atomizer._release_ingestion_job($1, $2, $3, $4, $5, $6)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             ingestion_job_id.into(),
             lease_token.into(),
             job_status.into(),
@@ -380,7 +397,7 @@ fn _prepare_ingestion(
     owner::value(
         "SELECT atomizer._prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             model_name.into(),
             model_path.into(),
             model_lo.into(),

@@ -24,7 +24,7 @@ fn register_model(
     owner::value(
         "SELECT atomizer_internal.register_model($1, $2, $3, $4, $5, $6)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             model_name.into(),
             tenant.into(),
             model_type.into(),
@@ -56,7 +56,7 @@ fn create_ingestion_job_0_1(
     owner::value(
         "SELECT atomizer_internal.create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             model_id.into(),
             model_path.into(),
             model_lo.into(),
@@ -128,7 +128,7 @@ fn prepare_ingestion_0_1(
     owner::value(
         "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             model_name.into(),
             model_path.into(),
             model_lo.into(),
@@ -161,7 +161,7 @@ fn update_model(
     owner::value::<i64>(
         "SELECT atomizer_internal.update_model($1, $2, $3, $4, $5, $6)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             model_id.into(),
             model_name.into(),
             model_type.into(),
@@ -177,7 +177,7 @@ fn _claim_ingestion_job(ingestion_job_id: i64) -> Option<pgrx::Uuid> {
     crate::workers::check_queued(ingestion_job_id);
     owner::value(
         "SELECT atomizer_internal.claim_ingestion_job($1, $2)",
-        &[owner::caller_name().into(), ingestion_job_id.into()],
+        &[owner::caller(), ingestion_job_id.into()],
     )
 }
 
@@ -198,7 +198,7 @@ fn release_ingestion_job(
     owner::value::<i64>(
         "SELECT atomizer_internal.release_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             ingestion_job_id.into(),
             lease_token.into(),
             job_status.into(),
@@ -215,7 +215,7 @@ fn cancel_ingestion_job(ingestion_job_id: i64) -> String {
     owner::check_writable("cancel_ingestion_job()", "");
     owner::value(
         "SELECT atomizer_internal.cancel_ingestion_job($1, $2)",
-        &[owner::caller_name().into(), ingestion_job_id.into()],
+        &[owner::caller(), ingestion_job_id.into()],
     )
     .expect("a status is not null")
 }
@@ -225,7 +225,7 @@ fn reset_ingestion_job(ingestion_job_id: i64) {
     owner::check_writable("reset_ingestion_job()", "");
     owner::value::<i64>(
         "SELECT atomizer_internal.reset_ingestion_job($1, $2)",
-        &[owner::caller_name().into(), ingestion_job_id.into()],
+        &[owner::caller(), ingestion_job_id.into()],
     );
 }
 
@@ -235,18 +235,15 @@ fn set_atom_quota(ingestion_job_id: Option<i64>, atom_quota: Option<i64>) {
     let ingestion_job_id = require_arg("ingestion_job_id", ingestion_job_id);
     owner::value::<i64>(
         "SELECT atomizer_internal.set_atom_quota($1, $2, $3)",
-        &[owner::caller_name().into(), ingestion_job_id.into(), atom_quota.into()],
+        &[owner::caller(), ingestion_job_id.into(), atom_quota.into()],
     );
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn drop_model(model: ModelId) -> i64 {
     owner::check_writable("drop_model()", "");
-    owner::value(
-        "SELECT atomizer_internal.drop_model($1, $2)",
-        &[owner::caller_name().into(), model.0.into()],
-    )
-    .expect("a number of tensors is not null")
+    owner::value("SELECT atomizer_internal.drop_model($1, $2)", &[owner::caller(), model.0.into()])
+        .expect("a number of tensors is not null")
 }
 
 /// Raises an error where nothing can be written, for functions in SQL; those in Rust ask themselves.

@@ -93,8 +93,7 @@ fn tenants_of(caller: pg_sys::Oid) -> Vec<i64> {
         "SELECT t.tenant_id FROM atomizer.tenant t WHERE $1 IS NOT NULL ORDER BY 1"
     } else {
         "SELECT DISTINCT m.tenant_id FROM atomizer.tenant_member m \
-         JOIN pg_catalog.pg_roles r ON r.rolname = m.member_role \
-         WHERE pg_catalog.pg_has_role($1, r.oid, 'USAGE') ORDER BY 1"
+         WHERE pg_catalog.pg_has_role($1, m.member_role, 'USAGE') ORDER BY 1"
     };
     owner::read(|reader| {
         reader.rows(statement, &[caller.into()]).map(|row| crate::access::field(&row, 1)).collect()

@@ -86,13 +86,10 @@ pub fn is_installed() -> bool {
     unsafe { pg_sys::get_extension_oid(c"atomizer".as_ptr(), true) != pg_sys::InvalidOid }
 }
 
-/// The name of the role that calls. Ask before [`run`], never within.
-pub fn caller_name() -> String {
-    // SAFETY: the current user exists, and the name is copied at once.
-    unsafe {
-        let name = pg_sys::GetUserNameFromId(pg_sys::GetUserId(), false);
-        CStr::from_ptr(name).to_string_lossy().into_owned()
-    }
+/// The role that calls, as an argument. Ask before [`run`], never within: there it is the owner.
+pub fn caller() -> DatumWithOid<'static> {
+    // SAFETY: a plain call on the main thread.
+    compat::role_of_installed(unsafe { pg_sys::GetUserId() })
 }
 
 /// True when the caller has the privileges of a role.

@@ -188,8 +188,8 @@ fn check_may_read_files(path: &Path) {
 /// Removes a large object of the caller's. Others' is kept, as is one that is gone.
 pub fn unlink(oid: pg_sys::Oid) {
     let is_own = owner::read_value::<bool>(
-        "SELECT pg_has_role($1::name, lomowner, 'USAGE') FROM pg_largeobject_metadata WHERE oid = $2",
-        &[owner::caller_name().into(), oid.into()],
+        "SELECT pg_has_role($1, lomowner, 'USAGE') FROM pg_largeobject_metadata WHERE oid = $2",
+        &[owner::caller(), oid.into()],
     );
     match is_own {
         // SAFETY: an SQL-callable function, called with the argument its SQL signature names.

@@ -63,14 +63,14 @@ SELECT test.error('SELECT FROM atomizer.atom_embedding');
 SELECT test.error('SELECT FROM atomizer.svd_component');
 SELECT test.error('SELECT FROM atomizer.storage_summary');
 SELECT test.error('UPDATE atomizer.model SET tenant_id = 1');
-SELECT test.error('INSERT INTO atomizer.tenant_member VALUES (1, current_user)');
+SELECT test.error('INSERT INTO atomizer.tenant_member VALUES (1, current_user::regrole)');
 SELECT test.error('DELETE FROM atomizer.model');
 SELECT test.error('SELECT atomizer.add_tenant_member(''bolt'', ''regress_ann'')');
 SELECT test.error('SELECT atomizer.create_tenant(''mine'')');
 SELECT test.error('SELECT atomizer.collect_garbage()');
 SELECT test.error('SELECT atomizer.check_integrity()');
 SELECT test.error('SELECT atomizer_internal.stored_sha256(''\x00'', 1)');
-SELECT test.error('SELECT atomizer_internal.drop_model(''postgres'', 1)');
+SELECT test.error('SELECT atomizer_internal.drop_model(10::oid, 1)');
 
 -- Another tenant's model, tensor or job gives the same error as one that does not exist.
 RESET ROLE;
@@ -261,6 +261,25 @@ SET ROLE regress_ann;
 SELECT count(*) FROM model;
 SELECT count(*) FROM tensor_atom_coefficient;
 RESET ROLE;
+-- A member is a role, whatever its name becomes: a successor to the name inherits nothing.
+CREATE ROLE regress_dora;
+SELECT add_tenant_member('acme', 'regress_dora');
+ALTER ROLE regress_dora RENAME TO "regress dora 2";
+SET ROLE "regress dora 2";
+SELECT count(*) > 0 AS sees FROM model;
+RESET ROLE;
+SELECT member_role FROM tenant_member WHERE member_role::text LIKE '%dora%';
+DROP ROLE "regress dora 2";
+CREATE ROLE "regress dora 2";
+SET ROLE "regress dora 2";
+SELECT count(*) > 0 AS sees FROM model;
+SELECT test.error($$SELECT atomizer.register_model('x')$$);
+RESET ROLE;
+-- What is left of the old one is a number, by which it can be removed.
+SELECT count(*) AS dropped FROM tenant_member WHERE member_role::text ~ '^[0-9]+$';
+SELECT remove_tenant_member('acme', member_role::text::name) FROM tenant_member WHERE member_role::text ~ '^[0-9]+$';
+SELECT remove_tenant_member('acme', '99999999');
+DROP ROLE "regress dora 2";
 DISCARD TEMP;
 REVOKE CREATE ON SCHEMA public FROM regress_bob;
 DROP OWNED BY regress_ann, regress_bob, regress_team, regress_carol, regress_nobody CASCADE;

@@ -1,5 +1,5 @@
--- cancel_ingestion_job() in C calls it as the owner, with the caller's name.
-CREATE FUNCTION atomizer_internal.cancel_ingestion_job(role_name name, job bigint) RETURNS text
+-- cancel_ingestion_job() in C calls it as the owner, with the caller.
+CREATE FUNCTION atomizer_internal.cancel_ingestion_job(caller oid, job bigint) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_row atomizer.ingestion_job;
@@ -8,7 +8,7 @@ BEGIN
     -- Each step is a transaction that has the row locked and may be long: its statement is interrupted. What the steps
     -- before it stored is kept.
     SELECT * INTO found_row FROM atomizer.ingestion_job j
-    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(role_name, j.tenant_id) AND atomizer_internal.is_held(j);
+    WHERE j.ingestion_job_id = job AND atomizer_internal.may_act_for(caller, j.tenant_id) AND atomizer_internal.is_held(j);
     IF FOUND THEN
         BEGIN
             PERFORM FROM atomizer.ingestion_job j WHERE j.ingestion_job_id = job FOR UPDATE NOWAIT;
@@ -23,7 +23,7 @@ BEGIN
             interrupted := FOUND AND pg_cancel_backend(found_row.lease_pid);
         END;
     END IF;
-    found_row := atomizer_internal.require_job(role_name, job);
+    found_row := atomizer_internal.require_job(caller, job);
     IF found_row.job_status = 'Complete' THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('ingestion job %s is complete', job),
@@ -39,4 +39,4 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN 'cancelled';
 END $$;
-COMMENT ON FUNCTION atomizer_internal.cancel_ingestion_job(name, bigint) IS 'Implements cancel_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.cancel_ingestion_job(oid, bigint) IS 'Implements cancel_ingestion_job().';

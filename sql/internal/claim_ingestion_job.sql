@@ -1,8 +1,8 @@
--- The function of the same name in C calls this one as the owner, with the caller's name.
-CREATE FUNCTION atomizer_internal.claim_ingestion_job(role_name name, job bigint) RETURNS uuid
+-- The function of the same name in C calls this one as the owner, with the caller.
+CREATE FUNCTION atomizer_internal.claim_ingestion_job(caller oid, job bigint) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
     token uuid := gen_random_uuid();
 BEGIN
     IF found_row.job_status = 'Complete' THEN
@@ -25,7 +25,7 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN token;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(name, bigint) IS
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(oid, bigint) IS
     'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
 COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
 GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;

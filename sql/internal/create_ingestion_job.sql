@@ -1,11 +1,11 @@
--- create_ingestion_job() in C calls it as the owner, with the caller's name.
+-- create_ingestion_job() in C calls it as the owner, with the caller.
 CREATE FUNCTION atomizer_internal.create_ingestion_job(
-    role_name name, model bigint, model_path text, model_lo oid, model_format text,
+    caller oid, model bigint, model_path text, model_lo oid, model_format text,
     granularity text, atom_chunk_size bigint, atom_quota bigint, safety text)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_row atomizer.model := atomizer_internal.require_model(role_name, model);
+    found_row atomizer.model := atomizer_internal.require_model(caller, model);
     old_job bigint := (SELECT j.ingestion_job_id FROM atomizer.ingestion_job j WHERE j.model_id = model);
     new_id bigint;
 BEGIN
@@ -30,5 +30,5 @@ BEGIN
     RETURNING ingestion_job_id INTO new_id;
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name, bigint, text, oid, text, text, bigint, bigint, text) IS
+COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(oid, bigint, text, oid, text, text, bigint, bigint, text) IS
     'Implements create_ingestion_job().';

@@ -1,12 +1,12 @@
--- The function of the same name in C calls this one as the owner, with the caller's name.
+-- The function of the same name in C calls this one as the owner, with the caller.
 CREATE FUNCTION atomizer_internal.prepare_ingestion(
-    role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text,
+    caller oid, model_name text, model_path text, model_lo oid, model_format text, tenant text,
     granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb,
     unlink boolean, safety text)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    owner_id bigint := atomizer_internal.tenant_of(role_name, tenant);
+    owner_id bigint := atomizer_internal.tenant_of(caller, tenant);
     known atomizer.model;
     old_job atomizer.ingestion_job;
     job bigint;
@@ -15,7 +15,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'unlink removes a large object, but model_lo does not say which';
     ELSIF unlink AND EXISTS (SELECT FROM pg_largeobject_metadata l
-                             WHERE l.oid = model_lo AND NOT pg_has_role(role_name, l.lomowner, 'USAGE')) THEN
+                             WHERE l.oid = model_lo AND NOT pg_has_role(caller, l.lomowner, 'USAGE')) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = format('must be owner of large object %s to unlink it', model_lo),
             HINT = 'Leave unlink out, or have its owner ingest the model.';
@@ -46,7 +46,7 @@ BEGIN
                 OR old_job.model_format::text IS NOT DISTINCT FROM model_format AND old_job.granularity::text = granularity) THEN
             RAISE NOTICE 'resuming ingestion job %', old_job.ingestion_job_id;
             IF atom_quota IS NOT NULL THEN
-                PERFORM atomizer_internal.set_atom_quota(role_name, old_job.ingestion_job_id, atom_quota);
+                PERFORM atomizer_internal.set_atom_quota(caller, old_job.ingestion_job_id, atom_quota);
             END IF;
             job := old_job.ingestion_job_id;
             -- Claiming it will fail; until then nothing is changed under the one that runs it.
@@ -55,12 +55,12 @@ BEGIN
             END IF;
         ELSE
             RAISE NOTICE 'starting model "%" over: its source or settings differ', model_name;
-            PERFORM atomizer_internal.drop_model(role_name, known.model_id);
+            PERFORM atomizer_internal.drop_model(caller, known.model_id);
             known := NULL;
         END IF;
     END IF;
     IF known.model_id IS NULL THEN
-        known.model_id := atomizer_internal.register_model(role_name, model_name, tenant, model_type, provider, properties);
+        known.model_id := atomizer_internal.register_model(caller, model_name, tenant, model_type, provider, properties);
     ELSE
         UPDATE atomizer.model m SET model_type = prepare_ingestion.model_type, provider = prepare_ingestion.provider,
             properties = prepare_ingestion.properties
@@ -68,14 +68,14 @@ BEGIN
           AND (m.model_type, m.provider, m.properties) IS DISTINCT FROM
               (prepare_ingestion.model_type, prepare_ingestion.provider, prepare_ingestion.properties);
     END IF;
-    job := coalesce(job, atomizer_internal.create_ingestion_job(role_name, known.model_id, model_path, model_lo, model_format,
+    job := coalesce(job, atomizer_internal.create_ingestion_job(caller, known.model_id, model_path, model_lo, model_format,
                                                         granularity, atom_chunk_size, atom_quota, safety));
     UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety
     WHERE j.ingestion_job_id = job AND (j.unlink_lo, j.safety) IS DISTINCT FROM (unlink, prepare_ingestion.safety);
     RETURN job;
 END $$;
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(
-    name, text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) IS
+    oid, text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) IS
     'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(
     text, text, oid, text, text, text, bigint, bigint, text, text, jsonb, boolean, text) IS

@@ -1,6 +1,6 @@
--- register_model() in C calls it as the owner, with the caller's name.
+-- register_model() in C calls it as the owner, with the caller.
 CREATE FUNCTION atomizer_internal.register_model(
-    role_name name, model_name text, tenant text, model_type text, provider text, properties jsonb)
+    caller oid, model_name text, tenant text, model_type text, provider text, properties jsonb)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     PERFORM atomizer_internal.check_model_name(model_name);
     INSERT INTO atomizer.model (tenant_id, model_name, model_type, provider, properties)
-    VALUES (atomizer_internal.tenant_of(role_name, tenant), register_model.model_name, register_model.model_type,
+    VALUES (atomizer_internal.tenant_of(caller, tenant), register_model.model_name, register_model.model_type,
             register_model.provider, register_model.properties)
     ON CONFLICT ON CONSTRAINT model_tenant_id_model_name_key DO NOTHING
     RETURNING model_id INTO new_id;
@@ -19,4 +19,4 @@ BEGIN
     END IF;
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.register_model(name, text, text, text, text, jsonb) IS 'Implements register_model().';
+COMMENT ON FUNCTION atomizer_internal.register_model(oid, text, text, text, text, jsonb) IS 'Implements register_model().';

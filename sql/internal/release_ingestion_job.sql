@@ -1,6 +1,6 @@
--- The function of the same name in C calls this one as the owner, with the caller's name.
+-- The function of the same name in C calls this one as the owner, with the caller.
 CREATE FUNCTION atomizer_internal.release_ingestion_job(
-    role_name name, job bigint, token uuid, status text, code text, message text, detail text, hint text)
+    caller oid, job bigint, token uuid, status text, code text, message text, detail text, hint text)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -26,10 +26,10 @@ BEGIN
              ORDER BY length(f.file_name) DESC LIMIT 1), j.model_path) END,
         lease_token = NULL, lease_pid = NULL, lease_expires_at = NULL, lease_backend_start = NULL,
         cancel_requested = false, last_updated_at = clock_timestamp()
-    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer_internal.may_act_for(role_name, j.tenant_id);
+    WHERE j.ingestion_job_id = job AND j.lease_token = token AND atomizer_internal.may_act_for(caller, j.tenant_id);
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(name, bigint, uuid, text, text, text, text, text) IS
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(oid, bigint, uuid, text, text, text, text, text) IS
     'Ends work on a job before it is complete, and keeps the error that ended it.';
 
 COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint, uuid, text, text, text, text, text) IS

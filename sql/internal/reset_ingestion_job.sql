@@ -1,8 +1,8 @@
--- reset_ingestion_job() in C calls it as the owner, with the caller's name.
-CREATE FUNCTION atomizer_internal.reset_ingestion_job(role_name name, job bigint) RETURNS bigint
+-- reset_ingestion_job() in C calls it as the owner, with the caller.
+CREATE FUNCTION atomizer_internal.reset_ingestion_job(caller oid, job bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
 BEGIN
     IF found_row.job_status = 'Complete' OR atomizer_internal.is_held(found_row) THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -21,4 +21,4 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.reset_ingestion_job(name, bigint) IS 'Implements reset_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.reset_ingestion_job(oid, bigint) IS 'Implements reset_ingestion_job().';

@@ -1,8 +1,8 @@
--- set_atom_quota() in C calls it as the owner, with the caller's name.
-CREATE FUNCTION atomizer_internal.set_atom_quota(role_name name, job bigint, quota bigint) RETURNS bigint
+-- set_atom_quota() in C calls it as the owner, with the caller.
+CREATE FUNCTION atomizer_internal.set_atom_quota(caller oid, job bigint, quota bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_row atomizer.ingestion_job := atomizer_internal.require_job(role_name, job);
+    found_row atomizer.ingestion_job := atomizer_internal.require_job(caller, job);
 BEGIN
     IF quota < 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -17,4 +17,4 @@ BEGIN
     WHERE j.ingestion_job_id = job;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION atomizer_internal.set_atom_quota(name, bigint, bigint) IS 'Implements set_atom_quota().';
+COMMENT ON FUNCTION atomizer_internal.set_atom_quota(oid, bigint, bigint) IS 'Implements set_atom_quota().';

@@ -1,10 +1,10 @@
--- update_model() in C calls it as the owner, with the caller's name.
+-- update_model() in C calls it as the owner, with the caller.
 CREATE FUNCTION atomizer_internal.update_model(
-    role_name name, model bigint, model_name text, model_type text, provider text, properties jsonb)
+    caller oid, model bigint, model_name text, model_type text, provider text, properties jsonb)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM atomizer_internal.require_model(role_name, model);
+    PERFORM atomizer_internal.require_model(caller, model);
     PERFORM atomizer_internal.check_model_name(update_model.model_name);
     UPDATE atomizer.model m
     SET model_name = coalesce(update_model.model_name, m.model_name),
@@ -19,4 +19,4 @@ EXCEPTION
             MESSAGE = format('model "%s" exists already', update_model.model_name),
             HINT = 'Choose another name, or remove the other model with drop_model().';
 END $$;
-COMMENT ON FUNCTION atomizer_internal.update_model(name, bigint, text, text, text, jsonb) IS 'Implements update_model().';
+COMMENT ON FUNCTION atomizer_internal.update_model(oid, bigint, text, text, text, jsonb) IS 'Implements update_model().';

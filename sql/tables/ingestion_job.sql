@@ -37,7 +37,7 @@ CREATE TABLE atomizer.ingestion_job (
     error_phase           text,
     error_file            text,
     queued_at             timestamptz,
-    queued_role           name,
+    queued_role           regrole,
     unlink_lo             boolean NOT NULL DEFAULT false,
     safety                text NOT NULL DEFAULT 'warn' CHECK (safety IN ('refuse', 'warn', 'ignore')),
     CHECK (model_path IS NULL OR model_lo IS NULL),

@@ -56,9 +56,9 @@ impl Job {
                  coalesce((to_jsonb(j) ->> 'unlink_lo')::boolean, false), \
                  coalesce(to_jsonb(j) ->> 'safety', 'ignore')"; // the previous version has no such columns
         // Before the change of user: within, the caller would be the owner.
-        let caller = owner::caller_name();
+        let caller = owner::caller();
         let job = owner::run(|client| {
-            let args = [ingestion_job_id.into(), lease_token.into(), caller.as_str().into()];
+            let args = [ingestion_job_id.into(), lease_token.into(), caller];
             owner::execute(client, statement, &args)
                 .map(|row| Self {
                     ingestion_job_id,

@@ -117,8 +117,8 @@ fn start_ingestion(ingestion_job_id: Option<i64>) -> i64 {
     }
     owner::check_writable("start_ingestion()", "");
     let job = require_arg("ingestion_job_id", ingestion_job_id);
-    let caller = owner::caller_name();
-    let (path, lo) = queue::add(&caller, job);
+    let caller = owner::caller();
+    let (path, lo) = queue::add(caller, job);
     // The rights on the source are the caller's. What is wrong with it is better said here than in the log.
     drop(sources::open(ModelLocation { path: path.as_deref(), lo, ..ModelLocation::default() }));
     // SAFETY: a plain call on the main thread; the queue's row was written, so there is an id.

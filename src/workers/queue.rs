@@ -4,15 +4,16 @@ use super::Task;
 use crate::access::field;
 use crate::owner;
 use crate::server_path::ServerPath;
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
 /// Puts a job in the queue, for the role to run; gives its source.
-pub fn add(role: &str, job: i64) -> (Option<ServerPath>, Option<pg_sys::Oid>) {
+pub fn add(role: DatumWithOid, job: i64) -> (Option<ServerPath>, Option<pg_sys::Oid>) {
     owner::run(|client| {
         let row = owner::execute(
             client,
             "SELECT q.model_path, q.model_lo FROM atomizer_internal.queue_ingestion_job($1, $2) AS q",
-            &[role.into(), job.into()],
+            &[role, job.into()],
         )
         .first();
         let path = row.get(1).unwrap_or_else(|error| error!("{error}"));
