@@ -130,7 +130,7 @@ SELECT strategy, count(*), bool_and(distance BETWEEN 0 AND 2) FROM unnest('{RTre
 SELECT strategy, count(*), count(*) FILTER (WHERE row_no < 0) AS tensors FROM unnest('{RTree,Hilbert3D}'::spatial_index_strategy[]) strategy, atoms_in_box('BOX3D(-100 -100 -100,100 100 100)', strategy) GROUP BY 1 ORDER BY 1;
 SELECT test.error(s) FROM unnest(ARRAY[
     $$CALL spatialize_model(99)$$, $$SELECT * FROM atomizer_internal.spatialize_step(1, 'layer', 0)$$, $$SELECT atoms_in_box('BOX3D(0 0 0,1 1 1)', 'KDTree')$$,
-    $$SELECT nearest_atoms('LINESTRING(0 0,1 1)'::geometry)$$, $$SELECT nearest_atoms(ST_MakePoint(0, 0, 'NaN'))$$, $$SELECT nearest_atoms('POINT(0 0)'::geometry, 0)$$,
+    $$SELECT nearest_atoms('LINESTRING(0 0,1 1)'::geometry)$$, $$SELECT nearest_atoms(ST_MakePoint(0, 0, 'NaN'))$$, $$SELECT nearest_atoms(ST_MakePoint('-Infinity', 0, 0))$$, $$SELECT nearest_atoms(ST_MakePoint(0, 1e200, 0))$$, $$SELECT nearest_atoms('POINT(0 0)'::geometry, 0)$$,
     $$SELECT similar_rows(1, 0, metric => 'taxi')$$, $$SELECT similar_rows(tensor_atom_id, 0) FROM atomizer.tensor_atom WHERE layer_name = 'v'$$,
     $$SELECT similar_rows(tensor_atom_id, 2) FROM atomizer.tensor_atom WHERE layer_name = 'm'$$,
     $$SELECT similar_rows(tensor_atom_id, 4) FROM atomizer.tensor_atom WHERE layer_name = 'm'$$,

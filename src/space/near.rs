@@ -188,9 +188,19 @@ fn found(row: &SpiHeapTupleData) -> Found {
     (field(row, 1), field(row, 2), name(row, 3), field(row, 4), point, distance)
 }
 
+/// Beyond it the squares in a distance overflow, and everything is as near as everything else.
+const FARTHEST: f64 = 1e100;
+
 fn nearest(point: [f64; 3], k: i64, of_rows: bool) -> Vec<Found> {
     if let Some(axis) = point.iter().position(|coordinate| coordinate.is_nan()) {
         Err(CurveError::NotANumber(axis)).or_raise()
+    }
+    if let Some(axis) = point.iter().position(|coordinate| coordinate.abs() > FARTHEST) {
+        raise(
+            PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("coordinate {} of the point is {:e}", char::from(b"xyz"[axis]), point[axis]),
+            "Points of atoms lie between -100 and 100.",
+        );
     }
     let tenants = membership::my_tenant_ids();
     let function = if of_rows { "nearest_rows" } else { "nearest_tensors" };
