@@ -49,7 +49,8 @@ ALTER TABLE atomizer.ingestion_job
     ADD COLUMN queued_at timestamptz,
     ADD COLUMN queued_role regrole,
     ADD COLUMN unlink_lo boolean,
-    ADD COLUMN safety text CHECK (safety IN ('refuse', 'warn', 'ignore'));
+    ADD COLUMN safety text CHECK (safety IN ('refuse', 'warn', 'ignore')),
+    ADD COLUMN created_role regrole;
 -- With a default at once, the functions that take a row of the table would be in its way.
 ALTER TABLE atomizer.ingestion_job ALTER COLUMN unlink_lo SET DEFAULT false;
 ALTER TABLE atomizer.ingestion_job ALTER COLUMN safety SET DEFAULT 'warn';
@@ -121,6 +122,166 @@ CREATE OR REPLACE FUNCTION atomizer.atom_tiles(z integer, x integer, y integer)
  LANGUAGE c
  STABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$atom_tiles_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$acts_for_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
+ RETURNS uuid
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
+ RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
+ RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
+ RETURNS bigint
+ LANGUAGE c
+ PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
+ RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT
+AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
+ RETURNS TABLE(content_hash bytea, weight_count bigint)
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false, safety text DEFAULT 'warn'::text)
+ RETURNS bigint
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
+ RETURNS bytea
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
+ RETURNS TABLE(piece_no integer, bytes bytea)
+ LANGUAGE c
+ STABLE PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.refuse_unsafe(safety text, model_bytes bytea, model_lo oid, model_path text, warns boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_refuse_unsafe_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
+ RETURNS void
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
+ RETURNS void
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
+ RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
+ LANGUAGE c
+ PARALLEL RESTRICTED STRICT ROWS 5
+AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
+ RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
+ LANGUAGE c
+ STRICT
+AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
+ RETURNS bytea
+ LANGUAGE c
+ PARALLEL SAFE STRICT
+AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
+ RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
+ LANGUAGE c
+ PARALLEL SAFE COST 10000
+AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
+
+CREATE OR REPLACE FUNCTION atomizer_internal.tenants_changed()
+ RETURNS trigger
+ LANGUAGE c
+AS 'MODULE_PATHNAME', $function$tenants_changed_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.atoms_in_box(search_box box3d, strategy text DEFAULT 'RTree'::text)
  RETURNS TABLE(tensor_atom_id bigint, model_id bigint, layer_name text, row_no bigint, spatial_key geometry)
@@ -211,14 +372,6 @@ CREATE OR REPLACE FUNCTION atomizer.quantization_error(tensor_atom_id bigint, qu
  STABLE PARALLEL SAFE STRICT COST 10000 ROWS 1
 AS 'MODULE_PATHNAME', $function$quantization_error_wrapper$function$;
 
-DROP FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer);
-
-CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u real[], s real[], vt real[], rows integer, columns integer)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$reconstruct_from_arrays_wrapper$function$;
-
 DROP FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer);
 
 CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u bytea, s bytea, vt bytea, rows integer, columns integer)
@@ -226,6 +379,14 @@ CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u bytea, s bytea, vt by
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$reconstruct_from_bytes_wrapper$function$;
+
+DROP FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.reconstruct_from_svd(u real[], s real[], vt real[], rows integer, columns integer)
+ RETURNS real[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+AS 'MODULE_PATHNAME', $function$reconstruct_from_arrays_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.reconstruct_tensor(tensor_atom_id bigint, rank integer DEFAULT NULL::integer)
  RETURNS real[]
@@ -256,14 +417,6 @@ CREATE OR REPLACE FUNCTION atomizer.start_ingestion(ingestion_job_id bigint)
  LANGUAGE c
 AS 'MODULE_PATHNAME', $function$start_ingestion_wrapper$function$;
 
-DROP FUNCTION svd_decompose(real[],integer,integer,integer);
-
-CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix real[], rows integer, columns integer, rank integer)
- RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
-AS 'MODULE_PATHNAME', $function$svd_decompose_array_wrapper$function$;
-
 DROP FUNCTION svd_decompose(bytea,integer,integer,integer);
 
 CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix bytea, rows integer, columns integer, rank integer)
@@ -271,6 +424,14 @@ CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix bytea, rows integer, co
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
 AS 'MODULE_PATHNAME', $function$svd_decompose_bytes_wrapper$function$;
+
+DROP FUNCTION svd_decompose(real[],integer,integer,integer);
+
+CREATE OR REPLACE FUNCTION atomizer.svd_decompose(matrix real[], rows integer, columns integer, rank integer)
+ RETURNS TABLE(u real[], s real[], vt real[], explained_variance double precision, relative_error double precision)
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT COST 1e+06 ROWS 1
+AS 'MODULE_PATHNAME', $function$svd_decompose_array_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.svd_spectrum(tensor_atom_id bigint)
  RETURNS TABLE(i integer, sigma double precision, cumulative_energy double precision)
@@ -357,161 +518,6 @@ CREATE OR REPLACE FUNCTION atomizer.verify_model(model regmodel)
  PARALLEL SAFE STRICT COST 10000
 AS 'MODULE_PATHNAME', $function$verify_model_wrapper$function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize(weight_data bytea, data_type text)
- RETURNS real[]
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_ingestion_job(ingestion_job_id bigint, lease_token uuid, job_status text, error_code text DEFAULT NULL::text, error_message text DEFAULT NULL::text, error_detail text DEFAULT NULL::text, error_hint text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$release_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stream_atomic_weights_chunked(model_bytes bytea, model_format text, "offset" bigint, chunk_size bigint, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
- RETURNS TABLE(layer_name text, layer_idx integer, position_x integer, position_y integer, position_z bigint, weight real, atomic_value bytea, content_hash bytea)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_stream_atomic_weights_chunked_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.end_progress(what text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_end_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.claim_ingestion_job(ingestion_job_id bigint)
- RETURNS uuid
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_claim_ingestion_job_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_alive(pid integer, backend_start timestamp with time zone)
- RETURNS boolean
- LANGUAGE c
- PARALLEL RESTRICTED STRICT
-AS 'MODULE_PATHNAME', $function$_is_alive_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.free_bytes(relation oid)
- RETURNS bigint
- LANGUAGE c
- PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_free_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_writable(function text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_writable_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_may_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_check_may_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.dequantize_bytes(weight_data bytea, data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_dequantize_bytes_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.is_in_box(point geometry, x_low double precision, y_low double precision, z_low double precision, x_high double precision, y_high double precision, z_high double precision)
- RETURNS boolean
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_is_in_box_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.read_model_file(model regmodel, file_no integer)
- RETURNS TABLE(piece_no integer, bytes bytea)
- LANGUAGE c
- STABLE PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_read_model_file_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.extract_model_weights(model_bytes bytea, model_format text, model_lo oid, model_path text, model regmodel, layers text, strict boolean)
- RETURNS TABLE(layer_name text, shape bigint[], data_type tensor_dtype, weight_data bytea, quantization_type quantization_type, quantization_scale double precision, quantization_zero_point integer)
- LANGUAGE c
- PARALLEL SAFE COST 10000
-AS 'MODULE_PATHNAME', $function$_extract_model_weights_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text DEFAULT NULL::text, provider text DEFAULT NULL::text, properties jsonb DEFAULT NULL::jsonb, unlink boolean DEFAULT false, safety text DEFAULT 'warn'::text)
- RETURNS bigint
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$prepare_ingestion_0_1_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.stored_sha256(content_hash bytea, byte_length bigint)
- RETURNS bytea
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_stored_sha256_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.compress_step(model_id bigint, rank integer, target_energy double precision, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, decomposed integer, not_smaller integer, failed integer, small integer, failure text, energy_sum double precision, least_energy double precision, least_tensor text, low integer, component_bytes bigint, stored_bytes bigint)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$compress_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.ingestion_step(ingestion_job_id bigint, lease_token uuid, model_data bytea DEFAULT NULL::bytea, model_format text DEFAULT NULL::text)
- RETURNS TABLE(phase text, atoms_processed bigint, total_atoms bigint, bytes_processed bigint, total_bytes bigint, problem text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_ingestion_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.spatialize_step(model_id bigint, granularity text, from_tensor integer)
- RETURNS TABLE(next_tensor integer, weights_done bigint, total_weights bigint, notices text[])
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_spatialize_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.report_progress(what text, phase text, done bigint, total bigint, unit text DEFAULT 'bytes'::text)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_report_progress_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
- LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.release_weight_refs(model_id bigint)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$_release_weight_refs_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.analyze_step(model_id bigint, min_parameters bigint, first_tensor integer)
- RETURNS TABLE(next_tensor integer, measured integer, failed integer, small integer, failure text)
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_analyze_step_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.acts_for(tenant_id bigint)
- RETURNS boolean
- LANGUAGE c
- STABLE PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$acts_for_wrapper$function$;
-
 DROP POLICY own_rows ON tenant;
 
 CREATE POLICY own_rows ON tenant AS PERMISSIVE FOR SELECT TO PUBLIC
@@ -521,11 +527,6 @@ DROP POLICY own_rows ON tenant_member;
 
 CREATE POLICY own_rows ON tenant_member AS PERMISSIVE FOR SELECT TO PUBLIC
     USING (atomizer_internal.acts_for(tenant_id));
-
-CREATE OR REPLACE FUNCTION atomizer_internal.tenants_changed()
- RETURNS trigger
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$tenants_changed_wrapper$function$;
 
 CREATE TRIGGER tenants_changed AFTER INSERT OR DELETE OR UPDATE ON atomizer.tenant FOR EACH ROW EXECUTE FUNCTION atomizer_internal.tenants_changed();
 ALTER TABLE tenant ENABLE ALWAYS TRIGGER tenants_changed;
@@ -717,24 +718,6 @@ BEGIN
     RETURN FOUND;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.check_commit(procedure text)
- RETURNS void
- LANGUAGE c
- STRICT
-AS 'MODULE_PATHNAME', $function$check_commit_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.quantize(weights real[], data_type text)
- RETURNS bytea
- LANGUAGE c
- IMMUTABLE PARALLEL SAFE STRICT COST 10000
-AS 'MODULE_PATHNAME', $function$_quantize_wrapper$function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.running_work()
- RETURNS TABLE(pid integer, what text, model_id bigint, ingestion_job_id bigint, phase text, done bigint, total bigint, unit text, rate text, started timestamp with time zone, eta timestamp with time zone)
- LANGUAGE c
- PARALLEL RESTRICTED STRICT ROWS 5
-AS 'MODULE_PATHNAME', $function$_running_work_wrapper$function$;
-
 CREATE OR REPLACE FUNCTION atomizer_internal.require_model(caller oid, model bigint)
  RETURNS model
  LANGUAGE plpgsql
@@ -919,7 +902,7 @@ BEGIN
     RETURN coalesce(wanted, most);
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.create_ingestion_job(role_name name, model bigint, model_path text, model_lo oid, model_format text, granularity text, atom_chunk_size bigint, atom_quota bigint, safety text)
+CREATE OR REPLACE FUNCTION atomizer_internal.create_ingestion_job(caller oid, model bigint, model_path text, model_lo oid, model_format text, granularity text, atom_chunk_size bigint, atom_quota bigint, safety text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -942,11 +925,13 @@ BEGIN
                              atom_chunk_size, coalesce(atom_quota::text, 'unlimited'));
     END IF;
     INSERT INTO atomizer.ingestion_job
-        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota, safety)
+        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota, safety,
+         created_role)
     VALUES (model, found_row.tenant_id, create_ingestion_job.model_path, create_ingestion_job.model_lo,
             create_ingestion_job.model_format::atomizer.model_format,
             create_ingestion_job.granularity::atomizer.atom_granularity, create_ingestion_job.atom_chunk_size,
-            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota), create_ingestion_job.safety)
+            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota), create_ingestion_job.safety,
+            caller)
     RETURNING ingestion_job_id INTO new_id;
     RETURN new_id;
 END $function$;
@@ -1105,7 +1090,7 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(role_name name, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb, unlink boolean, safety text)
+CREATE OR REPLACE FUNCTION atomizer_internal.prepare_ingestion(caller oid, model_name text, model_path text, model_lo oid, model_format text, tenant text, granularity text, atom_chunk_size bigint, atom_quota bigint, model_type text, provider text, properties jsonb, unlink boolean, safety text)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1173,17 +1158,14 @@ BEGIN
           AND (m.model_type, m.provider, m.properties) IS DISTINCT FROM
               (prepare_ingestion.model_type, prepare_ingestion.provider, prepare_ingestion.properties);
     END IF;
-    job := coalesce(job, atomizer_internal.create_ingestion_job(role_name, known.model_id, model_path, model_lo, model_format,
+    job := coalesce(job, atomizer_internal.create_ingestion_job(caller, known.model_id, model_path, model_lo, model_format,
                                                         granularity, atom_chunk_size, atom_quota, safety));
-    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety
-    WHERE j.ingestion_job_id = job AND (j.unlink_lo, j.safety) IS DISTINCT FROM (unlink, prepare_ingestion.safety);
+    -- The caller names the source: its rights on it count from now on.
+    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety, created_role = caller
+    WHERE j.ingestion_job_id = job
+      AND (j.unlink_lo, j.safety, j.created_role) IS DISTINCT FROM (unlink, prepare_ingestion.safety, caller::regrole);
     RETURN job;
 END $function$;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.refuse_unsafe(safety text, model_bytes bytea, model_lo oid, model_path text, warns boolean DEFAULT false)
- RETURNS void
- LANGUAGE c
-AS 'MODULE_PATHNAME', $function$_refuse_unsafe_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer_internal.plan_line(job bigint)
  RETURNS text
@@ -1272,7 +1254,7 @@ BEGIN ATOMIC
     FROM model_safety_report(model_pickle_report.model_bytes, model_pickle_report.model_lo, model_pickle_report.model_path, model_pickle_report.model) r(verdict, kind, place, what, why, count);
 END;
 
-CREATE OR REPLACE FUNCTION atomizer_internal.queue_ingestion_job(role_name name, job bigint, OUT model_path text, OUT model_lo oid)
+CREATE OR REPLACE FUNCTION atomizer_internal.queue_ingestion_job(caller oid, job bigint, OUT model_path text, OUT model_lo oid)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1467,12 +1449,6 @@ BEGIN ATOMIC
      (s.p).bytes AS bytes
     FROM ( SELECT atomizer_internal.read_model_file(read_model_file.model, read_model_file.file_no) AS p) s;
 END;
-
-CREATE OR REPLACE FUNCTION atomizer_internal.model_weight_counts(model_id bigint)
- RETURNS TABLE(content_hash bytea, weight_count bigint)
- LANGUAGE c
- PARALLEL SAFE STRICT
-AS 'MODULE_PATHNAME', $function$_model_weight_counts_wrapper$function$;
 
 CREATE OR REPLACE FUNCTION atomizer.dequantize(weight_data bytea, quantization_type tensor_dtype)
  RETURNS real[]
@@ -2739,19 +2715,11 @@ BEGIN
     PERFORM atomizer_internal.end_progress('check_integrity');
 END $function$;
 
-DROP FUNCTION keep_tensor_atom_history();
-
-DROP FUNCTION _may_act_for(name,bigint);
-
-DROP FUNCTION _tenant_of(name,text);
-
 DROP FUNCTION _check_may_commit(text);
 
 DROP FUNCTION _claim_ingestion_job(bigint);
 
 DROP FUNCTION _compress_step(bigint,integer,double precision,bigint,integer);
-
-DROP PROCEDURE compress_model(bigint,integer,double precision,bigint);
 
 DROP FUNCTION _dequantize(bytea,text);
 
@@ -2780,6 +2748,40 @@ DROP FUNCTION _spatialize_step(bigint,text,integer);
 DROP FUNCTION _stored_sha256(bytea,bigint);
 
 DROP FUNCTION _unfold_model(bigint);
+
+DROP FUNCTION atoms_in_box(box3d,spatial_index_strategy);
+
+DROP FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint);
+
+DROP FUNCTION drop_model(bigint);
+
+DROP FUNCTION export_model_file(bigint,text,integer,boolean);
+
+DROP FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean);
+
+DROP FUNCTION extract_model_weights(bytea,text,oid,text,bigint);
+
+DROP FUNCTION list_tensors(bytea,text,oid,text,bigint);
+
+DROP FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint);
+
+DROP FUNCTION model_pickle_report(bytea,oid,text,bigint);
+
+DROP FUNCTION model_spectral_measures(bigint,bigint);
+
+DROP FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint);
+
+DROP FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint);
+
+DROP FUNCTION verify_model(bigint);
+
+DROP FUNCTION keep_tensor_atom_history();
+
+DROP FUNCTION _may_act_for(name,bigint);
+
+DROP FUNCTION _tenant_of(name,text);
+
+DROP PROCEDURE compress_model(bigint,integer,double precision,bigint);
 
 DROP FUNCTION _register_model(name,text,text,text,text,jsonb);
 
@@ -2817,31 +2819,7 @@ DROP FUNCTION _progress_line(bigint,bigint,bigint,interval);
 
 DROP FUNCTION _completion_line(bigint,interval);
 
-DROP FUNCTION atoms_in_box(box3d,spatial_index_strategy);
-
-DROP FUNCTION create_ingestion_job(bigint,text,oid,text,text,bigint,bigint);
-
 DROP PROCEDURE ingest_model(text,text,oid,bytea,text,text,text,bigint,bigint);
-
-DROP FUNCTION drop_model(bigint);
-
-DROP FUNCTION export_model_file(bigint,text,integer,boolean);
-
-DROP FUNCTION extract_lora_model(bigint,bigint,integer,text,boolean);
-
-DROP FUNCTION extract_model_weights(bytea,text,oid,text,bigint);
-
-DROP FUNCTION list_tensors(bytea,text,oid,text,bigint);
-
-DROP FUNCTION model_metadata(bytea,text,boolean,oid,text,bigint);
-
-DROP FUNCTION model_pickle_report(bytea,oid,text,bigint);
-
-DROP FUNCTION model_spectral_measures(bigint,bigint);
-
-DROP FUNCTION similar_rows(bigint,bigint,integer,integer,text,spatial_index_strategy,bigint);
-
-DROP FUNCTION stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,bigint);
 
 DROP FUNCTION _place_of(bigint,bigint);
 
@@ -2861,87 +2839,129 @@ DROP FUNCTION _spatial_line(bigint,bigint,bigint,interval);
 
 DROP FUNCTION _spatial_end_line(bigint,text,interval);
 
-DROP FUNCTION verify_model(bigint);
+COMMENT ON FUNCTION atom_tiles(integer,integer,integer) IS 'Mapbox vector tile z/x/y of your atoms (layer atoms): tile 0/0/0 is the box -100 to 100 seen along z. For Martin and pg_tileserv.';
 
-COMMENT ON SCHEMA atomizer_internal IS 'Functions and views that those of schema atomizer use: not for users, they may change in any version.';
+GRANT EXECUTE ON FUNCTION atom_tiles(integer,integer,integer) TO PUBLIC;
 
-GRANT USAGE ON SCHEMA atomizer_internal TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
 
-COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be requested: such files are SafeTensors or PyTorch, and model.architecture says which model it is.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
 
-GRANT USAGE ON TYPE model_format TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
 
-GRANT USAGE ON TYPE tensor_dtype TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
 
-GRANT USAGE ON TYPE quantization_type TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
 
-COMMENT ON TYPE layer_type IS 'Kind of layer, from the tensor''s name.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
 
-GRANT USAGE ON TYPE layer_type TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
 
-COMMENT ON TYPE regmodel IS 'A model: its id, or the name of one of the caller''s, as ''name'' or ''tenant/name''. It is stored and shown as the id.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
 
-GRANT USAGE ON TYPE regmodel TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.check_writable(text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) IS 'Implements extract_model_weights().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
+
+REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds or creates the job that ingest_model() runs.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION atomizer_internal.refuse_unsafe(text,bytea,oid,text,boolean) IS 'Raises an error for a model that model_safety_report() does not call safe where safety is refuse, and, if told so, a NOTICE where it is warn.';
+
+GRANT EXECUTE ON FUNCTION atomizer_internal.refuse_unsafe(text,bytea,oid,text,boolean) TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.regmodel_in(cstring) IS 'Input of regmodel: an id, or a name, which is looked up.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_in(cstring) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.regmodel_out(regmodel) IS 'Output of regmodel: the id.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_out(regmodel) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.regmodel_recv(internal) IS 'Binary input of regmodel: the id.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_recv(internal) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.regmodel_send(regmodel) IS 'Binary output of regmodel: the id.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_send(regmodel) TO PUBLIC;
-
 COMMENT ON FUNCTION atomizer_internal.regmodel_of_text(text) IS 'Cast of text to regmodel: an id, or a name, which is looked up.';
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_text(text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.regmodel_of_int4(integer) IS 'Cast of integer to regmodel.';
+COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_int4(integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.regmodel_of_int2(smallint) IS 'Cast of smallint to regmodel.';
+COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_int2(smallint) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
 
-COMMENT ON CAST (bigint AS regmodel) IS 'An id is a model; the function called checks that there is one.';
+COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
 
-COMMENT ON CAST (integer AS regmodel) IS 'An id is a model.';
+REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
 
-COMMENT ON CAST (smallint AS regmodel) IS 'An id is a model.';
+COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
 
-COMMENT ON CAST (text AS regmodel) IS 'A name is looked up.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
 
-COMMENT ON CAST (character varying AS regmodel) IS 'A name is looked up.';
+COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
 
-COMMENT ON CAST (regmodel AS bigint) IS 'A model is its id.';
+GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
 
-COMMENT ON TYPE job_status IS 'Status of an ingestion job. Failed and Cancelled jobs resume when atomize_model_governed() is called again.';
+COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
 
-GRANT USAGE ON TYPE job_status TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
 
-GRANT USAGE ON TYPE atom_kind TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) IS 'Implements stream_atomic_weights_chunked().';
 
-COMMENT ON TYPE atom_granularity IS 'Which atoms an ingestion creates: tensor (tensors only), weight (weights too), or auto (weights of the data types whose values occur at least 256 times each on average).';
+GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) TO PUBLIC;
 
-GRANT USAGE ON TYPE atom_granularity TO PUBLIC;
+COMMENT ON FUNCTION atomizer_internal.tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
 
-GRANT USAGE ON TYPE pruning_strategy TO PUBLIC;
-
-GRANT USAGE ON TYPE spatial_index_strategy TO PUBLIC;
-
-COMMENT ON CAST (spatial_index_strategy AS text) IS 'A strategy is its name.';
-
-COMMENT ON FUNCTION atom_tiles(integer,integer,integer) IS 'Mapbox vector tile z/x/y of your atoms (layer atoms): tile 0/0/0 is the box -100 to 100 seen along z. For Martin and pg_tileserv.';
-
-GRANT EXECUTE ON FUNCTION atom_tiles(integer,integer,integer) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.tenants_changed() FROM PUBLIC;
 
 COMMENT ON FUNCTION atoms_in_box(box3d,text) IS 'Tensors and matrix rows of your models in a box, borders included. RTree and Hilbert3D return the same rows through different indexes. Example: SELECT * FROM atoms_in_box(''BOX3D(0 0 0, 10 10 10)'').';
 
@@ -3023,13 +3043,13 @@ COMMENT ON FUNCTION nearest_atoms(geometry,integer,text) IS 'The k tensors (gran
 
 GRANT EXECUTE ON FUNCTION nearest_atoms(geometry,integer,text) TO PUBLIC;
 
-COMMENT ON FUNCTION project_to_3d(real[],text,bigint) IS 'A vector as a point in the box -100 to 100, as spatialize_model() places it. Method landmark: the vector''s direction relative to three orthonormal landmark vectors that follow from the seed; trilateration: the point at the vector''s distances from the landmarks.';
-
-GRANT EXECUTE ON FUNCTION project_to_3d(real[],text,bigint) TO PUBLIC;
-
 COMMENT ON FUNCTION project_to_3d(bytea,text,bigint) IS 'As project_to_3d(real[], …), of a vector as little-endian 32-bit floats.';
 
 GRANT EXECUTE ON FUNCTION project_to_3d(bytea,text,bigint) TO PUBLIC;
+
+COMMENT ON FUNCTION project_to_3d(real[],text,bigint) IS 'A vector as a point in the box -100 to 100, as spatialize_model() places it. Method landmark: the vector''s direction relative to three orthonormal landmark vectors that follow from the seed; trilateration: the point at the vector''s distances from the landmarks.';
+
+GRANT EXECUTE ON FUNCTION project_to_3d(real[],text,bigint) TO PUBLIC;
 
 COMMENT ON FUNCTION quantization_error(bigint,text) IS 'What a stored tensor would lose in a smaller type (any that quantize() produces, or INT8: a signed byte per weight and a scale per row): root mean square error, largest error, signal-to-noise ratio in dB. All null when the tensor''s rows do not fill whole blocks of that type. Example: SELECT * FROM quantization_error(42, ''Q4_K'').';
 
@@ -3043,13 +3063,13 @@ COMMENT ON FUNCTION quantize_int8(real[],integer) IS 'Quantizes rows of so many 
 
 GRANT EXECUTE ON FUNCTION quantize_int8(real[],integer) TO PUBLIC;
 
-COMMENT ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) IS 'The row-major matrix u * diag(s) * vt.';
-
-GRANT EXECUTE ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) TO PUBLIC;
-
 COMMENT ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) IS 'As reconstruct_from_svd(real[], …), with little-endian 32-bit floats for input and output.';
 
 GRANT EXECUTE ON FUNCTION reconstruct_from_svd(bytea,bytea,bytea,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) IS 'The row-major matrix u * diag(s) * vt.';
+
+GRANT EXECUTE ON FUNCTION reconstruct_from_svd(real[],real[],real[],integer,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION reconstruct_tensor(bigint,integer) IS 'A tensor''s weights from its decomposition in svd_component: the one of highest rank, or the first rank singular values.';
 
@@ -3083,13 +3103,13 @@ COMMENT ON FUNCTION start_ingestion(bigint) IS 'Runs an ingestion job in a backg
 
 GRANT EXECUTE ON FUNCTION start_ingestion(bigint) TO PUBLIC;
 
-COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x columns). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
-
-GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
-
 COMMENT ON FUNCTION svd_decompose(bytea,integer,integer,integer) IS 'As svd_decompose(real[], …), with little-endian 32-bit floats for input and output, as numpy.frombuffer reads them.';
 
 GRANT EXECUTE ON FUNCTION svd_decompose(bytea,integer,integer,integer) TO PUBLIC;
+
+COMMENT ON FUNCTION svd_decompose(real[],integer,integer,integer) IS 'Truncated singular value decomposition of a row-major matrix: u (rows x rank), s, vt (rank x columns). explained_variance is the share of the sum of squares that is kept, relative_error the Frobenius norm of the difference relative to the matrix.';
+
+GRANT EXECUTE ON FUNCTION svd_decompose(real[],integer,integer,integer) TO PUBLIC;
 
 COMMENT ON FUNCTION svd_spectrum(bigint) IS 'All singular values of a stored tensor (first axis by all others), largest first, with the cumulative share of the sum of squares.';
 
@@ -3143,111 +3163,77 @@ COMMENT ON FUNCTION verify_model(regmodel) IS 'Rebuilds every file of a stored m
 
 GRANT EXECUTE ON FUNCTION verify_model(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.dequantize(bytea,text) IS 'Implements dequantize().';
+COMMENT ON SCHEMA atomizer_internal IS 'Functions and views that those of schema atomizer use: not for users, they may change in any version.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize(bytea,text) TO PUBLIC;
+GRANT USAGE ON SCHEMA atomizer_internal TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) IS 'Gives back the lease on a job before it is complete, and keeps the error that ended the work.';
+COMMENT ON TYPE model_format IS 'File format of a model, detected from its content. StableDiffusion may be requested: such files are SafeTensors or PyTorch, and model.architecture says which model it is.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.release_ingestion_job(bigint,uuid,text,text,text,text,text) TO PUBLIC;
+GRANT USAGE ON TYPE model_format TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) IS 'Implements stream_atomic_weights_chunked().';
+GRANT USAGE ON TYPE tensor_dtype TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.stream_atomic_weights_chunked(bytea,text,bigint,bigint,oid,text,regmodel,text,boolean) TO PUBLIC;
+GRANT USAGE ON TYPE quantization_type TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.end_progress(text) IS 'Ends what report_progress() shows.';
+COMMENT ON TYPE layer_type IS 'Kind of layer, from the tensor''s name.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.end_progress(text) FROM PUBLIC;
+GRANT USAGE ON TYPE layer_type TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) IS 'Takes the lease on a job; null if the job is complete.';
+COMMENT ON TYPE regmodel IS 'A model: its id, or the name of one of the caller''s, as ''name'' or ''tenant/name''. It is stored and shown as the id.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.claim_ingestion_job(bigint) TO PUBLIC;
+GRANT USAGE ON TYPE regmodel TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) IS 'Whether a process that was started then still lives and does not idle; null on a standby.';
+COMMENT ON FUNCTION atomizer_internal.regmodel_out(regmodel) IS 'Output of regmodel: the id.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.is_alive(integer,timestamp with time zone) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_out(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.free_bytes(oid) IS 'Bytes of a table or index that are free for new rows, as its free space map has them.';
+COMMENT ON FUNCTION atomizer_internal.regmodel_recv(internal) IS 'Binary input of regmodel: the id.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.free_bytes(oid) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_recv(internal) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_writable(text) IS 'Raises an error on a standby and in a READ ONLY transaction, where the named function cannot write.';
+COMMENT ON FUNCTION atomizer_internal.regmodel_send(regmodel) IS 'Binary output of regmodel: the id.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_writable(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_send(regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.check_may_commit(text) IS 'Raises an error inside a transaction block, where the named procedure could not commit.';
+COMMENT ON FUNCTION atomizer_internal.regmodel_of_int4(integer) IS 'Cast of integer to regmodel.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_may_commit(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_int4(integer) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) IS 'Implements dequantize_bytes().';
+COMMENT ON FUNCTION atomizer_internal.regmodel_of_int2(smallint) IS 'Cast of smallint to regmodel.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.dequantize_bytes(bytea,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION atomizer_internal.regmodel_of_int2(smallint) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) IS 'Whether a point is in a box, borders included.';
+COMMENT ON CAST (bigint AS regmodel) IS 'An id is a model; the function called checks that there is one.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.is_in_box(geometry,double precision,double precision,double precision,double precision,double precision,double precision) FROM PUBLIC;
+COMMENT ON CAST (integer AS regmodel) IS 'An id is a model.';
 
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
+COMMENT ON CAST (smallint AS regmodel) IS 'An id is a model.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
+COMMENT ON CAST (text AS regmodel) IS 'A name is looked up.';
 
-COMMENT ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) IS 'Implements read_model_file().';
+COMMENT ON CAST (character varying AS regmodel) IS 'A name is looked up.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.read_model_file(regmodel,integer) TO PUBLIC;
+COMMENT ON CAST (regmodel AS bigint) IS 'A model is its id.';
 
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
+COMMENT ON TYPE job_status IS 'Status of an ingestion job. Failed and Cancelled jobs resume when atomize_model_governed() is called again.';
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
+GRANT USAGE ON TYPE job_status TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) IS 'Implements extract_model_weights().';
+GRANT USAGE ON TYPE atom_kind TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.extract_model_weights(bytea,text,oid,text,regmodel,text,boolean) TO PUBLIC;
+COMMENT ON TYPE atom_granularity IS 'Which atoms an ingestion creates: tensor (tensors only), weight (weights too), or auto (weights of the data types whose values occur at least 256 times each on average).';
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds or creates the job that ingest_model() runs.';
+GRANT USAGE ON TYPE atom_granularity TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION atomizer_internal.prepare_ingestion(text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) TO PUBLIC;
+GRANT USAGE ON TYPE pruning_strategy TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) IS 'SHA-256 of a stored content; null if it is damaged.';
+GRANT USAGE ON TYPE spatial_index_strategy TO PUBLIC;
 
-REVOKE ALL ON FUNCTION atomizer_internal.stored_sha256(bytea,bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) IS 'One step of analyze_model(): measures the matrices that need it from number first_tensor on, for a second or one of them.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_step(bigint,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) IS 'One step of compress_model(): decomposes the next tensor that needs it, from tensor first_tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.compress_step(bigint,integer,double precision,bigint,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) IS 'One step of an ingestion, for the holder of its lease: plan, store a chunk, or finalize.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.ingestion_step(bigint,uuid,bytea,text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.release_weight_refs(bigint) IS 'Subtracts a model''s weights from the reference counts of weight atoms.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.release_weight_refs(bigint) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) IS 'One step of spatialize_model(): half a second of work, from a tensor on.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.spatialize_step(bigint,text,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) IS 'Shows in the view progress how far a function in SQL is; the first call begins.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.report_progress(text,text,bigint,bigint,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.acts_for(bigint) IS 'Whether the caller acts for a tenant; policies and views ask it for each row.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.acts_for(bigint) TO PUBLIC;
+COMMENT ON CAST (spatial_index_strategy AS text) IS 'A strategy is its name.';
 
 COMMENT ON SEQUENCE tenant_id_seq IS 'Values of tenant.tenant_id.';
 
 COMMENT ON TABLE tenant IS 'A group of roles whose models nobody else can see.';
-
-COMMENT ON COLUMN tenant.tenant_id IS 'Identifier of the tenant.';
 
 COMMENT ON COLUMN tenant.created_at IS 'When the tenant was created.';
 
@@ -3259,10 +3245,6 @@ COMMENT ON COLUMN tenant_member.member_role IS 'A role, whatever its name become
 
 COMMENT ON POLICY own_rows ON tenant_member IS 'Rows of the caller''s tenants.';
 
-COMMENT ON FUNCTION atomizer_internal.tenants_changed() IS 'Trigger: tells all sessions to look up their tenants again.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.tenants_changed() FROM PUBLIC;
-
 COMMENT ON TRIGGER tenants_changed ON tenant IS 'Tells all sessions to look up their tenants again.';
 
 COMMENT ON TRIGGER tenants_truncated ON tenant IS 'Tells all sessions to look up their tenants again.';
@@ -3273,21 +3255,19 @@ COMMENT ON TRIGGER tenants_truncated ON tenant_member IS 'Tells all sessions to 
 
 COMMENT ON SEQUENCE model_id_seq IS 'Values of model.model_id.';
 
-COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
+COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
 
-COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
+COMMENT ON COLUMN model.is_complete IS 'True when every byte is stored and every file was verified to rebuild to its SHA-256.';
 
 COMMENT ON COLUMN model.metadata IS 'Key-value pairs of the files'' headers; long arrays are summarized (model_metadata(model => …, full_arrays => true) gives them whole).';
 
-COMMENT ON COLUMN model.completed_at IS 'When its ingestion became complete.';
-
-COMMENT ON COLUMN model.safety_verdict IS 'Worst verdict of model_safety_report() when it was ingested; null where that was not asked for.';
+COMMENT ON COLUMN model.model_format IS 'Format of its files, detected when ingestion starts.';
 
 COMMENT ON COLUMN model.model_id IS 'Identifier of the model.';
 
-COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
+COMMENT ON COLUMN model.safety_verdict IS 'Worst verdict of model_safety_report() when it was ingested; null where that was not asked for.';
 
-COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
+COMMENT ON POLICY own_rows ON model IS 'Rows of the caller''s tenants.';
 
 COMMENT ON COLUMN model_file.blob_hash IS 'Atom (kind blob) that holds the bytes outside of tensors: header, padding, trailer, concatenated.';
 
@@ -3295,81 +3275,85 @@ COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
 
 COMMENT ON COLUMN model_file.file_no IS 'Index of the file among the model''s files, from 0.';
 
-COMMENT ON COLUMN model_file.file_name IS 'Name, from the model''s folder on.';
+COMMENT ON COLUMN model_file.role IS 'weights: it holds weights or says where they are; companion: it stood beside them in the model''s folder.';
 
 COMMENT ON SEQUENCE ingestion_job_id_seq IS 'Values of ingestion_job.ingestion_job_id.';
 
-COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
-
-COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
 
 COMMENT ON COLUMN ingestion_job.cancel_requested IS 'The session that works on it stops before its next step.';
 
-COMMENT ON COLUMN ingestion_job.atom_quota IS 'Most weights the job may process; null: unlimited.';
+COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
+
+COMMENT ON COLUMN ingestion_job.created_at IS 'When the job was created.';
+
+COMMENT ON COLUMN ingestion_job.created_role IS 'Role that named the source, and must have the right to read it, too, whoever runs the job; null: made by version 0.0.1.';
 
 COMMENT ON COLUMN ingestion_job.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
 
-COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
-
-COMMENT ON COLUMN ingestion_job.completed_at IS 'When it became complete.';
-
-COMMENT ON COLUMN ingestion_job.safety IS 'What happens to a model that model_safety_report() does not call safe: refuse, warn (a NOTICE), ignore (it is not examined).';
-
 COMMENT ON COLUMN ingestion_job.error_detail IS 'Detail of that error, if it has one.';
-
-COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
-
-COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
 COMMENT ON COLUMN ingestion_job.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
-COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
+COMMENT ON COLUMN ingestion_job.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
+COMMENT ON COLUMN ingestion_job.error_message IS 'Message of that error.';
+
+COMMENT ON COLUMN ingestion_job.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
+
+COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
 
 COMMENT ON COLUMN ingestion_job.ingestion_job_id IS 'Identifier of the job.';
 
 COMMENT ON COLUMN ingestion_job.job_status IS 'Status of the job.';
 
-COMMENT ON COLUMN ingestion_job.granularity IS 'Which atoms the ingestion creates.';
-
-COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
-
-COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
 
 COMMENT ON COLUMN ingestion_job.lease_expires_at IS 'Latest time at which another worker may take over.';
 
 COMMENT ON COLUMN ingestion_job.lease_token IS 'The worker that holds this token processes the job.';
 
-COMMENT ON COLUMN ingestion_job.lease_backend_start IS 'When that backend was started; process ids are reused.';
+COMMENT ON COLUMN ingestion_job.model_path IS 'File on the server that the model is read from.';
+
+COMMENT ON COLUMN ingestion_job.new_bytes IS 'Bytes of contents that were new to the tenant.';
+
+COMMENT ON COLUMN ingestion_job.queued_at IS 'Since when it waits for a background worker; null if it does not.';
+
+COMMENT ON COLUMN ingestion_job.queued_role IS 'Role that started it, with whose rights the worker runs it.';
+
+COMMENT ON COLUMN ingestion_job.safety IS 'What happens to a model that model_safety_report() does not call safe: refuse, warn (a NOTICE), ignore (it is not examined).';
+
+COMMENT ON COLUMN ingestion_job.unlink_lo IS 'Whether the large object is removed when the model is complete and verified.';
 
 COMMENT ON POLICY own_rows ON ingestion_job IS 'Rows of the caller''s tenants.';
 
 COMMENT ON SEQUENCE tensor_atom_id_seq IS 'Values of tensor_atom.tensor_atom_id.';
 
-COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
-
-COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
-
 COMMENT ON COLUMN tensor_atom.hilbert_value IS 'Index of that point along the Hilbert curve.';
 
 COMMENT ON COLUMN tensor_atom.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
-COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom.tensor_atom_id IS 'Identifier of the tensor atom.';
 
 COMMENT ON COLUMN tensor_atom.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
-COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
+COMMENT ON COLUMN tensor_atom.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
+COMMENT ON COLUMN tensor_atom.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+
+COMMENT ON POLICY own_rows ON tensor_atom IS 'Rows of the caller''s tenants.';
+
+COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+
+COMMENT ON COLUMN tensor_atom_history.shape IS 'Logical order, outermost axis first (a GGUF''s dimensions are reversed); empty for a scalar.';
 
 COMMENT ON COLUMN tensor_atom_history.tensor_atom_id IS 'Identifier of the tensor atom.';
 
-COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
+COMMENT ON COLUMN tensor_atom_history.tensor_no IS 'Index of the tensor in the model''s files, from 0.';
 
 COMMENT ON COLUMN tensor_atom_history.valid_from IS 'When the row became current; null until the model is complete.';
 
-COMMENT ON COLUMN tensor_atom_history.hilbert_value IS 'Index of that point along the Hilbert curve.';
+COMMENT ON COLUMN tensor_atom_history.valid_to IS 'When the row was replaced; infinity for current rows, a time in tensor_atom_history.';
 
 COMMENT ON POLICY own_rows ON tensor_atom_history IS 'Rows of the caller''s tenants.';
 
@@ -3379,6 +3363,8 @@ REVOKE ALL ON FUNCTION atomizer_internal.keep_tensor_atom_history() FROM PUBLIC;
 
 COMMENT ON TRIGGER keep_history ON tensor_atom IS 'Keeps old rows in tensor_atom_history.';
 
+COMMENT ON COLUMN atom.kind IS 'Kind of content. Part of the key: a tensor of four bytes may look like a weight.';
+
 COMMENT ON COLUMN atom.reference_count IS 'Tensors or files that refer to it; for a weight, its occurrences in all complete models that have weight atoms of its data type.';
 
 COMMENT ON COLUMN tensor_segment.part_no IS 'Index of the row in the encoded segment, from 0.';
@@ -3387,69 +3373,47 @@ COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the cont
 
 COMMENT ON COLUMN atom_embedding.data_type IS 'Data type that its weights are read as.';
 
-COMMENT ON COLUMN tensor_segment.segment_no IS 'Index of the segment in the content, from 0.';
-
 COMMENT ON COLUMN atom_embedding.hilbert_value IS 'Index along the Hilbert curve: compute_hilbert_value(spatial_key).';
 
+COMMENT ON COLUMN svd_component.compression_ratio IS 'Bytes of the tensor in its data type, divided by those of the three components.';
+
 COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN svd_component.rank IS 'Number of singular values kept: the rank requested, or all there are.';
 
 COMMENT ON COLUMN svd_component.relative_error IS 'Frobenius norm of the difference, relative to that of the tensor.';
 
-COMMENT ON COLUMN svd_component.data_type IS 'Data type that its weights are read as.';
+COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
 
-COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
+COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
 
-COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
 
 COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
 
 COMMENT ON COLUMN spectral_measure.created_at IS 'When they were computed.';
 
-COMMENT ON COLUMN spectral_measure.alpha_sigma IS 'Standard error of alpha.';
+COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
+
+COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
+
+COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
 
 COMMENT ON COLUMN spectral_measure.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law.';
 
-COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
-
-COMMENT ON COLUMN spectral_measure.alpha IS 'Exponent of the power law; null without a tail.';
-
 COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
 
-COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
-
-COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
-
-COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
-
-COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
-
-COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
-
-COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
-
-COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
-
-COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
-
-COMMENT ON COLUMN spectral_measure.effective_rank IS 'e to the entropy of the singular values'' shares of their sum.';
-
 COMMENT ON COLUMN spectral_measure.power_law_xmin IS 'The least eigenvalue of the tail.';
 
-COMMENT ON TABLE spectral_measure IS 'Measures of tensors from their singular values, by analyze_model(): the view layer_spectrum shows them, and says what they are.';
-
-COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
-
-COMMENT ON COLUMN spectral_measure.frobenius_norm IS 'Root of the sum of squares.';
-
-COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
+COMMENT ON COLUMN spectral_measure.rank_loss IS 'Singular values that are zero but for rounding.';
 
 COMMENT ON COLUMN spectral_measure.row_count IS 'Rows of the matrix: the tensor''s first extent.';
 
-COMMENT ON COLUMN spectral_measure.data_type IS 'Data type that its weights are read as.';
+COMMENT ON COLUMN spectral_measure.spectral_norm IS 'The largest singular value.';
 
-COMMENT ON COLUMN spectral_measure.content_hash IS 'The tensor''s content.';
+COMMENT ON COLUMN spectral_measure.stable_rank IS '(frobenius_norm / spectral_norm)^2.';
 
-COMMENT ON COLUMN spectral_measure.log_alpha_norm IS 'log10 of the sum of the eigenvalues'' powers of alpha; null without a power law.';
+COMMENT ON COLUMN spectral_measure.tail IS 'Number of eigenvalues in the tail.';
 
 COMMENT ON FUNCTION atomizer_internal.may_act_for(oid,bigint) IS 'Whether a role acts for a tenant: as its member, with a member''s privileges, or as a superuser.';
 
@@ -3470,18 +3434,6 @@ REVOKE ALL ON FUNCTION add_tenant_member(text,name) FROM PUBLIC;
 COMMENT ON FUNCTION remove_tenant_member(text,name) IS 'Ends a role''s membership of a tenant; false if there was none. A role that was dropped is named by the number that tenant_member shows. For administrators.';
 
 REVOKE ALL ON FUNCTION remove_tenant_member(text,name) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.check_commit(text) IS 'Raises an error where the named procedure cannot commit, and names the way out. Procedures call it before their first COMMIT.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.check_commit(text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.quantize(real[],text) IS 'Implements quantize().';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.quantize(real[],text) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.running_work() IS 'Long work of this database that the caller may see: that of its tenants'' models, and of its own roles.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.running_work() TO PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.require_model(oid,bigint) IS 'Locks a model that a role acts for, or raises an error.';
 
@@ -3523,9 +3475,9 @@ COMMENT ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) IS 'The quota
 
 REVOKE ALL ON FUNCTION atomizer_internal.allowed_quota(bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint,text) IS 'Implements create_ingestion_job().';
+COMMENT ON FUNCTION atomizer_internal.create_ingestion_job(oid,bigint,text,oid,text,text,bigint,bigint,text) IS 'Implements create_ingestion_job().';
 
-REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(name,bigint,text,oid,text,text,bigint,bigint,text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.create_ingestion_job(oid,bigint,text,oid,text,text,bigint,bigint,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.claim_ingestion_job(oid,bigint) IS 'Gives the lease on a job to this backend, or raises an error if a living one holds it; null if the job is complete.';
 
@@ -3547,13 +3499,9 @@ COMMENT ON FUNCTION atomizer_internal.set_atom_quota(oid,bigint,bigint) IS 'Impl
 
 REVOKE ALL ON FUNCTION atomizer_internal.set_atom_quota(oid,bigint,bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
+COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(oid,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) IS 'Finds the job of the tenant''s incomplete model with this name and source, or creates one, for a registered model too.';
 
-REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(name,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) FROM PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.refuse_unsafe(text,bytea,oid,text,boolean) IS 'Raises an error for a model that model_safety_report() does not call safe where safety is refuse, and, if told so, a NOTICE where it is warn.';
-
-GRANT EXECUTE ON FUNCTION atomizer_internal.refuse_unsafe(text,bytea,oid,text,boolean) TO PUBLIC;
+REVOKE ALL ON FUNCTION atomizer_internal.prepare_ingestion(oid,text,text,oid,text,text,text,bigint,bigint,text,text,jsonb,boolean,text) FROM PUBLIC;
 
 COMMENT ON FUNCTION atomizer_internal.plan_line(bigint) IS 'Notice of atomize_model_governed(): what the headers of the files say.';
 
@@ -3575,7 +3523,7 @@ COMMENT ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) IS 'model_safet
 
 GRANT EXECUTE ON FUNCTION model_pickle_report(bytea,oid,text,regmodel) TO PUBLIC;
 
-COMMENT ON FUNCTION atomizer_internal.queue_ingestion_job(name,bigint) IS 'Puts a job in the queue of the background workers, for a role to run, and returns its source.';
+COMMENT ON FUNCTION atomizer_internal.queue_ingestion_job(oid,bigint) IS 'Puts a job in the queue of the background workers, for a role to run, and returns its source.';
 
 REVOKE ALL ON FUNCTION atomizer_internal.queue_ingestion_job(oid,bigint) FROM PUBLIC;
 
@@ -3634,10 +3582,6 @@ GRANT EXECUTE ON FUNCTION tensor_histogram(regmodel,text,double precision,double
 COMMENT ON FUNCTION read_model_file(regmodel,integer) IS 'The bytes of a file of a stored model in order, in pieces of 4 to 8 MiB (the last may be smaller), as the client asks for them. It writes nothing, so a standby serves it. After the last piece it fails unless the whole has the recorded SHA-256. Example: SELECT bytes FROM read_model_file(''smollm2'').';
 
 GRANT EXECUTE ON FUNCTION read_model_file(regmodel,integer) TO PUBLIC;
-
-COMMENT ON FUNCTION atomizer_internal.model_weight_counts(bigint) IS 'Occurrences of each distinct weight of a stored model.';
-
-REVOKE ALL ON FUNCTION atomizer_internal.model_weight_counts(bigint) FROM PUBLIC;
 
 COMMENT ON FUNCTION dequantize(bytea,tensor_dtype) IS 'Weights of a tensor''s raw bytes as real[], bit for bit as gguf-py decodes them. Example: SELECT dequantize(weight_data, ''Q4_K'').';
 
@@ -3767,7 +3711,7 @@ COMMENT ON FUNCTION atomizer_internal.analyze_end_line(bigint,bigint,integer,int
 
 GRANT EXECUTE ON FUNCTION atomizer_internal.analyze_end_line(bigint,bigint,integer,integer,integer,text) TO PUBLIC;
 
-COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
+COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_x IS 'Index along the last axis.';
 
@@ -3775,277 +3719,277 @@ COMMENT ON COLUMN tensor_atom_coefficient.position_y IS 'Index along the axis be
 
 COMMENT ON COLUMN tensor_atom_coefficient.position_z IS 'Index along all earlier axes together.';
 
-COMMENT ON VIEW tensor_atom_coefficient IS 'Every weight of every complete model at its position: select a tensor (WHERE tensor_atom_id = …), and only that is read.';
-
-COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
+COMMENT ON COLUMN tensor_atom_coefficient.weight_index IS 'Index of the weight in the tensor, row-major, from 0.';
 
 COMMENT ON VIEW atomizer_internal.own_matrix IS 'Tensors of the caller that have rows and columns, for layer_spectrum.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
-
 COMMENT ON COLUMN atomizer_internal.own_matrix.layer_idx IS 'Number of its layer.';
+
+COMMENT ON COLUMN atomizer_internal.own_matrix.layer_name IS 'Its name.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.layer_type IS 'Kind of its layer.';
 
-COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
+COMMENT ON COLUMN atomizer_internal.own_matrix.model_id IS 'Its model.';
 
 COMMENT ON COLUMN atomizer_internal.own_matrix.model_name IS 'Name of its model.';
 
-COMMENT ON COLUMN layer_spectrum.alpha IS 'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
-
-COMMENT ON COLUMN layer_spectrum.alpha_sigma IS 'Its standard error, WeightWatcher''s sigma.';
-
-COMMENT ON COLUMN layer_spectrum.power_law_xmin IS 'The least squared singular value of the tail, WeightWatcher''s xmin.';
-
-COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
-
-COMMENT ON COLUMN layer_spectrum.tail IS 'Number of singular values in the tail, WeightWatcher''s num_pl_spikes.';
-
-COMMENT ON COLUMN layer_spectrum.alpha_weighted IS 'alpha * log_spectral_norm, as in WeightWatcher; null without a tail.';
-
-COMMENT ON COLUMN layer_spectrum.log_norm IS 'log10 of the sum of the squared singular values, as in WeightWatcher; null for a zero matrix.';
-
-COMMENT ON COLUMN layer_spectrum.log_spectral_norm IS 'log10 of the largest squared singular value, as in WeightWatcher; null for a zero matrix.';
-
-COMMENT ON COLUMN layer_spectrum.log_alpha_norm IS 'log10 of the sum of the squared singular values'' powers of alpha, as in WeightWatcher; null without a tail.';
-
-COMMENT ON COLUMN layer_spectrum.rank_loss IS 'Singular values whose square is at most 2^-52 * greatest(rows, cols) of the largest square. WeightWatcher applies that tolerance to the values themselves.';
-
-COMMENT ON COLUMN layer_spectrum.model_name IS 'Name of its model.';
-
-COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
-
-COMMENT ON COLUMN layer_spectrum.rows IS 'Rows: the tensor''s first axis.';
-
-COMMENT ON COLUMN layer_spectrum.cols IS 'Columns: all other axes.';
-
-COMMENT ON COLUMN layer_spectrum.spectral_norm IS 'The largest singular value; its square is what WeightWatcher calls spectral_norm.';
-
-COMMENT ON COLUMN layer_spectrum.frobenius_norm IS 'Root of the sum of squares; its square is what WeightWatcher calls norm.';
-
-COMMENT ON COLUMN layer_spectrum.stable_rank IS '(frobenius_norm / spectral_norm)^2, as in WeightWatcher.';
-
-COMMENT ON COLUMN layer_spectrum.effective_rank IS 'e to the entropy of the singular values'' shares of their sum (Roy and Vetterli 2007).';
-
-COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
-
-COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
-
-COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
+COMMENT ON COLUMN atomizer_internal.own_matrix.tensor_atom_id IS 'The tensor.';
 
 COMMENT ON VIEW layer_spectrum IS 'Measures of each matrix from its singular values: those that analyze_model() stored, others computed when read. Conditions on models and layers are applied before anything is computed.';
 
 GRANT SELECT ON TABLE layer_spectrum TO PUBLIC;
 
+COMMENT ON COLUMN layer_spectrum.alpha IS 'Exponent of the power law that the tail of the squared singular values follows, as WeightWatcher fits it; null without a tail.';
+
+COMMENT ON COLUMN layer_spectrum.alpha_sigma IS 'Its standard error, WeightWatcher''s sigma.';
+
+COMMENT ON COLUMN layer_spectrum.alpha_weighted IS 'alpha * log_spectral_norm, as in WeightWatcher; null without a tail.';
+
+COMMENT ON COLUMN layer_spectrum.cols IS 'Columns: all other axes.';
+
+COMMENT ON COLUMN layer_spectrum.effective_rank IS 'e to the entropy of the singular values'' shares of their sum (Roy and Vetterli 2007).';
+
+COMMENT ON COLUMN layer_spectrum.frobenius_norm IS 'Root of the sum of squares; its square is what WeightWatcher calls norm.';
+
+COMMENT ON COLUMN layer_spectrum.ks_distance IS 'Kolmogorov-Smirnov distance between the tail and the power law, WeightWatcher''s D.';
+
 COMMENT ON COLUMN layer_spectrum.layer_idx IS 'Number of its layer.';
 
-COMMENT ON COLUMN model_spectrum.model_name IS 'Its name.';
+COMMENT ON COLUMN layer_spectrum.layer_name IS 'Its name.';
 
-COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
+COMMENT ON COLUMN layer_spectrum.layer_type IS 'Kind of its layer.';
+
+COMMENT ON COLUMN layer_spectrum.log_alpha_norm IS 'log10 of the sum of the squared singular values'' powers of alpha, as in WeightWatcher; null without a tail.';
+
+COMMENT ON COLUMN layer_spectrum.log_norm IS 'log10 of the sum of the squared singular values, as in WeightWatcher; null for a zero matrix.';
+
+COMMENT ON COLUMN layer_spectrum.log_spectral_norm IS 'log10 of the largest squared singular value, as in WeightWatcher; null for a zero matrix.';
+
+COMMENT ON COLUMN layer_spectrum.model_id IS 'Its model.';
+
+COMMENT ON COLUMN layer_spectrum.model_name IS 'Name of its model.';
+
+COMMENT ON COLUMN layer_spectrum.power_law_xmin IS 'The least squared singular value of the tail, WeightWatcher''s xmin.';
+
+COMMENT ON COLUMN layer_spectrum.rank_loss IS 'Singular values whose square is at most 2^-52 * greatest(rows, cols) of the largest square. WeightWatcher applies that tolerance to the values themselves.';
+
+COMMENT ON COLUMN layer_spectrum.rows IS 'Rows: the tensor''s first axis.';
+
+COMMENT ON COLUMN layer_spectrum.spectral_norm IS 'The largest singular value; its square is what WeightWatcher calls spectral_norm.';
+
+COMMENT ON COLUMN layer_spectrum.stable_rank IS '(frobenius_norm / spectral_norm)^2, as in WeightWatcher.';
+
+COMMENT ON COLUMN layer_spectrum.tail IS 'Number of singular values in the tail, WeightWatcher''s num_pl_spikes.';
+
+COMMENT ON COLUMN layer_spectrum.tensor_atom_id IS 'The tensor.';
 
 COMMENT ON VIEW model_spectrum IS 'Means of layer_spectrum over the matrices of each of your models, as WeightWatcher sums a model up: at once after analyze_model(), computed when read before it. Select a model (WHERE model_id = …), and only that is read.';
 
 GRANT SELECT ON TABLE model_spectrum TO PUBLIC;
 
-COMMENT ON COLUMN model_spectrum.model_id IS 'The model.';
+COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
 
 COMMENT ON COLUMN model_spectrum.alpha_weighted IS 'Mean of alpha_weighted.';
 
-COMMENT ON COLUMN model_spectrum.alpha IS 'Mean of alpha, over the matrices that have one.';
+COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
 
-COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
-
-COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
-
-COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
+COMMENT ON COLUMN model_spectrum.log_alpha_norm IS 'Mean of log_alpha_norm.';
 
 COMMENT ON COLUMN model_spectrum.log_norm IS 'Mean of log_norm.';
 
-COMMENT ON COLUMN model_spectrum.layers IS 'Number of its matrices. WeightWatcher leaves out those with fewer than 8 or more than 15000 singular values, or a side above 50000.';
+COMMENT ON COLUMN model_spectrum.log_spectral_norm IS 'Mean of log_spectral_norm.';
 
-COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
+COMMENT ON COLUMN model_spectrum.model_id IS 'The model.';
+
+COMMENT ON COLUMN model_spectrum.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_spectrum.rank_loss IS 'Sum of rank_loss.';
+
+COMMENT ON COLUMN model_spectrum.stable_rank IS 'Mean of stable_rank.';
 
 COMMENT ON VIEW ingestion_progress IS 'Your ingestion jobs, how far each one is, and the error that stopped it.';
 
-COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
-
 COMMENT ON COLUMN ingestion_progress.atom_quota IS 'Most weights the job may process; null: unlimited.';
-
-COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
 
 COMMENT ON COLUMN ingestion_progress.elapsed IS 'Time from the first start to the end, or to the last progress.';
 
-COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
-
 COMMENT ON COLUMN ingestion_progress.error_code IS 'SQLSTATE of the error that stopped the job; null once it runs again.';
-
-COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
 COMMENT ON COLUMN ingestion_progress.error_detail IS 'Detail of that error, if it has one.';
 
-COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
-
 COMMENT ON COLUMN ingestion_progress.error_file IS 'File that the message names, else the job''s path; null where neither is known.';
 
-COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
+COMMENT ON COLUMN ingestion_progress.error_hint IS 'Hint of that error: what to do next, if it says so.';
 
-COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
+COMMENT ON COLUMN ingestion_progress.error_message IS 'Message of that error.';
 
-COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
+COMMENT ON COLUMN ingestion_progress.error_phase IS 'What the job was doing: plan (reading headers), store (storing contents) or finalize (verifying and publishing).';
 
-COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
+COMMENT ON COLUMN ingestion_progress.job_status IS 'Its status.';
 
-COMMENT ON COLUMN progress.phase IS 'What it is at; queued for jobs that wait for a worker, interrupted for jobs whose process is gone.';
+COMMENT ON COLUMN ingestion_progress.last_updated_at IS 'When it last made progress.';
 
-COMMENT ON COLUMN progress.done IS 'How much of this phase is done.';
-
-COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
-
-COMMENT ON COLUMN progress.unit IS 'What done and total count.';
-
-COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
-
-COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
-
-COMMENT ON COLUMN progress.started IS 'When it began, or since when it waits.';
-
-COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
-
-COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
-
-COMMENT ON COLUMN progress.model_id IS 'The model.';
-
-COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
+COMMENT ON COLUMN ingestion_progress.new IS 'Size of the contents that were new to the tenant.';
 
 COMMENT ON VIEW progress IS 'Long work that runs, and ingestion jobs that wait for a worker or were interrupted: of your tenants, and of your own sessions.';
 
 GRANT SELECT ON TABLE progress TO PUBLIC;
 
+COMMENT ON COLUMN progress.alive IS 'Whether a process works on it; null on a standby, for jobs of the primary server.';
+
+COMMENT ON COLUMN progress.done IS 'How much of this phase is done.';
+
+COMMENT ON COLUMN progress.eta IS 'When this phase will be at its end, if it goes on as it did.';
+
+COMMENT ON COLUMN progress.hint IS 'What to do, where something is to be done.';
+
+COMMENT ON COLUMN progress.ingestion_job_id IS 'The job, of an ingestion.';
+
+COMMENT ON COLUMN progress.model IS 'Name of the model; null for work on the whole store.';
+
+COMMENT ON COLUMN progress.model_id IS 'The model.';
+
+COMMENT ON COLUMN progress.percent IS 'Share of this phase that is done.';
+
+COMMENT ON COLUMN progress.phase IS 'What it is at; queued for jobs that wait for a worker, interrupted for jobs whose process is gone.';
+
+COMMENT ON COLUMN progress.pid IS 'Process that does it, or did: pg_cancel_backend(pid) stops it.';
+
+COMMENT ON COLUMN progress.rate IS 'Speed since this phase began.';
+
+COMMENT ON COLUMN progress.started IS 'When it began, or since when it waits.';
+
+COMMENT ON COLUMN progress.total IS 'How much there is in this phase; null where that is not known.';
+
+COMMENT ON COLUMN progress.unit IS 'What done and total count.';
+
+COMMENT ON COLUMN progress.what IS 'The function or procedure that does the work.';
+
 COMMENT ON VIEW relation_storage IS 'Every table of atomizer, its indexes and what is kept out of line, with its size on disk and what is free inside. For administrators.';
-
-COMMENT ON COLUMN relation_storage.table_name IS 'The table.';
-
-COMMENT ON COLUMN relation_storage.relation_name IS 'The table, index or toast table.';
-
-COMMENT ON COLUMN relation_storage.kind IS 'table, index, or toast: values kept out of line, and their index.';
-
-COMMENT ON COLUMN relation_storage.size IS 'bytes, readable.';
-
-COMMENT ON COLUMN relation_storage.free IS 'free_bytes, readable.';
 
 COMMENT ON COLUMN relation_storage.bytes IS 'Size on disk, with the maps of free space and visibility.';
 
-COMMENT ON COLUMN relation_storage.free_bytes IS 'What is free for new rows, as the last VACUUM found it and later ones used it.';
-
 COMMENT ON COLUMN relation_storage.dead_rows IS 'Rows of a table that VACUUM will free: an estimate of the statistics.';
 
-COMMENT ON COLUMN storage_summary.distinct_content_bytes IS 'distinct_content in bytes.';
+COMMENT ON COLUMN relation_storage.free IS 'free_bytes, readable.';
 
-COMMENT ON COLUMN storage_summary.stored_atoms_bytes IS 'stored_atoms in bytes.';
+COMMENT ON COLUMN relation_storage.free_bytes IS 'What is free for new rows, as the last VACUUM found it and later ones used it.';
 
-COMMENT ON COLUMN storage_summary.tables_bytes IS 'tables in bytes.';
+COMMENT ON COLUMN relation_storage.kind IS 'table, index, or toast: values kept out of line, and their index.';
 
-COMMENT ON COLUMN storage_summary.indexes_bytes IS 'indexes in bytes.';
+COMMENT ON COLUMN relation_storage.relation_name IS 'The table, index or toast table.';
 
-COMMENT ON COLUMN storage_summary.toast_bytes IS 'toast in bytes.';
+COMMENT ON COLUMN relation_storage.size IS 'bytes, readable.';
 
-COMMENT ON COLUMN storage_summary.free_bytes IS 'free in bytes.';
-
-COMMENT ON COLUMN storage_summary.exported_objects IS 'Number of the large objects of exports: those whose comment is "atomizer export".';
-
-COMMENT ON COLUMN storage_summary.exports_bytes IS 'exports in bytes.';
-
-COMMENT ON COLUMN storage_summary.total_bytes IS 'total in bytes.';
-
-COMMENT ON COLUMN storage_summary.free IS 'What is free inside of them for new rows, as VACUUM found it.';
-
-COMMENT ON COLUMN storage_summary.exports IS 'Size of the large objects that exports made and nobody has removed.';
-
-COMMENT ON COLUMN storage_summary.total IS 'Tables, indexes, toast and exports.';
-
-COMMENT ON COLUMN storage_summary.files_bytes IS 'files in bytes.';
-
-COMMENT ON COLUMN storage_summary.stored_content_bytes IS 'stored_content in bytes.';
+COMMENT ON COLUMN relation_storage.table_name IS 'The table.';
 
 COMMENT ON VIEW storage_summary IS 'Number of objects in the store, and what they take: readable, then in bytes. For administrators.';
 
-COMMENT ON COLUMN storage_summary.tables IS 'Size of all tables on disk: relation_storage has each.';
+COMMENT ON COLUMN storage_summary.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON COLUMN storage_summary.exported_objects IS 'Number of the large objects of exports: those whose comment is "atomizer export".';
+
+COMMENT ON COLUMN storage_summary.exports IS 'Size of the large objects that exports made and nobody has removed.';
+
+COMMENT ON COLUMN storage_summary.exports_bytes IS 'exports in bytes.';
+
+COMMENT ON COLUMN storage_summary.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN storage_summary.free IS 'What is free inside of them for new rows, as VACUUM found it.';
+
+COMMENT ON COLUMN storage_summary.free_bytes IS 'free in bytes.';
 
 COMMENT ON COLUMN storage_summary.indexes IS 'Size of their indexes.';
 
+COMMENT ON COLUMN storage_summary.indexes_bytes IS 'indexes in bytes.';
+
+COMMENT ON COLUMN storage_summary.stored_atoms_bytes IS 'stored_atoms in bytes.';
+
+COMMENT ON COLUMN storage_summary.stored_content_bytes IS 'stored_content in bytes.';
+
+COMMENT ON COLUMN storage_summary.tables IS 'Size of all tables on disk: relation_storage has each.';
+
+COMMENT ON COLUMN storage_summary.tables_bytes IS 'tables in bytes.';
+
 COMMENT ON COLUMN storage_summary.toast IS 'Size of what is kept out of line, with its indexes.';
 
-COMMENT ON COLUMN atomizer_internal.model_content.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN storage_summary.toast_bytes IS 'toast in bytes.';
 
-COMMENT ON COLUMN atomizer_internal.model_content.model_id IS 'The model.';
+COMMENT ON COLUMN storage_summary.total IS 'Tables, indexes, toast and exports.';
 
-COMMENT ON COLUMN atomizer_internal.model_content.content_hash IS 'The content.';
-
-COMMENT ON COLUMN atomizer_internal.model_content.byte_length IS 'Its size in bytes.';
+COMMENT ON COLUMN storage_summary.total_bytes IS 'total in bytes.';
 
 COMMENT ON VIEW atomizer_internal.model_content IS 'Contents of every model: its tensors, and the other bytes of its files.';
 
-COMMENT ON COLUMN model_storage.tenant_id IS 'The tenant that owns it.';
+COMMENT ON COLUMN atomizer_internal.model_content.byte_length IS 'Its size in bytes.';
 
-COMMENT ON COLUMN model_storage.model_id IS 'The model.';
+COMMENT ON COLUMN atomizer_internal.model_content.content_hash IS 'The content.';
 
-COMMENT ON COLUMN model_storage.model_name IS 'Its name.';
+COMMENT ON COLUMN atomizer_internal.model_content.model_id IS 'The model.';
 
-COMMENT ON COLUMN model_storage.is_complete IS 'Whether all of it is stored.';
-
-COMMENT ON COLUMN model_storage.files IS 'Size of its files.';
-
-COMMENT ON COLUMN model_storage.distinct_content IS 'Size of its distinct contents.';
-
-COMMENT ON COLUMN model_storage.alone IS 'Size of those that no other model of the tenant has: dropping the model and collect_garbage() free at most these.';
-
-COMMENT ON COLUMN model_storage.shared IS 'Size of those that others of the tenant have too.';
-
-COMMENT ON COLUMN model_storage.files_bytes IS 'files in bytes.';
-
-COMMENT ON COLUMN model_storage.distinct_content_bytes IS 'distinct_content in bytes.';
-
-COMMENT ON COLUMN model_storage.alone_bytes IS 'alone in bytes.';
-
-COMMENT ON COLUMN model_storage.shared_bytes IS 'shared in bytes.';
-
-COMMENT ON COLUMN model_storage.decompositions_bytes IS 'Size of the decompositions of its tensors, which compress_model() stores beside the weights; null unless you may read svd_component, as administrators may.';
-
-COMMENT ON COLUMN model_storage.points IS 'Number of points that its contents have in space, tensors and rows; null unless you may read atom_embedding.';
+COMMENT ON COLUMN atomizer_internal.model_content.tenant_id IS 'The tenant.';
 
 COMMENT ON VIEW model_storage IS 'What each of your models holds: readable, then in bytes. Sizes are of contents before they are compressed; alone and shared compare the models of one tenant.';
 
 GRANT SELECT ON TABLE model_storage TO PUBLIC;
 
-COMMENT ON COLUMN tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+COMMENT ON COLUMN model_storage.alone IS 'Size of those that no other model of the tenant has: dropping the model and collect_garbage() free at most these.';
 
-COMMENT ON COLUMN tenant_storage.files_bytes IS 'files in bytes.';
+COMMENT ON COLUMN model_storage.alone_bytes IS 'alone in bytes.';
 
-COMMENT ON COLUMN tenant_storage.shared IS 'Size of those that others have too; null as alone.';
+COMMENT ON COLUMN model_storage.decompositions_bytes IS 'Size of the decompositions of its tensors, which compress_model() stores beside the weights; null unless you may read svd_component, as administrators may.';
 
-COMMENT ON COLUMN tenant_storage.alone IS 'Size of those that no other tenant has; null unless you may read atom, as administrators may.';
+COMMENT ON COLUMN model_storage.distinct_content IS 'Size of its distinct contents.';
 
-COMMENT ON COLUMN tenant_storage.points IS 'Number of points that their contents have in space; null unless you may read atom_embedding.';
+COMMENT ON COLUMN model_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON COLUMN model_storage.files IS 'Size of its files.';
+
+COMMENT ON COLUMN model_storage.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN model_storage.is_complete IS 'Whether all of it is stored.';
+
+COMMENT ON COLUMN model_storage.model_id IS 'The model.';
+
+COMMENT ON COLUMN model_storage.model_name IS 'Its name.';
+
+COMMENT ON COLUMN model_storage.points IS 'Number of points that its contents have in space, tensors and rows; null unless you may read atom_embedding.';
+
+COMMENT ON COLUMN model_storage.shared IS 'Size of those that others of the tenant have too.';
+
+COMMENT ON COLUMN model_storage.shared_bytes IS 'shared in bytes.';
+
+COMMENT ON COLUMN model_storage.tenant_id IS 'The tenant that owns it.';
 
 COMMENT ON VIEW tenant_storage IS 'What each of your tenants holds: readable, then in bytes. Sizes are of contents before they are compressed.';
 
 GRANT SELECT ON TABLE tenant_storage TO PUBLIC;
 
-COMMENT ON COLUMN tenant_storage.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN tenant_storage.alone IS 'Size of those that no other tenant has; null unless you may read atom, as administrators may.';
 
-COMMENT ON COLUMN tenant_storage.tenant_name IS 'Its name.';
-
-COMMENT ON COLUMN tenant_storage.models IS 'Number of its models, complete or not.';
-
-COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
-
-COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
+COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
 
 COMMENT ON COLUMN tenant_storage.decompositions_bytes IS 'Size of the decompositions of their tensors; null unless you may read svd_component.';
 
+COMMENT ON COLUMN tenant_storage.distinct_content IS 'Size of their distinct contents.';
+
+COMMENT ON COLUMN tenant_storage.distinct_content_bytes IS 'distinct_content in bytes.';
+
+COMMENT ON COLUMN tenant_storage.files IS 'Size of their files.';
+
+COMMENT ON COLUMN tenant_storage.files_bytes IS 'files in bytes.';
+
+COMMENT ON COLUMN tenant_storage.models IS 'Number of its models, complete or not.';
+
+COMMENT ON COLUMN tenant_storage.points IS 'Number of points that their contents have in space; null unless you may read atom_embedding.';
+
+COMMENT ON COLUMN tenant_storage.shared IS 'Size of those that others have too; null as alone.';
+
 COMMENT ON COLUMN tenant_storage.shared_bytes IS 'shared in bytes.';
 
-COMMENT ON COLUMN tenant_storage.alone_bytes IS 'alone in bytes.';
+COMMENT ON COLUMN tenant_storage.tenant_id IS 'The tenant.';
+
+COMMENT ON COLUMN tenant_storage.tenant_name IS 'Its name.';
 
 COMMENT ON COLUMN atom_points.hilbert_value IS 'Index along the Hilbert curve.';
 

@@ -114,7 +114,7 @@ fn create_ingestion_job(
     owner::value(
         "SELECT atomizer._create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
-            owner::caller_name().into(),
+            owner::caller(),
             model_id.into(),
             model_path.into(),
             model_lo.into(),

@@ -7,7 +7,7 @@ use crate::names::ModelId;
 use crate::owner;
 use crate::safety::Safety;
 use crate::server_path::ServerPath;
-use crate::sources::NamedFormat;
+use crate::sources::{self, NamedFormat};
 use pgrx::prelude::*;
 
 #[pg_extern(volatile, parallel_unsafe)]
@@ -52,6 +52,7 @@ fn create_ingestion_job_0_1(
     let granularity = granularity_label(require_arg("granularity", granularity));
     let atom_chunk_size = require_arg("atom_chunk_size", atom_chunk_size);
     let safety = Safety::from_name(require_arg("safety", safety));
+    sources::check_may_read(model_path.as_deref(), model_lo);
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
         "SELECT atomizer_internal.create_ingestion_job($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -124,6 +125,7 @@ fn prepare_ingestion_0_1(
     let unlink = require_arg("unlink", unlink);
     let properties = properties_object(properties);
     let safety = Safety::from_name(require_arg("safety", safety));
+    sources::check_may_read(model_path.as_deref(), model_lo);
     let format = model_format.map(|name| NamedFormat::from_name(name).label());
     owner::value(
         "SELECT atomizer_internal.prepare_ingestion($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",

@@ -88,14 +88,33 @@ pub fn is_installed() -> bool {
 
 /// The role that calls, as an argument. Ask before [`run`], never within: there it is the owner.
 pub fn caller() -> DatumWithOid<'static> {
+    compat::role_of_installed(caller_id())
+}
+
+/// The value of a server's setting.
+pub fn setting(name: &CStr) -> Option<String> {
+    // SAFETY: the value is copied at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
+}
+
+/// The role that calls. Ask before [`run`], as [`caller`].
+pub fn caller_id() -> pg_sys::Oid {
     // SAFETY: a plain call on the main thread.
-    compat::role_of_installed(unsafe { pg_sys::GetUserId() })
+    unsafe { pg_sys::GetUserId() }
 }
 
 /// True when the caller has the privileges of a role.
 pub fn caller_has_role(role: u32) -> bool {
+    has_role(caller_id(), role)
+}
+
+/// True when one role has the privileges of another; false when it was dropped.
+pub fn has_role(member: pg_sys::Oid, role: u32) -> bool {
     // SAFETY: a plain call on the main thread.
-    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), pg_sys::Oid::from(role)) }
+    unsafe { pg_sys::has_privs_of_role(member, pg_sys::Oid::from(role)) }
 }
 
 /// Raises an error where the tables can't be written: on a standby, and in READ ONLY transactions. Every

@@ -185,6 +185,35 @@ fn check_may_read_files(path: &Path) {
     }
 }
 
+/// Raises an error for a source that the caller may not read.
+pub fn check_may_read(path: Option<&Path>, lo: Option<pg_sys::Oid>) {
+    if let Some(path) = path {
+        check_may_read_files(path);
+    }
+    if let Some(lo) = lo.filter(|lo| !may_read(owner::caller_id(), None, Some(*lo))) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for large object {}", lo.to_u32()),
+            "Its owner can GRANT SELECT ON LARGE OBJECT.",
+        );
+    }
+}
+
+/// Whether a role may read a source: a server file or a large object.
+pub fn may_read(role: pg_sys::Oid, path: Option<&Path>, lo: Option<pg_sys::Oid>) -> bool {
+    // The setting for applications of before 9.0, when large objects had no rights.
+    let all_may = || owner::setting(c"lo_compat_privileges").as_deref() == Some("on");
+    // SAFETY: a plain call within a transaction; it raises an error for an object that is not there.
+    let may_read_object = |lo| unsafe {
+        let right = pg_sys::AclMode::from(pg_sys::ACL_SELECT);
+        pg_sys::pg_largeobject_aclcheck_snapshot(lo, role, right, pg_sys::GetActiveSnapshot())
+            == pg_sys::AclResult::ACLCHECK_OK
+            || all_may()
+    };
+    path.is_none_or(|_| owner::has_role(role, pg_sys::ROLE_PG_READ_SERVER_FILES))
+        && lo.is_none_or(may_read_object)
+}
+
 /// Removes a large object of the caller's. Others' is kept, as is one that is gone.
 pub fn unlink(oid: pg_sys::Oid) {
     let is_own = owner::read_value::<bool>(

@@ -120,7 +120,7 @@ CALL ingest_model('silero', :'silero', atom_quota => 150000);
 CALL ingest_model('silero', model_bytes => test.weights_file(1, 2), atom_quota => 1);
 SET client_min_messages = warning;
 TABLE pg_temp.jobs;
-SELECT drop_model(model_id) FROM model;
+SELECT drop_model(model_id) FROM model ORDER BY model_id;
 
 -- Granularity: auto makes weight atoms of a data type when its weights share each value 256 times on average.
 CALL ingest_model('tensor', :'tiny', granularity => 'tensor');
@@ -139,7 +139,7 @@ SELECT * FROM check_integrity();
 SELECT drop_model(model_id) FROM model WHERE model_name IN ('tensor', 'weight') ORDER BY model_id;
 SELECT sum(reference_count) FROM atom WHERE kind = 'weight';
 SELECT * FROM check_integrity();
-SELECT drop_model(model_id) FROM model;
+SELECT drop_model(model_id) FROM model ORDER BY model_id;
 
 SELECT atoms_removed > 0 AS atoms_removed FROM collect_garbage();
 

@@ -130,7 +130,14 @@ SET ROLE regress_ann;
 SELECT test.error(format('SELECT atomizer.detect_model_format(model_path => %L)', :'silero'));
 SELECT test.error(format('SELECT atomizer.list_tensors(model_path => %L)', :'silero'));
 SELECT test.error('SELECT atomizer.list_tensors(model_path => ''/no/such/file'')');
+-- The right is looked at when the job is made, and again at each step.
+RESET ROLE;
+GRANT pg_read_server_files TO regress_ann;
+SET ROLE regress_ann;
 SELECT create_ingestion_job(register_model('file'), :'silero') AS file_job \gset
+RESET ROLE;
+REVOKE pg_read_server_files FROM regress_ann;
+SET ROLE regress_ann;
 SELECT test.error(format('CALL atomizer.ingest_model(''file2'', %L)', :'silero'));
 SELECT atomizer_internal.claim_ingestion_job(:file_job) AS token \gset
 SELECT test.error(format('SELECT atomizer_internal.ingestion_step(%s, %L)', :file_job, :'token'));
@@ -261,6 +268,29 @@ SET ROLE regress_ann;
 SELECT count(*) FROM model;
 SELECT count(*) FROM tensor_atom_coefficient;
 RESET ROLE;
+-- A source is read with the rights of who named it, too: nobody's help makes a file the tenant's.
+\set file :models '/tinycoder.gguf'
+CREATE ROLE regress_dora;
+SELECT add_tenant_member('acme', 'regress_dora'), lo_from_bytea(987654, :'one');
+SET ROLE regress_dora;
+SELECT regexp_replace(test.error(format('SELECT atomizer.create_ingestion_job(atomizer.register_model(%L), %L)', 'd', :'file')), '"/.*"', '"FILE"');
+SELECT test.error('SELECT atomizer.create_ingestion_job(atomizer.register_model(''d''), model_lo => 987654)');
+RESET ROLE;
+GRANT pg_read_server_files TO regress_dora;
+GRANT SELECT ON LARGE OBJECT 987654 TO regress_dora;
+SET ROLE regress_dora;
+SELECT create_ingestion_job(register_model('of a file'), :'file') AS of_file, create_ingestion_job(register_model('of an object'), model_lo => 987654) AS of_object \gset
+RESET ROLE;
+REVOKE pg_read_server_files FROM regress_dora;
+REVOKE SELECT ON LARGE OBJECT 987654 FROM regress_dora;
+CALL atomize_model_governed(:of_file);
+CALL atomize_model_governed(:of_object);
+-- Who names the source itself, and may read it, runs the job.
+CALL ingest_model('of a file', :'file', tenant => 'acme');
+SELECT created_role, job_status FROM ingestion_job WHERE ingestion_job_id = :of_file;
+SELECT drop_model('acme/of a file') > 0 AS dropped, drop_model('acme/of an object') IS NOT NULL AS dropped, lo_unlink(987654);
+SELECT remove_tenant_member('acme', 'regress_dora');
+DROP ROLE regress_dora;
 -- A member is a role, whatever its name becomes: a successor to the name inherits nothing.
 CREATE ROLE regress_dora;
 SELECT add_tenant_member('acme', 'regress_dora');

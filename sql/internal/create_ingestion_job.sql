@@ -22,11 +22,13 @@ BEGIN
                              atom_chunk_size, coalesce(atom_quota::text, 'unlimited'));
     END IF;
     INSERT INTO atomizer.ingestion_job
-        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota, safety)
+        (model_id, tenant_id, model_path, model_lo, model_format, granularity, atom_chunk_size, atom_quota, safety,
+         created_role)
     VALUES (model, found_row.tenant_id, create_ingestion_job.model_path, create_ingestion_job.model_lo,
             create_ingestion_job.model_format::atomizer.model_format,
             create_ingestion_job.granularity::atomizer.atom_granularity, create_ingestion_job.atom_chunk_size,
-            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota), create_ingestion_job.safety)
+            atomizer_internal.allowed_quota(found_row.tenant_id, create_ingestion_job.atom_quota), create_ingestion_job.safety,
+            caller)
     RETURNING ingestion_job_id INTO new_id;
     RETURN new_id;
 END $$;

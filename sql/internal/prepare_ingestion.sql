@@ -70,8 +70,10 @@ BEGIN
     END IF;
     job := coalesce(job, atomizer_internal.create_ingestion_job(caller, known.model_id, model_path, model_lo, model_format,
                                                         granularity, atom_chunk_size, atom_quota, safety));
-    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety
-    WHERE j.ingestion_job_id = job AND (j.unlink_lo, j.safety) IS DISTINCT FROM (unlink, prepare_ingestion.safety);
+    -- The caller names the source: its rights on it count from now on.
+    UPDATE atomizer.ingestion_job j SET unlink_lo = unlink, safety = prepare_ingestion.safety, created_role = caller
+    WHERE j.ingestion_job_id = job
+      AND (j.unlink_lo, j.safety, j.created_role) IS DISTINCT FROM (unlink, prepare_ingestion.safety, caller::regrole);
     RETURN job;
 END $$;
 COMMENT ON FUNCTION atomizer_internal.prepare_ingestion(

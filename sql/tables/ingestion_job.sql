@@ -40,6 +40,7 @@ CREATE TABLE atomizer.ingestion_job (
     queued_role           regrole,
     unlink_lo             boolean NOT NULL DEFAULT false,
     safety                text NOT NULL DEFAULT 'warn' CHECK (safety IN ('refuse', 'warn', 'ignore')),
+    created_role          regrole,
     CHECK (model_path IS NULL OR model_lo IS NULL),
     CHECK (total_atoms_processed = current_atom_offset),
     CHECK (total_atoms_processed <= atom_quota)
@@ -89,6 +90,8 @@ COMMENT ON COLUMN atomizer.ingestion_job.unlink_lo IS
     'Whether the large object is removed when the model is complete and verified.';
 COMMENT ON COLUMN atomizer.ingestion_job.safety IS
     'What happens to a model that model_safety_report() does not call safe: refuse, warn (a NOTICE), ignore (it is not examined).';
+COMMENT ON COLUMN atomizer.ingestion_job.created_role IS
+    'Role that named the source, and must have the right to read it, too, whoever runs the job; null: made by version 0.0.1.';
 
 -- A tenant sees its own rows.
 ALTER TABLE atomizer.ingestion_job ENABLE ROW LEVEL SECURITY;

@@ -39,6 +39,8 @@ pub struct Job {
     cancel_requested: bool,
     /// Whether the large object is removed when the model is complete.
     unlink_lo: bool,
+    /// Unknown where version 0.0.1 made the job.
+    created_role: Option<pg_sys::Oid>,
     /// What happens to a model that is not safe.
     safety: Safety,
 }
@@ -53,7 +55,7 @@ impl Job {
              RETURNING model_id, tenant_id, model_path, model_lo, model_format::text, granularity::text, \
                  atom_chunk_size, atom_quota, current_atom_offset, total_atoms, bytes_processed, total_bytes, \
                  content_no, segment_no, cancel_requested, \
-                 coalesce((to_jsonb(j) ->> 'unlink_lo')::boolean, false), \
+                 (to_jsonb(j) ->> 'created_role')::regrole::oid, coalesce((to_jsonb(j) ->> 'unlink_lo')::boolean, false), \
                  coalesce(to_jsonb(j) ->> 'safety', 'ignore')"; // the previous version has no such columns
         // Before the change of user: within, the caller would be the owner.
         let caller = owner::caller();
@@ -77,8 +79,9 @@ impl Job {
                     content_no: field(&row, 13),
                     segment_no: field(&row, 14),
                     cancel_requested: field(&row, 15),
-                    unlink_lo: field(&row, 16),
-                    safety: Safety::from_name(&field::<String>(&row, 17)),
+                    created_role: row.get(16).ok().flatten(),
+                    unlink_lo: field(&row, 17),
+                    safety: Safety::from_name(&field::<String>(&row, 18)),
                 })
                 .next()
         });
@@ -103,9 +106,22 @@ impl Job {
         sources::parse_files(files, self.model_format.as_deref().map(NamedFormat::from_name), Detail::Summary)
     }
 
-    /// Opens the job's source, with the caller's own rights.
+    /// Opens the job's source, with the caller's own rights. Who made the job must have them, too: whoever helps a
+    /// tenant to run one of its jobs must not read for it what it may not read.
     fn open<'a>(&'a self, model_data: Option<&'a [u8]>) -> FileSet<'a> {
-        sources::open(self.location(model_data))
+        let location = self.location(model_data);
+        let may_read = |role| sources::may_read(role, location.path, location.lo);
+        if self.created_role.is_some_and(|role| role != owner::caller_id() && !may_read(role)) {
+            raise(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!(
+                    "the role that made ingestion job {} may not read its source, or was dropped",
+                    self.ingestion_job_id
+                ),
+                "Who may read it names it again: CALL ingest_model(…) with the model's name and this source.",
+            );
+        }
+        sources::open(location)
     }
 
     /// Where the job's source is.
