@@ -9,12 +9,12 @@ import subprocess
 import sys
 
 if "ATOMIZER_SCANNERS" not in os.environ:
-    made = subprocess.run([os.path.join(os.environ["ATOMIZER_ROOT"], "tools", "python-env"), "scanners"], stdout=subprocess.PIPE, text=True)
+    made = subprocess.run([os.path.join(os.environ["ATOMIZER_ROOT"], "tools", "python-env"), "scanners"], check=False, stdout=subprocess.PIPE, text=True)
     if made.returncode:
         print("the scanners can't be had")
         sys.exit(77)
     python = made.stdout.strip()
-    os.execve(python, [python, *sys.argv], os.environ | {"ATOMIZER_SCANNERS": "1"})
+    os.execve(python, [python, *sys.argv], os.environ | {"ATOMIZER_SCANNERS": "1", "PYTHONWARNINGS": "ignore"})
 
 import gzip
 import io
@@ -31,9 +31,6 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-logging.disable(logging.CRITICAL)
-warnings.filterwarnings("ignore")
-
 import h5py
 import numpy as np
 from fickling.analysis import Severity, check_safety
@@ -41,6 +38,8 @@ from fickling.fickle import StackedPickle
 from modelscan.modelscan import ModelScan
 from modelscan.settings import DEFAULT_SETTINGS
 from picklescan.scanner import SafetyLevel, _unsafe_globals, scan_file_path
+
+logging.disable(logging.CRITICAL)
 
 failures = 0
 LEVELS = {"safe": 0, "suspicious": 1, "dangerous": 2}

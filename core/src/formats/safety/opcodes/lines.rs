@@ -1,6 +1,6 @@
 //! The lines of protocol 0.
 
-use super::machine::{Step, fault};
+use super::fault::{Step, fault};
 use crate::formats::support::header_reader::HeaderReader;
 
 /// Longest line of protocol 0 that is kept; of longer ones the rest is stepped over.

@@ -1,7 +1,8 @@
 //! The machine that follows opcodes: a stack, a memo, and what was imported.
 
+use super::fault::{Fault, Step, fault};
+use super::found::{End, Follow, Import};
 use super::lines::{global_lines, index, line};
-use super::{End, Follow, Import};
 use crate::formats::containers::pickle::{EXTENSION, quoted, raw_unicode};
 use crate::formats::error::ParseError;
 use crate::formats::support::header_reader::HeaderReader;
@@ -57,26 +58,6 @@ fn begins_a_file(head: &[u8]) -> bool {
         b"\xfd7zXZ",
     ];
     MARKS.iter().any(|mark| head.starts_with(mark))
-}
-
-/// Why the machine stops or, where it is lenient, goes on.
-pub(super) enum Fault {
-    Error(String),
-    Limit(&'static str),
-    /// There is no going on: the next opcode is not known.
-    End(String),
-}
-
-impl From<ParseError> for Fault {
-    fn from(error: ParseError) -> Self {
-        Self::End(error.to_string())
-    }
-}
-
-pub(super) type Step<T = ()> = Result<T, Fault>;
-
-pub(super) fn fault<T>(what: impl Into<String>) -> Step<T> {
-    Err(Fault::Error(what.into()))
 }
 
 pub(super) struct Machine {

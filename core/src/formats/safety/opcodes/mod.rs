@@ -3,6 +3,8 @@
 //! become names, and what was imported; everything else is only there.
 //! Source: CPython's `Lib/pickletools.py` and `Modules/_pickle.c`.
 
+mod fault;
+mod found;
 mod lines;
 mod machine;
 
@@ -11,44 +13,7 @@ use crate::formats::support::header_reader::HeaderReader;
 use crate::source::Source;
 use machine::Machine;
 
-/// How far a pickle is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Follow {
-    /// As Python does: to the first error.
-    Strict,
-    /// As far as there are opcodes.
-    Lenient,
-}
-
-/// What a pickle imports.
-#[derive(Debug, Clone)]
-pub(super) struct Import {
-    /// The module; empty where it is computed by a call.
-    pub(super) module: String,
-    /// The name in it.
-    pub(super) name: String,
-    /// How often.
-    pub(super) count: u64,
-    /// The first byte of the first opcode that imports it.
-    pub(super) offset: u64,
-    /// True where it is called, or made an instance of.
-    pub(super) is_called: bool,
-    /// True where the name does not stand right before the import, as with every writer.
-    pub(super) is_hidden: bool,
-    /// True where attributes of it are set, rather than of an instance.
-    pub(super) is_changed: bool,
-}
-
-/// How a pickle ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
-    /// At the opcode STOP.
-    Stop,
-    /// With an error at a byte: what was before it is run, what is behind it is not.
-    Broken(u64, String),
-    /// At a limit.
-    Limit(&'static str),
-}
+pub(super) use found::{End, Follow, Import};
 
 /// What was seen in one pickle.
 #[derive(Debug)]
