@@ -44,7 +44,7 @@ SELECT replace(test.error(format('SELECT atomizer.export_model(''parts'', %L)', 
 CALL ingest_model('folder', :'folder', model_type => 'language model', provider => 'walk');
 SELECT model_name, model_type, provider, new_bytes FROM model JOIN ingestion_job USING (model_id) WHERE model_name = 'folder';
 SELECT update_model('folder', model_name => 'parts again', properties => '{"stage": "test"}');
-SELECT model_id = 'parts again'::regmodel AS named, properties FROM model WHERE properties IS NOT NULL;
+SELECT model_id = 'parts again'::regmodel AS named, properties FROM model WHERE properties IS NOT NULL ORDER BY model_id;
 SELECT export_model_file('vad') AS lo \gset
 SELECT sha256(lo_get(:lo)) = sha256(pg_read_binary_file(:'silero')) AS identical, lo_unlink(:lo);
 SELECT file_no, file_name, is_identical FROM verify_model('parts') ORDER BY 1;
