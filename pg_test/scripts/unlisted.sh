@@ -42,9 +42,11 @@ check_unlisted types-latest.h5 16 41 'links/dangling: a soft link to "/nowhere"'
 check "a model that was refused leaves nothing" "$(sql "SELECT count(*) FROM atomizer.model WHERE model_name = 'strict'")" 0
 
 # Files of which everything is listed, in every format.
-for name in same.gguf same.safetensors same.pt same.onnx numpy-fortran.npy torch-keys-protocol2.pt keras-sharded-split.weights.json savedmodel-beside; do
+for name in same.gguf same.safetensors same.pt same.onnx numpy-fortran.npy torch-keys-protocol2.pt keras-sharded-split.weights.json \
+    savedmodel-beside savedmodel-captured savedmodel-constants savedmodel-nested savedmodel-plain; do
     check "$name: no notice" "$(told "SELECT count(*) FROM atomizer.list_tensors(model_path => '$files/$name')")" ''
     check "$name: strict" "$(sqlstate_of "SELECT FROM atomizer.extract_model_weights(model_path => '$files/$name', strict => true)")" 00000
+    check "$name: a strict ingestion comes back" "$(sqlstate_of "CALL atomizer.ingest_model('$name', '$files/$name', strict => true)") $(sql "SELECT is_identical FROM atomizer.verify_model('$name')" | sort -u)" "00000 t"
 done
 
 # A wrong checksum of a tensor's record hinders nobody, and is said.
