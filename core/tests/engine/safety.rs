@@ -1,6 +1,8 @@
 //! The report on what loading a file would run: a payload is found wherever Python would find it, whatever the file
 //! claims to be, and code without a pickle too.
 
+use crate::common::peak;
+use crate::common::processor_time::ProcessorTime;
 use crate::common::torch::{Pickle, dict, legacy, torch_zip};
 use crate::common::zip::{Entry, Local, archive, deflated, stored};
 use atomizer_core::formats::FileSet;
@@ -448,4 +450,69 @@ fn tensors_are_no_pickles() {
         let good = Pickle::new().op(b"}").end();
         assert_verdict(&torch_zip(&good, &[("0", &bytes)]), Verdict::Safe);
     }
+}
+
+/// What a report says of its limits.
+fn limits(report: &SafetyReport) -> Vec<&str> {
+    report.findings.iter().filter(|found| found.kind == Kind::Limit).map(|found| &*found.what).collect()
+}
+
+#[test]
+fn what_uses_up_a_limit_hides_nothing_behind_it() {
+    // No pickle, but as many opcodes as are followed in all files together: what comes behind is not followed.
+    let decoy = b"N0".repeat(34 << 20);
+    let report = named("model.zip", &archive(&[stored("a", &decoy), stored("b", &payload())]));
+    assert!(limits(&report).iter().any(|what| what.contains("opcodes")), "{report:#?}");
+}
+
+#[test]
+fn long_texts_are_no_place_to_hide() {
+    let far = |text: &str| [&b" ".repeat(17 << 20)[..], text.as_bytes()].concat();
+    for (name, text) in [("a.yaml", "x: !!python/object:os.system"), ("a.jinja", "{{ x.__class__ }}")] {
+        let report = named(name, &far(text));
+        assert!(limits(&report)[0].contains("bytes"), "{name}: {report:#?}");
+    }
+    // Python reads a header of a member however long it is, and takes the member's length from it.
+    let records = [&b"1048600 comment="[..], &b"x".repeat(1_048_600 - 16)].concat();
+    let mut file = tar(&[("header", &records)]);
+    file[156] = b'x';
+    file[148..156].fill(b' ');
+    let sum: u32 = file[..512].iter().map(|byte| u32::from(*byte)).sum();
+    file[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    assert!(limits(&report(&file))[0].contains("extended header"), "{:#?}", report(&file));
+}
+
+#[test]
+fn many_small_things_take_little_memory_and_time() {
+    let start = ProcessorTime::start();
+    let json = [&b"{\"auto_map\": ["[..], &b"0,".repeat(16 << 20), b"0]}"].concat();
+    let (found, peak) = peak::measure(|| report(&json));
+    assert!(limits(&found)[0].contains("values"), "{found:#?}");
+    assert!(peak < json.len() + (1 << 20), "{peak}");
+    // A graph of empty nodes, each of two bytes, and one of empty meta-graphs.
+    let nodes = field(7, &[&field(1, &field(4, b"Add"))[..], &[0x0a, 0].repeat(16 << 20)].concat());
+    for (name, graph) in [("a.onnx", nodes), ("a.pb", [0x12, 0].repeat(8 << 20))] {
+        let (found, peak) = peak::measure(|| named(name, &graph));
+        assert_ne!(found.verdict(), Verdict::Safe, "{name}: {found:#?}");
+        assert!(peak < 256 << 20, "{name}: {peak}");
+    }
+    let template = "{{}}".repeat(200_000);
+    assert_eq!(named("a.jinja", template.as_bytes()).verdict(), Verdict::Safe);
+    assert!(limits(&named("a.jinja", template.repeat(2).as_bytes()))[0].contains("template"));
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
+fn long_work_looks_for_interrupts() {
+    let ticks = |name: &str, file: &[u8]| {
+        let mut ticks = 0;
+        safety_report(&FileSet::single(name, Box::new(file)), &[], &mut || ticks += 1);
+        ticks
+    };
+    assert!(ticks("a.pkl", &[&b"\x80\x02"[..], &b"N0".repeat(4 << 20), b"N."].concat()) > 50);
+    let mut texts = b"GGUF\x03\0\0\0".to_vec();
+    texts.extend([0u64.to_le_bytes(), 1u64.to_le_bytes()].concat());
+    texts.extend([&1u64.to_le_bytes()[..], b"k", &9u32.to_le_bytes(), &8u32.to_le_bytes()].concat());
+    texts.extend([&1_000_000u64.to_le_bytes()[..], &[0; 8_000_000]].concat());
+    assert!(ticks("a.gguf", &texts) > 50);
 }

@@ -7,6 +7,8 @@ use crate::formats::support::header_reader::HeaderReader;
 use crate::source::Source;
 
 pub(super) const MAGIC: &[u8] = b"GGUF";
+/// Texts that are stepped over between two looks for interrupts.
+const TEXTS_PER_TICK: u64 = 1 << 12;
 /// Longest text that is examined.
 const MAX_TEXT: u64 = 16 << 20;
 
@@ -31,11 +33,12 @@ impl Walk<'_> {
                 let (element, length) = (reader.u32()?, reader.length()?);
                 if element == TEXT && key.contains("template") {
                     for _ in 0..length {
+                        (self.tick)();
                         let value = reader.text()?;
                         self.gguf_text(&key, &value, place);
                     }
                 } else {
-                    reader.skip_array(element, length)?;
+                    reader.skip_array(element, length, self.tick)?;
                 }
             } else {
                 reader.skip(kind)?;
@@ -106,12 +109,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over an array; arrays within arrays take at least a byte each.
-    fn skip_array(&mut self, element: u32, length: u64) -> Result<(), ParseError> {
+    fn skip_array(&mut self, element: u32, length: u64, tick: &mut dyn FnMut()) -> Result<(), ParseError> {
         let mut open = vec![(element, length)];
         while let Some((element, length)) = open.pop() {
+            tick();
             match element {
                 TEXT => {
-                    for _ in 0..length {
+                    for number in 0..length {
+                        if number.is_multiple_of(TEXTS_PER_TICK) {
+                            tick();
+                        }
                         let bytes = self.length()?;
                         self.reader.skip(bytes, "a text of the metadata")?;
                     }

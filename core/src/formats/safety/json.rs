@@ -1,7 +1,7 @@
 //! JSON: configurations beside a model or in it, which name code that loading the model imports: of the model's own
 //! repository (`auto_map`, `trust_remote_code`), of Keras, of Hydra.
 
-use super::limits::{MAX_JSON_DEPTH, MAX_JSON_TEXT_BYTES};
+use super::limits::{MAX_JSON_DEPTH, MAX_JSON_TEXT_BYTES, MAX_JSON_VALUES};
 use super::policy::classify;
 use super::report::{Kind, Verdict};
 use super::state::Walk;
@@ -63,6 +63,9 @@ impl Walk<'_> {
         if !WORDS.iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some()) {
             return;
         }
+        if self.has_too_many_values(bytes, place) {
+            return;
+        }
         match serde_json::from_slice(&plain_numbers(bytes)) {
             Ok(value) => self.value(&value, "", place, 0),
             Err(error) => {
@@ -77,6 +80,15 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// True, and a limit, for a text with more values than fit into little memory.
+    fn has_too_many_values(&mut self, bytes: &[u8], place: &str) -> bool {
+        let is_too_many = memchr::memchr2_iter(b',', b':', bytes).count() > MAX_JSON_VALUES;
+        if is_too_many {
+            self.limit(place, &format!("more than {MAX_JSON_VALUES} values of JSON"));
+        }
+        is_too_many
     }
 
     fn value(&mut self, value: &Value, key: &str, place: &str, depth: usize) {
@@ -166,6 +178,9 @@ impl Walk<'_> {
         let mut bytes = vec![0; length as usize];
         if source.read_at(8, &mut bytes).is_err() {
             return false;
+        }
+        if self.has_too_many_values(&bytes, place) {
+            return true;
         }
         let Ok(header) = serde_json::from_slice::<Header>(&bytes) else { return false };
         self.findings.examined.configurations += 1;

@@ -149,7 +149,7 @@ impl Walk<'_> {
     pub(super) fn hdf5(&mut self, source: &dyn Source, place: &str) {
         let whole = ByteRange::new(0, source.len());
         let region = Region { of: Arc::new(whole), in_file: true, range: whole };
-        match hdf5::read(source, region, Detail::Summary) {
+        match hdf5::read(source, region, Detail::Full) {
             Ok(contents) => {
                 for (key, value) in contents.attributes {
                     let Meta::Text(text) = value else { continue };

@@ -14,10 +14,22 @@ pub const MAX_PICKLE_OPCODES: u64 = 1 << 26;
 pub const MAX_STACKED_PICKLES: usize = 1 << 14;
 /// Bytes that are searched for further pickles behind a first one, all together.
 pub const MAX_SEARCHED_BYTES: u64 = 1 << 30;
-/// Bytes of one text that is examined as JSON: the largest tokenizers have about 35 MB.
+/// Bytes of one text that is examined as JSON: tokenizers have tens of megabytes.
 pub const MAX_JSON_TEXT_BYTES: u64 = 64 << 20;
+/// Values of one text of JSON, which take more memory than their text.
+pub const MAX_JSON_VALUES: usize = 1 << 22;
 /// Values within each other in JSON.
 pub const MAX_JSON_DEPTH: usize = 128;
+/// Bytes of a script, of YAML, or of a template's file that are searched.
+pub const MAX_TEXT_FILE_BYTES: u64 = 16 << 20;
+/// Bytes of one template.
+pub const MAX_TEMPLATE_BYTES: usize = 1 << 20;
+/// Bytes of a header that extends a tar archive's.
+pub const MAX_TAR_HEADER_BYTES: u64 = 1 << 20;
+/// Messages of a graph that wait to be read: of one graph, all nodes and tensors.
+pub const MAX_OPEN_MESSAGES: usize = 1 << 21;
+/// Different names of a graph's operators, functions and files.
+pub const MAX_GRAPH_NAMES: usize = 1 << 18;
 /// Different findings of a report.
 pub const MAX_FINDINGS: usize = 10_000;
 

@@ -8,6 +8,7 @@ mod gguf;
 mod json;
 mod keras;
 pub mod limits;
+mod messages;
 mod onnx;
 mod opcodes;
 mod open;

@@ -2,9 +2,10 @@
 //! model's folder (CVE-2022-25882, CVE-2024-27318). Graphs within nodes, training graphs and functions, too.
 //! Source: onnx.proto.
 
+use super::messages::{Messages, check_names};
 use super::report::{Kind, Verdict};
 use super::state::Walk;
-use crate::formats::containers::protobuf::{Payload, Span, Wire};
+use crate::formats::containers::protobuf::{Payload, Span};
 use crate::formats::error::ParseError;
 use crate::source::Source;
 use std::collections::{BTreeMap, HashSet};
@@ -83,27 +84,22 @@ impl Walk<'_> {
 
 impl Graphs {
     fn walk(&mut self, source: &dyn Source, tick: &mut dyn FnMut()) -> Result<(), ParseError> {
-        let mut wire = Wire::new(source);
-        // Every message is shorter than the one that it stands in, and each is walked once.
-        let mut open = vec![(Message::Model, Span::all(source))];
-        while let Some((message, span)) = open.pop() {
-            self.message(&mut wire, message, span, &mut open)?;
-            if self.nodes.is_multiple_of(1024) {
-                tick();
-            }
+        let mut messages = Messages::new(source, Message::Model, tick);
+        while let Some((message, span)) = messages.pop() {
+            self.message(&mut messages, message, span)?;
+            check_names(self.operators.len() + self.functions.len() + self.locations.len())?;
         }
         Ok(())
     }
 
     fn message(
         &mut self,
-        wire: &mut Wire,
+        messages: &mut Messages<Message>,
         message: Message,
         span: Span,
-        open: &mut Vec<(Message, Span)>,
     ) -> Result<(), ParseError> {
         let (mut name, mut domain, mut rest) = (String::new(), String::new(), span);
-        while let Some(field) = wire.next(&mut rest)? {
+        while let Some(field) = messages.next(&mut rest)? {
             if field.payload != Payload::Bytes {
                 continue;
             }
@@ -120,20 +116,23 @@ impl Graphs {
                 (Message::Graph, 15) | (Message::Attribute, 22 | 23) => Message::SparseTensor,
                 (Message::Node, 5) | (Message::Function, 11) => Message::Attribute,
                 (Message::Node, 4) | (Message::Function, 1) => {
-                    name = lossy(wire, field.span)?;
+                    name = messages.name(field.span)?;
                     continue;
                 }
                 (Message::Node, 7) | (Message::Function, 10) => {
-                    domain = lossy(wire, field.span)?;
+                    domain = messages.name(field.span)?;
                     continue;
                 }
                 (Message::Tensor, 13) => {
-                    self.location(wire, field.span)?;
+                    if let Some(location) = messages.value_of(field.span, "location")? {
+                        *self.locations.entry(messages.name(location)?).or_default() += 1;
+                        check_names(self.locations.len())?;
+                    }
                     continue;
                 }
                 _ => continue,
             };
-            open.push((inner, field.span));
+            messages.push(inner, field.span)?;
         }
         match message {
             Message::Node => {
@@ -147,25 +146,4 @@ impl Graphs {
         }
         Ok(())
     }
-
-    /// One entry of a tensor's external data: a key and a value.
-    fn location(&mut self, wire: &mut Wire, entry: Span) -> Result<(), ParseError> {
-        let (mut is_location, mut value, mut rest) = (false, None, entry);
-        while let Some(field) = wire.next(&mut rest)? {
-            match (field.number, field.payload) {
-                (1, Payload::Bytes) => is_location = wire.is(field.span, "location")?,
-                (2, Payload::Bytes) => value = Some(field.span),
-                _ => {}
-            }
-        }
-        if let Some(value) = value.filter(|_| is_location) {
-            *self.locations.entry(lossy(wire, value)?).or_default() += 1;
-        }
-        Ok(())
-    }
-}
-
-/// A text, as far as it is one.
-pub(super) fn lossy(wire: &mut Wire, span: Span) -> Result<String, ParseError> {
-    Ok(String::from_utf8_lossy(&wire.bytes(span, "a name")?).into_owned())
 }

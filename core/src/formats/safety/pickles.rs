@@ -40,7 +40,7 @@ impl Walk<'_> {
         if start >= source.len() {
             return Ok(false);
         }
-        let is_pickle = nature == Nature::Pickle || self.is_pickle(source, start)?;
+        let is_pickle = nature == Nature::Pickle || self.is_pickle(source, start, place)?;
         if !is_pickle {
             return Ok(false);
         }
@@ -55,7 +55,7 @@ impl Walk<'_> {
             if at >= source.len() {
                 return Ok(true);
             }
-            let goes_on = seen.end == End::Stop && self.goes_on(source, at)?;
+            let goes_on = seen.end == End::Stop && self.goes_on(source, at, place)?;
             if !goes_on {
                 return self.search(source, at, place, depth, behind).map(|()| true);
             }
@@ -65,7 +65,12 @@ impl Walk<'_> {
     }
 
     /// True where a pickle begins at a byte: it has a pickle's mark and comes to its end, or it imports something.
-    pub(super) fn is_pickle(&mut self, source: &dyn Source, start: u64) -> Result<bool, SourceError> {
+    pub(super) fn is_pickle(
+        &mut self,
+        source: &dyn Source,
+        start: u64,
+        place: &str,
+    ) -> Result<bool, SourceError> {
         let length = source.len().saturating_sub(start);
         if length == 0 {
             return Ok(false);
@@ -73,13 +78,13 @@ impl Walk<'_> {
         let mut head = vec![0; length.min(FIRST_BYTES) as usize];
         source.read_at(start, &mut head)?;
         let marked = head[0] == 0x80;
-        let strict = look(&&head[..], 0, Follow::Strict, self.budget.opcodes);
+        let look_at_head = |follow| look(&&head[..], 0, follow, FIRST_BYTES + 1, &mut || {});
+        let strict = look_at_head(Follow::Strict);
         if tells(&strict, marked) {
             return Ok(true);
         }
         // Where Python stops, a reader of opcodes may go on.
-        let lenient =
-            if marked { Some(look(&&head[..], 0, Follow::Lenient, self.budget.opcodes)) } else { None };
+        let lenient = marked.then(|| look_at_head(Follow::Lenient));
         if lenient.as_ref().is_some_and(Seen::is_evident) {
             return Ok(true);
         }
@@ -89,23 +94,30 @@ impl Walk<'_> {
             _ => false,
         };
         if is_cut(&strict) {
-            let seen = self.look_on(source, start, Follow::Strict);
+            let seen = self.look(source, start, Follow::Strict, place);
             if tells(&seen, marked) || (marked && matches!(seen.end, End::Limit(_))) {
                 return Ok(true);
             }
         }
-        Ok(lenient.as_ref().is_some_and(is_cut) && self.look_on(source, start, Follow::Lenient).is_evident())
+        Ok(lenient.as_ref().is_some_and(is_cut)
+            && self.look(source, start, Follow::Lenient, place).is_evident())
     }
 
-    fn look_on(&mut self, source: &dyn Source, start: u64, follow: Follow) -> Seen {
-        let seen = look(source, start, follow, self.budget.opcodes);
+    /// Follows what may be a pickle. Where a limit ends that, it is said, whatever else comes of it: what a decoy used
+    /// up is missing for what comes behind.
+    fn look(&mut self, source: &dyn Source, start: u64, follow: Follow, place: &str) -> Seen {
+        let seen = look(source, start, follow, self.budget.opcodes, self.tick);
         self.budget.opcodes = self.budget.opcodes.saturating_sub(seen.opcodes);
+        if let End::Limit(which) = seen.end {
+            self.limit(place, &format!("more {which} of a pickle than are examined"));
+        }
         seen
     }
 
     /// True where another pickle follows one, also without a mark and without an import.
-    fn goes_on(&mut self, source: &dyn Source, at: u64) -> Result<bool, SourceError> {
-        Ok(self.is_pickle(source, at)? || self.look_on(source, at, Follow::Strict).end == End::Stop)
+    fn goes_on(&mut self, source: &dyn Source, at: u64, place: &str) -> Result<bool, SourceError> {
+        Ok(self.is_pickle(source, at, place)?
+            || self.look(source, at, Follow::Strict, place).end == End::Stop)
     }
 
     /// torch's files from before version 1.6: five pickles, then the bytes of the storages.
@@ -119,7 +131,7 @@ impl Walk<'_> {
             }
         }
         // torch reads no further, and other programs may: what stands right there is looked at, the storages are not.
-        if at < source.len() && self.is_pickle(source, at)? {
+        if at < source.len() && self.is_pickle(source, at, place)? {
             self.pickles(source, at, place, Nature::Pickle, depth, Behind::Data)?;
         }
         Ok(())
@@ -133,8 +145,7 @@ impl Walk<'_> {
         place: &str,
         depth: usize,
     ) -> Result<Seen, SourceError> {
-        let seen = look(source, start, Follow::Lenient, self.budget.opcodes);
-        self.budget.opcodes = self.budget.opcodes.saturating_sub(seen.opcodes);
+        let seen = self.look(source, start, Follow::Lenient, place);
         self.findings.examined.pickles += 1;
         for import in &seen.imports {
             self.import(import, place);
@@ -148,12 +159,11 @@ impl Walk<'_> {
             self.findings.add(Verdict::Suspicious, Kind::Pickle, &at(place, *offset), what, why);
         }
         match &seen.end {
-            End::Stop => {}
+            End::Stop | End::Limit(_) => {}
             End::Broken(offset, what) => {
                 let why = "the pickle breaks off: Python has run what is before, and nothing can be said of the rest";
                 self.findings.add(Verdict::Suspicious, Kind::Pickle, &at(place, *offset), what, why);
             }
-            End::Limit(which) => self.limit(place, &format!("the pickle has more {which} than are examined")),
         }
         for (offset, length) in &seen.constants {
             self.constant(source, *offset, *length, place, depth)?;
@@ -237,8 +247,7 @@ impl Walk<'_> {
                     self.limit(place, "more beginnings of pickles than are tried");
                     return Ok(());
                 }
-                let seen = look(source, mark, Follow::Strict, self.budget.opcodes);
-                self.budget.opcodes = self.budget.opcodes.saturating_sub(seen.opcodes);
+                let seen = self.look(source, mark, Follow::Strict, place);
                 if seen.is_evident() {
                     behind = self.pickle(source, mark, place, depth)?.next.max(mark + 1);
                 }

@@ -1,6 +1,6 @@
 //! The state of a report that is being made, and what all that examine parts of a model share.
 
-use super::limits::Budget;
+use super::limits::{Budget, MAX_TEXT_FILE_BYTES};
 use super::report::{Findings, Kind, Verdict};
 use crate::source::{Source, SourceError};
 
@@ -30,19 +30,21 @@ impl Walk<'_> {
         self.findings.add(Verdict::Suspicious, Kind::Unreadable, place, &error.to_string(), why);
     }
 
+    /// A text, as far as texts are read.
+    pub(super) fn text(&mut self, source: &dyn Source, place: &str) -> Result<String, SourceError> {
+        if source.len() > MAX_TEXT_FILE_BYTES {
+            self.limit(place, &format!("more than {MAX_TEXT_FILE_BYTES} bytes of a text"));
+        }
+        let mut bytes = vec![0; source.len().min(MAX_TEXT_FILE_BYTES) as usize];
+        source.read_at(0, &mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Something was not examined, as there is too much of it.
     pub(super) fn limit(&mut self, place: &str, what: &str) {
         let why = "what is beyond the limit was not examined";
         self.findings.add(Verdict::Suspicious, Kind::Limit, place, what, why);
     }
-}
-
-/// The first megabytes of a text.
-pub(super) fn read_text(source: &dyn Source) -> Result<String, SourceError> {
-    const MAX_TEXT_FILE: u64 = 16 << 20;
-    let mut bytes = vec![0; source.len().min(MAX_TEXT_FILE) as usize];
-    source.read_at(0, &mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// True for names of files that Python's tools load as pickles.

@@ -1,15 +1,13 @@
 //! tar archives: torch's files of 2017, `.nemo`, `.tar.gz` of models. Every member is examined, whatever its name.
 //! Sources: POSIX.1-2017, pax, "Extended Header"; GNU tar's manual, "Basic Tar Format".
 
-use super::limits::MAX_PARTS;
+use super::limits::{MAX_PARTS, MAX_TAR_HEADER_BYTES};
 use super::state::{Nature, Walk};
 use crate::byte_range::ByteRange;
 use crate::lazy_tensor::LazyTensor;
 use crate::source::{Source, SourceError};
 
 const BLOCK: u64 = 512;
-/// Longest name or extended header that is read.
-const MAX_EXTENDED: u64 = 1 << 20;
 
 /// True for the beginning of an archive: the sum of the header's bytes is right.
 pub(super) fn is_archive(head: &[u8]) -> bool {
@@ -69,6 +67,7 @@ impl Walk<'_> {
             if position.checked_add(BLOCK).is_none_or(|end| end > source.len()) {
                 return Ok(());
             }
+            (self.tick)();
             source.read_at(position, &mut block)?;
             let Some(header) = Header::read(&block) else {
                 if block.iter().any(|byte| *byte != 0) {
@@ -80,6 +79,9 @@ impl Walk<'_> {
             let wanted = length.take().unwrap_or(header.length);
             let left = source.len() - start;
             let stored = wanted.min(left);
+            if matches!(header.kind, b'L' | b'K' | b'x' | b'g' | b'X') && stored > MAX_TAR_HEADER_BYTES {
+                self.limit(place, &format!("more than {MAX_TAR_HEADER_BYTES} bytes of an extended header"));
+            }
             match header.kind {
                 b'L' | b'K' => {
                     let text = read(source, start, stored)?;
@@ -133,7 +135,7 @@ fn nature(name: &str) -> Nature {
 }
 
 fn read(source: &dyn Source, start: u64, length: u64) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = vec![0; length.min(MAX_EXTENDED) as usize];
+    let mut bytes = vec![0; length.min(MAX_TAR_HEADER_BYTES) as usize];
     source.read_at(start, &mut bytes)?;
     Ok(bytes)
 }

@@ -2,8 +2,9 @@
 //! with underscores lead from any value to Python's internals (CVE-2024-34359, CVE-2025-27516).
 //! Source: Jinja's "Template Designer Documentation" and "Sandbox".
 
+use super::limits::MAX_TEMPLATE_BYTES;
 use super::report::{Kind, Verdict};
-use super::state::{Walk, read_text};
+use super::state::Walk;
 use crate::source::{Source, SourceError};
 
 /// Names that templates of models never use, and that lead to Python's internals or to files.
@@ -81,7 +82,7 @@ const LOADS: &[&str] = &["include", "import", "extends", "from"];
 impl Walk<'_> {
     /// A file that is a template.
     pub(super) fn template_file(&mut self, source: &dyn Source, place: &str) -> Result<(), SourceError> {
-        let text = read_text(source)?;
+        let text = self.text(source, place)?;
         self.template(&text, place);
         Ok(())
     }
@@ -89,6 +90,11 @@ impl Walk<'_> {
     /// Examines a template.
     pub(super) fn template(&mut self, text: &str, place: &str) {
         self.findings.examined.templates += 1;
+        if text.len() > MAX_TEMPLATE_BYTES {
+            self.limit(place, &format!("a template of {} bytes (at most {MAX_TEMPLATE_BYTES})", text.len()));
+            return;
+        }
+        (self.tick)();
         for code in code_of(text) {
             for (verdict, what, why) in examine(code) {
                 self.findings.add(verdict, Kind::Template, place, &what, why);
@@ -102,7 +108,9 @@ fn code_of(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
-            let start = rest.find("{{").into_iter().chain(rest.find("{%")).min()?;
+            // One look for both: each by itself would go through all that is left, again and again.
+            let mut pairs = rest.as_bytes().windows(2);
+            let start = pairs.position(|pair| pair == b"{{" || pair == b"{%")?;
             let end_mark = if rest[start..].starts_with("{{") { "}}" } else { "%}" };
             let inner = &rest[start + 2..];
             let end = end_of(inner, end_mark);

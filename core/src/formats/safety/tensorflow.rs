@@ -4,11 +4,12 @@
 //! saved_object_graph.proto; the names of TensorFlow 2.21's operators; modelscan's list; TensorFlow's SECURITY.md.
 
 use super::json::looks_like_json;
-use super::onnx::lossy;
+use super::limits::MAX_JSON_TEXT_BYTES;
+use super::messages::{Messages, check_names};
 use super::report::{Kind, Verdict};
 use super::state::Walk;
-use crate::formats::containers::protobuf::{Payload, Span, Wire};
-use crate::formats::error::ParseError;
+use crate::formats::containers::protobuf::{Payload, Span};
+use crate::formats::error::{ParseError, too_large};
 use crate::source::Source;
 use std::collections::{BTreeMap, HashSet};
 
@@ -80,6 +81,7 @@ struct Graphs {
     operators: BTreeMap<String, u64>,
     functions: HashSet<String>,
     texts: Vec<String>,
+    text_bytes: u64,
     streams: Vec<String>,
     nodes: u64,
 }
@@ -140,37 +142,34 @@ impl Walk<'_> {
 
 impl Graphs {
     fn walk(&mut self, source: &dyn Source, root: Message, tick: &mut dyn FnMut()) -> Result<(), ParseError> {
-        let mut wire = Wire::new(source);
-        let mut open = vec![(root, Span::all(source))];
-        while let Some((message, span)) = open.pop() {
-            self.message(&mut wire, message, span, &mut open)?;
-            if self.nodes.is_multiple_of(1024) {
-                tick();
-            }
+        let mut messages = Messages::new(source, root, tick);
+        while let Some((message, span)) = messages.pop() {
+            self.message(&mut messages, message, span)?;
+            check_names(self.operators.len() + self.functions.len() + self.streams.len())?;
         }
         Ok(())
     }
 
     fn message(
         &mut self,
-        wire: &mut Wire,
+        messages: &mut Messages<Message>,
         message: Message,
         span: Span,
-        open: &mut Vec<(Message, Span)>,
     ) -> Result<(), ParseError> {
         let (mut operator, mut stream, mut rest) = (None, None, span);
-        let mut is_saved_model = false;
-        while let Some(field) = wire.next(&mut rest)? {
+        let (mut is_saved_model, mut has_nodes) = (false, false);
+        while let Some(field) = messages.next(&mut rest)? {
             if field.payload != Payload::Bytes {
                 // A SavedModel begins with a number, a graph with a node.
                 is_saved_model |= field.number == 1;
                 continue;
             }
             let inner = match (message, field.number) {
-                (Message::File, 1) => Message::Node,
-                (Message::File, 2) if is_saved_model || self.nodes == 0 && !has_node(open) => {
-                    Message::MetaGraph
+                (Message::File, 1) => {
+                    has_nodes = true;
+                    Message::Node
                 }
+                (Message::File, 2) if is_saved_model || !has_nodes => Message::MetaGraph,
                 (Message::File | Message::Graph, 2) => Message::Library,
                 (Message::MetaGraph, 2) => Message::Graph,
                 (Message::MetaGraph, 7) => Message::Objects,
@@ -181,27 +180,31 @@ impl Graphs {
                 (Message::Object, 4) => Message::UserObject,
                 (Message::Keras, 1) => Message::UserObject,
                 (Message::Signature, 1) => {
-                    self.functions.insert(lossy(wire, field.span)?);
+                    self.functions.insert(messages.name(field.span)?);
                     continue;
                 }
                 (Message::Node, 2) => {
-                    operator = Some(lossy(wire, field.span)?);
+                    operator = Some(messages.name(field.span)?);
                     continue;
                 }
                 (Message::Node, 5) => {
-                    stream = output_stream(wire, field.span)?.or(stream);
+                    stream = output_stream(messages, field.span)?.or(stream);
                     continue;
                 }
                 (Message::UserObject, 3 | 5) => {
-                    let text = lossy(wire, field.span)?;
+                    let text = messages.text(field.span)?;
                     if looks_like_json(text.as_bytes()) {
+                        self.text_bytes += text.len() as u64;
+                        if self.text_bytes > MAX_JSON_TEXT_BYTES {
+                            return Err(too_large!("its JSON has more than {MAX_JSON_TEXT_BYTES} bytes"));
+                        }
                         self.texts.push(text);
                     }
                     continue;
                 }
                 _ => continue,
             };
-            open.push((inner, field.span));
+            messages.push(inner, field.span)?;
         }
         if let Some(operator) = operator {
             self.nodes += 1;
@@ -213,24 +216,12 @@ impl Graphs {
     }
 }
 
-fn has_node(open: &[(Message, Span)]) -> bool {
-    open.iter().any(|(message, _)| matches!(message, Message::Node))
-}
-
 /// The value of an attribute `output_stream`.
-fn output_stream(wire: &mut Wire, entry: Span) -> Result<Option<String>, ParseError> {
-    let (mut is_stream, mut value, mut rest) = (false, None, entry);
-    while let Some(field) = wire.next(&mut rest)? {
-        match (field.number, field.payload) {
-            (1, Payload::Bytes) => is_stream = wire.is(field.span, "output_stream")?,
-            (2, Payload::Bytes) => value = Some(field.span),
-            _ => {}
-        }
-    }
-    let Some(mut value) = value.filter(|_| is_stream) else { return Ok(None) };
-    while let Some(field) = wire.next(&mut value)? {
+fn output_stream(messages: &mut Messages<Message>, entry: Span) -> Result<Option<String>, ParseError> {
+    let Some(mut value) = messages.value_of(entry, "output_stream")? else { return Ok(None) };
+    while let Some(field) = messages.next(&mut value)? {
         if (field.number, field.payload) == (2, Payload::Bytes) {
-            return lossy(wire, field.span).map(Some);
+            return messages.name(field.span).map(Some);
         }
     }
     Ok(None)

@@ -5,7 +5,7 @@ use super::json::looks_like_json;
 use super::limits::{Budget, MAX_NESTED, MAX_PARTS};
 use super::pickles::Behind;
 use super::report::{Findings, Kind, SafetyReport, Verdict};
-use super::state::{Nature, Walk, is_named_as_pickle, read_text};
+use super::state::{Nature, Walk, is_named_as_pickle};
 use super::{arrays, compressed, gguf, tar, zip};
 use crate::formats::containers::hdf5;
 use crate::formats::files::{FileRole, FileSet};
@@ -181,7 +181,7 @@ impl Walk<'_> {
             "aten::save",
             "aten::from_file",
         ];
-        let text = read_text(source)?;
+        let text = self.text(source, place)?;
         for operator in REACHES_FILES.iter().filter(|operator| text.contains(*operator)) {
             let why = "an operator of TorchScript that reads or writes a file when the model is run";
             self.findings.add(Verdict::Dangerous, Kind::Code, place, operator, why);
@@ -211,7 +211,7 @@ impl Walk<'_> {
 
     /// YAML whose tags make Python's loader build objects (CVE-2020-14343, CVE-2021-37678).
     fn yaml(&mut self, source: &dyn Source, place: &str) -> Result<(), SourceError> {
-        let text = read_text(source)?;
+        let text = self.text(source, place)?;
         let tag = ["!!python/", "tag:yaml.org,2002:python/"].iter().find(|tag| text.contains(*tag));
         if let Some(tag) = tag {
             let why = "a tag that lets YAML's unsafe loaders call anything (CVE-2020-14343)";

@@ -170,6 +170,7 @@ impl Walk<'_> {
     ) -> Result<(), SourceError> {
         let mut position = 0;
         for _ in 0..MAX_PARTS {
+            (self.tick)();
             if let Some(end) = ends.get(&position).filter(|end| **end > position) {
                 position = self.after_descriptor(source, *end)?;
                 continue;
@@ -276,6 +277,7 @@ impl Walk<'_> {
             let mut position = 0;
             while position < range.len {
                 let n = (range.len - position).min(buffer.len() as u64) as usize;
+                (self.tick)();
                 part.read_at(position, &mut buffer[..n])?;
                 crc.update(&buffer[..n]);
                 position += n as u64;

@@ -8,6 +8,8 @@ use crate::formats::error::ParseError;
 use crate::formats::support::header_reader::HeaderReader;
 use std::collections::HashMap;
 
+/// Opcodes between two looks for interrupts.
+const OPCODES_PER_TICK: u64 = 1 << 16;
 /// Longest name that is kept: no module has a longer one.
 const MAX_NAME: u64 = 4 << 10;
 /// Most bytes of texts that are kept.
@@ -108,11 +110,14 @@ impl Machine {
         }
     }
 
-    pub(super) fn run(&mut self, reader: &mut HeaderReader, max_opcodes: u64) -> End {
+    pub(super) fn run(&mut self, reader: &mut HeaderReader, max_opcodes: u64, tick: &mut dyn FnMut()) -> End {
         loop {
             self.offset = reader.position();
             if self.opcodes >= max_opcodes {
                 return End::Limit("opcodes");
+            }
+            if self.opcodes.is_multiple_of(OPCODES_PER_TICK) {
+                tick();
             }
             self.opcodes += 1;
             let step = match reader.array("the pickle's next opcode") {

@@ -54,11 +54,17 @@ fn is_plausible(module: &str) -> bool {
 }
 
 /// Reads the pickle at a byte of a source.
-pub(super) fn look(source: &dyn Source, start: u64, follow: Follow, max_opcodes: u64) -> Seen {
+pub(super) fn look(
+    source: &dyn Source,
+    start: u64,
+    follow: Follow,
+    max_opcodes: u64,
+    tick: &mut dyn FnMut(),
+) -> Seen {
     let mut machine = Machine::new(follow);
     let mut reader = HeaderReader::new(source);
     let end = match reader.skip(start, "the pickle") {
-        Ok(()) => machine.run(&mut reader, max_opcodes),
+        Ok(()) => machine.run(&mut reader, max_opcodes, tick),
         Err(error) => End::Broken(start, error.to_string()),
     };
     machine.count_memo();
