@@ -74,6 +74,11 @@ impl ParseError {
         matches!(self.kind, ParseErrorKind::Malformed(_))
     }
 
+    /// True where a limit was met.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self.kind, ParseErrorKind::TooLarge(_))
+    }
+
     /// True where the bytes could not be read.
     pub(crate) fn is_source(&self) -> bool {
         matches!(self.kind, ParseErrorKind::Source(_))

@@ -3,7 +3,7 @@
 
 use crate::common::protobuf::{borders, bytes, float, int, message};
 use crate::common::table::{block, entry, header, index, shape, table};
-use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files};
+use crate::common::{Folder, Kind, assert_refused, assert_sane, noise, open, open_files, peak};
 use crate::testdata;
 use atomizer_core::dtype::Dtype;
 use atomizer_core::formats::{self, Detail, FileSet, ParseError};
@@ -170,6 +170,18 @@ fn texts_of_saving_are_not_told() {
         names.sort_unstable();
         assert_eq!(names, ["alone", "both", "labels", "traced_save/kept"]);
         assert_eq!(model.tensors.len(), 1);
+    }
+}
+
+#[test]
+fn following_texts_takes_little_memory() {
+    let inputs = vec!["t"; 200_000];
+    for length in [4_000, 400_000] {
+        let name = "n".repeat(length);
+        let graph = message(&[constant("t", &[int(1, 7)]), operation(&name, "Identity", &inputs, "")]);
+        let (model, peak) = peak::measure(|| open(&graph, Detail::Summary).unwrap());
+        assert_eq!(model.unlisted().0, 1);
+        assert!(peak < 64 << 20, "{length}: {peak}");
     }
 }
 

@@ -3,8 +3,9 @@
 //! Source: TensorFlow `python/training/saver.py`, `python/checkpoint/functional_saver.py`.
 
 use crate::formats::containers::protobuf::{Span, Wire};
-use crate::formats::error::ParseError;
+use crate::formats::error::{ParseError, too_large};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Operations that write and read checkpoints, or make the names of their files.
 const SAVERS: &[&str] = &[
@@ -23,57 +24,80 @@ const CARRIERS: &[&str] = &["Identity", "StringJoin", "Select", "SelectV2", "Pac
 /// Operations that call a function, whose arguments are their inputs.
 const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
 
-/// A node or an argument: the function that it is in, none for the graph itself, and its name.
+/// Longest name that is followed: in a graph with a longer one, all texts are told.
+const MAX_NAME_BYTES: u64 = 4 << 10;
+/// Most inputs and arguments that are followed: in a graph with more, all texts are told.
+const MAX_WAYS: usize = 1 << 20;
+
+/// A constant: the function that it is in, none for the graph itself, and its name.
 pub type Key = (String, String);
+
+/// A node or an argument: the number of its scope, and its name.
+type Place = (usize, Rc<str>);
 
 /// What a constant or something on the way from it leads to.
 #[derive(Default)]
 struct Ways {
     /// What hands it on, by what takes it.
-    handed: HashMap<Key, Vec<Key>>,
+    handed: HashMap<Place, Vec<Place>>,
     /// What a saver takes, and what anything else does.
-    saved: HashSet<Key>,
-    other: HashSet<Key>,
+    saved: HashSet<Place>,
+    other: HashSet<Place>,
 }
 
 /// A node, as far as it is asked here.
 struct Node {
-    name: String,
+    name: Rc<str>,
     op: String,
-    inputs: Vec<String>,
-    function: String,
+    inputs: Vec<Rc<str>>,
+    function: Rc<str>,
 }
 
-/// Those of the texts of the `GraphDef` that is `graph` which lead to savers alone.
+/// Those of the texts of the `GraphDef` that is `graph` which lead to savers alone; none where the graph has more ways
+/// than are followed.
 pub fn of_savers(wire: &mut Wire, graph: Span, texts: &HashSet<Key>) -> Result<HashSet<Key>, ParseError> {
+    match followed(wire, graph, texts) {
+        Err(error) if error.is_too_large() => Ok(HashSet::new()),
+        found => found,
+    }
+}
+
+fn followed(wire: &mut Wire, graph: Span, texts: &HashSet<Key>) -> Result<HashSet<Key>, ParseError> {
     let scopes = scopes(wire, graph)?;
-    let arguments: HashMap<&str, &[String]> =
-        scopes.iter().map(|scope| (scope.name.as_str(), scope.arguments.as_slice())).collect();
+    let numbers: HashMap<&str, usize> =
+        scopes.iter().enumerate().map(|(number, scope)| (&*scope.name, number)).collect();
+    let place = |(function, name): &Key| Some((*numbers.get(function.as_str())?, Rc::from(name.as_str())));
     // Whatever hands something on comes first, so that what may hold a text is known for all other nodes.
-    let mut takers: HashMap<Key, Vec<Key>> = HashMap::new();
+    let mut takers: HashMap<Place, Vec<Place>> = HashMap::new();
+    let mut count = 0;
     each_node(wire, &scopes, |scope, wire, message| {
         let op = op(wire, message)?;
         let (carries, calls) = (CARRIERS.contains(&op.as_str()), CALLS.contains(&op.as_str()));
         if carries || calls {
             let node = node(wire, message, op)?;
-            let given = arguments.get(node.function.as_str()).copied().unwrap_or_default();
+            let called = numbers.get(&*node.function).copied();
+            count += node.inputs.len();
+            check(count)?;
             for (number, input) in node.inputs.into_iter().enumerate() {
-                let to = match (carries, given.get(number)) {
-                    (true, _) => (scope.name.clone(), node.name.clone()),
-                    (false, Some(argument)) => (node.function.clone(), argument.clone()),
-                    (false, None) => continue,
+                let to = match called {
+                    _ if carries => (scope, node.name.clone()),
+                    Some(called) => match scopes[called].arguments.get(number) {
+                        Some(argument) => (called, argument.clone()),
+                        None => continue,
+                    },
+                    None => continue,
                 };
-                takers.entry((scope.name.clone(), input)).or_default().push(to);
+                takers.entry((scope, input)).or_default().push(to);
             }
         }
         Ok(())
     })?;
     let mut ways = Ways::default();
-    let mut held: HashSet<Key> = texts.clone();
-    let mut queue: Vec<Key> = texts.iter().cloned().collect();
-    while let Some(key) = queue.pop() {
-        for to in takers.get(&key).into_iter().flatten() {
-            ways.handed.entry(to.clone()).or_default().push(key.clone());
+    let mut queue: Vec<Place> = texts.iter().filter_map(place).collect();
+    let mut held: HashSet<Place> = queue.iter().cloned().collect();
+    while let Some(from) = queue.pop() {
+        for to in takers.get(&from).into_iter().flatten() {
+            ways.handed.entry(to.clone()).or_default().push(from.clone());
             if held.insert(to.clone()) {
                 queue.push(to.clone());
             }
@@ -87,32 +111,50 @@ pub fn of_savers(wire: &mut Wire, graph: Span, texts: &HashSet<Key>) -> Result<H
         let is_saver = SAVERS.contains(&op.as_str());
         let is_call = CALLS.contains(&op.as_str());
         let node = node(wire, message, op)?;
-        let given = arguments.get(node.function.as_str()).map_or(0, |given| given.len());
+        let given = numbers.get(&*node.function).map_or(0, |called| scopes[*called].arguments.len());
         for (number, input) in node.inputs.into_iter().enumerate() {
-            let key = (scope.name.clone(), input);
-            if (!is_call || number >= given) && held.contains(&key) {
+            let taken = (scope, input);
+            if (!is_call || number >= given) && held.contains(&taken) {
                 if is_saver {
-                    ways.saved.insert(key)
+                    ways.saved.insert(taken)
                 } else {
-                    ways.other.insert(key)
+                    ways.other.insert(taken)
                 };
             }
         }
         Ok(())
     })?;
-    for scope in &scopes {
-        let returned = scope.returned.iter().map(|name| (scope.name.clone(), name.clone()));
-        ways.other.extend(returned.filter(|key| held.contains(key)));
+    for (number, scope) in scopes.iter().enumerate() {
+        let returned = scope.returned.iter().map(|name| (number, name.clone()));
+        ways.other.extend(returned.filter(|place| held.contains(place)));
     }
     let (saved, other) = (ways.back(&ways.saved), ways.back(&ways.other));
-    Ok(texts.iter().filter(|text| saved.contains(text) && !other.contains(text)).cloned().collect())
+    let leads_to_savers =
+        |text: &&Key| place(text).is_some_and(|place| saved.contains(&place) && !other.contains(&place));
+    Ok(texts.iter().filter(leads_to_savers).cloned().collect())
+}
+
+/// Refuses to follow more ways than [`MAX_WAYS`].
+fn check(count: usize) -> Result<(), ParseError> {
+    match count > MAX_WAYS {
+        true => Err(too_large!("the graph has more than {MAX_WAYS} ways to follow")),
+        false => Ok(()),
+    }
+}
+
+/// A name that may be followed.
+fn name(wire: &mut Wire, span: Span) -> Result<Rc<str>, ParseError> {
+    if span.len() > MAX_NAME_BYTES {
+        return Err(too_large!("a name has {} bytes (at most {MAX_NAME_BYTES})", span.len()));
+    }
+    wire.text(span, "a name").map(Rc::from)
 }
 
 impl Ways {
     /// All that leads to these.
-    fn back<'k>(&'k self, from: &'k HashSet<Key>) -> HashSet<&'k Key> {
-        let mut found: HashSet<&Key> = from.iter().collect();
-        let mut queue: Vec<&Key> = from.iter().collect();
+    fn back<'k>(&'k self, from: &'k HashSet<Place>) -> HashSet<&'k Place> {
+        let mut found: HashSet<&Place> = from.iter().collect();
+        let mut queue: Vec<&Place> = from.iter().collect();
         while let Some(key) = queue.pop() {
             for giver in self.handed.get(key).into_iter().flatten() {
                 if found.insert(giver) {
@@ -129,16 +171,16 @@ struct Scope {
     message: Span,
     /// The field that its nodes are in.
     nodes: u32,
-    name: String,
-    arguments: Vec<String>,
-    returned: Vec<String>,
+    name: Rc<str>,
+    arguments: Vec<Rc<str>>,
+    returned: Vec<Rc<str>>,
 }
 
 fn scopes(wire: &mut Wire, graph: Span) -> Result<Vec<Scope>, ParseError> {
     let plain = |message: Span, nodes: u32| Scope {
         message,
         nodes,
-        name: String::new(),
+        name: Rc::default(),
         arguments: Vec::new(),
         returned: Vec::new(),
     };
@@ -159,7 +201,9 @@ fn scopes(wire: &mut Wire, graph: Span) -> Result<Vec<Scope>, ParseError> {
                         4 => scope.returned.extend(second(wire, field.bytes()?)?),
                         _ => {}
                     }
+                    check(scope.arguments.len() + scope.returned.len())?;
                 }
+                check(scopes.len())?;
                 scopes.push(scope);
             }
         }
@@ -171,15 +215,16 @@ fn scopes(wire: &mut Wire, graph: Span) -> Result<Vec<Scope>, ParseError> {
 fn signature(wire: &mut Wire, mut message: Span, scope: &mut Scope) -> Result<(), ParseError> {
     while let Some(field) = wire.next(&mut message)? {
         match field.number {
-            1 => scope.name = wire.text(field.bytes()?, "a function's name")?,
+            1 => scope.name = name(wire, field.bytes()?)?,
             2 => {
-                let (mut argument, mut name) = (field.bytes()?, String::new());
+                let (mut argument, mut called) = (field.bytes()?, Rc::default());
                 while let Some(field) = wire.next(&mut argument)? {
                     if field.number == 1 {
-                        name = wire.text(field.bytes()?, "an argument's name")?;
+                        called = name(wire, field.bytes()?)?;
                     }
                 }
-                scope.arguments.push(name);
+                scope.arguments.push(called);
+                check(scope.arguments.len())?;
             }
             _ => {}
         }
@@ -188,11 +233,11 @@ fn signature(wire: &mut Wire, mut message: Span, scope: &mut Scope) -> Result<()
 }
 
 /// The node that the value of an entry of `FunctionDef.ret` is an output of.
-fn second(wire: &mut Wire, mut entry: Span) -> Result<Option<String>, ParseError> {
+fn second(wire: &mut Wire, mut entry: Span) -> Result<Option<Rc<str>>, ParseError> {
     let mut node = None;
     while let Some(field) = wire.next(&mut entry)? {
         if field.number == 2 {
-            node = of_output(&wire.text(field.bytes()?, "a returned value")?);
+            node = of_output(&name(wire, field.bytes()?)?);
         }
     }
     Ok(node)
@@ -200,21 +245,21 @@ fn second(wire: &mut Wire, mut entry: Span) -> Result<Option<String>, ParseError
 
 /// The node of an input such as `node`, `node:1` or, in functions, `node:output:0`; none for `^node`, of which nothing
 /// is taken.
-fn of_output(input: &str) -> Option<String> {
+fn of_output(input: &str) -> Option<Rc<str>> {
     let node = input.split(':').next().unwrap_or_default();
-    (!node.starts_with('^')).then(|| node.to_owned())
+    (!node.starts_with('^')).then(|| Rc::from(node))
 }
 
 fn each_node(
     wire: &mut Wire,
     scopes: &[Scope],
-    mut each: impl FnMut(&Scope, &mut Wire, Span) -> Result<(), ParseError>,
+    mut each: impl FnMut(usize, &mut Wire, Span) -> Result<(), ParseError>,
 ) -> Result<(), ParseError> {
-    for scope in scopes {
+    for (number, scope) in scopes.iter().enumerate() {
         let mut rest = scope.message;
         while let Some(field) = wire.next(&mut rest)? {
             if field.number == scope.nodes {
-                each(scope, wire, field.bytes()?)?;
+                each(number, wire, field.bytes()?)?;
             }
         }
     }
@@ -233,11 +278,14 @@ fn op(wire: &mut Wire, mut node: Span) -> Result<String, ParseError> {
 
 /// A `NodeDef`; the function where an attribute `f` names one.
 fn node(wire: &mut Wire, mut message: Span, op: String) -> Result<Node, ParseError> {
-    let mut node = Node { name: String::new(), op, inputs: Vec::new(), function: String::new() };
+    let mut node = Node { name: Rc::default(), op, inputs: Vec::new(), function: Rc::default() };
     while let Some(field) = wire.next(&mut message)? {
         match field.number {
-            1 => node.name = wire.text(field.bytes()?, "a node's name")?,
-            3 => node.inputs.extend(of_output(&wire.text(field.bytes()?, "an input")?)),
+            1 => node.name = name(wire, field.bytes()?)?,
+            3 => {
+                node.inputs.extend(of_output(&name(wire, field.bytes()?)?));
+                check(node.inputs.len())?;
+            }
             5 if CALLS.contains(&node.op.as_str()) => {
                 node.function = called(wire, field.bytes()?)?.unwrap_or(node.function);
             }
@@ -248,7 +296,7 @@ fn node(wire: &mut Wire, mut message: Span, op: String) -> Result<Node, ParseErr
 }
 
 /// The function's name in an entry of a node's attributes, where that is `f`.
-fn called(wire: &mut Wire, mut entry: Span) -> Result<Option<String>, ParseError> {
+fn called(wire: &mut Wire, mut entry: Span) -> Result<Option<Rc<str>>, ParseError> {
     let (mut key, mut value) = (None, None);
     while let Some(field) = wire.next(&mut entry)? {
         match field.number {
@@ -261,16 +309,16 @@ fn called(wire: &mut Wire, mut entry: Span) -> Result<Option<String>, ParseError
     if !wire.is(key, "f")? {
         return Ok(None);
     }
-    let mut name = None;
+    let mut function = None;
     while let Some(field) = wire.next(&mut value)? {
         if field.number == 10 {
-            let mut function = field.bytes()?;
-            while let Some(field) = wire.next(&mut function)? {
+            let mut list = field.bytes()?;
+            while let Some(field) = wire.next(&mut list)? {
                 if field.number == 1 {
-                    name = Some(wire.text(field.bytes()?, "a function's name")?);
+                    function = Some(name(wire, field.bytes()?)?);
                 }
             }
         }
     }
-    Ok(name)
+    Ok(function)
 }
