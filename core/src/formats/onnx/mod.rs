@@ -1,6 +1,7 @@
 //! ONNX: a `ModelProto`, with the tensors' bytes in it or in files beside it. Nothing of it is run.
 //! Source: onnx.proto, and ONNX's document "External Data".
 
+mod attributes;
 mod graph;
 mod tensor;
 
