@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::ffi::CStr;
 
 /// Whether the installed SQL is that of 0.0.1.
-fn is_0_0_1() -> bool {
+pub fn is_0_0_1() -> bool {
     // SAFETY: a plain call on the main thread.
     unsafe { pg_sys::get_namespace_oid(c"atomizer_internal".as_ptr(), true) == pg_sys::InvalidOid }
 }

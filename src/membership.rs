@@ -1,7 +1,7 @@
 //! Which tenants a caller acts for. Every row-level policy and every look at a model asks, so the answer
 //! is kept for each role of a session, until roles, their memberships, or the tables of tenants change.
 
-use crate::{heap, owner};
+use crate::{compat, heap, owner};
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -91,6 +91,11 @@ fn tenants_of(caller: pg_sys::Oid) -> Vec<i64> {
     // SAFETY: a plain call on the main thread.
     let statement = if unsafe { pg_sys::superuser_arg(caller) } {
         "SELECT t.tenant_id FROM atomizer.tenant t WHERE $1 IS NOT NULL ORDER BY 1"
+    } else if compat::is_0_0_1() {
+        // There members are names, also of roles that are gone.
+        "SELECT DISTINCT m.tenant_id FROM atomizer.tenant_member m \
+         JOIN pg_catalog.pg_roles r ON r.rolname = m.member_role \
+         WHERE pg_catalog.pg_has_role($1, r.oid, 'USAGE') ORDER BY 1"
     } else {
         "SELECT DISTINCT m.tenant_id FROM atomizer.tenant_member m \
          WHERE pg_catalog.pg_has_role($1, m.member_role, 'USAGE') ORDER BY 1"

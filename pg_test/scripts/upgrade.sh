@@ -65,6 +65,12 @@ PGDATABASE=$fresh sql "SELECT * FROM atomizer.build_spatial_indexes()" >/dev/nul
 sql "SELECT atomizer.create_tenant('acme', 5000000000), atomizer.add_tenant_member('acme', 'postgres')" \
     "UPDATE atomizer.tensor_atom SET importance_score = 0.5 WHERE layer_name = 'output.weight'" \
     "SELECT atomizer.drop_model(model_id) FROM atomizer.model WHERE model_name = 'gone'" >/dev/null
+# With the library of this version and the SQL of the one before, a tenant reads, whatever became of other members.
+sql "CREATE ROLE test_upgrade_member; CREATE ROLE test_upgrade_gone" \
+    "SELECT atomizer.create_tenant('other'), atomizer.add_tenant_member('other', 'test_upgrade_member'), atomizer.add_tenant_member('other', 'test_upgrade_gone')" \
+    "DROP ROLE test_upgrade_gone" >/dev/null
+check "a member beside one that was dropped reads" "$(sql "SET ROLE test_upgrade_member; SELECT count(*) FROM atomizer.tenant")" 1
+sql "SELECT atomizer.remove_tenant_member('other', 'test_upgrade_gone')" >/dev/null
 check "an ingestion stops at its quota" "$(sqlstate_of "CALL atomizer.ingest_model('half', '$MODELS/silero-vad-16k.safetensors', atom_chunk_size => 70000, atom_quota => 200000)")" 53400
 check "points and decompositions" "$(sql "SELECT (SELECT count(*) > 0 FROM atomizer.atom_embedding), (SELECT count(*) > 0 FROM atomizer.svd_component)")" 't|t'
 
@@ -88,6 +94,7 @@ sql "CREATE ROLE test_upgrade_operator; GRANT EXECUTE ON FUNCTION atomizer.check
 sql "ALTER EXTENSION atomizer UPDATE"
 check "the version" "$(sql "SELECT extversion FROM pg_extension WHERE extname = 'atomizer'")" "$version"
 check "nothing is lost" "$(contents)" "$before"
+check "the member is one" "$(sql "SET ROLE test_upgrade_member; SELECT tenant_name FROM atomizer.tenant")" other
 check "the administrator's grant" "$(sql "SELECT has_function_privilege('test_upgrade_operator', 'atomizer.check_integrity()', 'EXECUTE')")" t
 check "the user's view" "$(sql 'SELECT count(*) FROM jobs')" 3
 sql "DROP VIEW jobs; REVOKE EXECUTE ON FUNCTION atomizer.check_integrity() FROM test_upgrade_operator; DROP ROLE test_upgrade_operator"
